@@ -1,0 +1,45 @@
+"""What the predictor says of a task before it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from headgate.resources import Resources
+
+
+class Source(StrEnum):
+    """Who spoke, from the best informed to the least."""
+
+    MODEL = "model"  #: the trained gradient-boosted model
+    FAMILY = "family"  #: the job family's own history, chosen by its simulated cost so far
+    REQUEST = "request"  #: what the user asked for
+    DEFAULT = "default"  #: nothing was known
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """A predicted quantity: its median, and the bound that 95 % of tasks stay below."""
+
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A decision under risk: what to give, and the predictions that it rests on.
+
+    `allocation` is what the task will be given. It minimises expected cost (idle memory x time against
+    a lost attempt), so it is not one of the quantiles.
+    """
+
+    allocation: Resources
+    memory_mib: Quantiles
+    vcpu: Quantiles
+    runtime_s: Quantiles
+    source: Source
+    family: str
+    gpu_memory_mib: Quantiles | None = None
+    time_limit_s: float | None = None
+    model_version: str | None = None
+    why: str = ""

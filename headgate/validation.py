@@ -1,0 +1,60 @@
+"""Pydantic's findings in Headgate's words: the field, what was got, what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from headgate.errors import InvalidInput, Problem, show
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def refuse(field: str, got: object, allowed: str) -> NoReturn:
+    """Refuse a value from inside a validator, naming the field relative to the model."""
+    context = {
+        "field": field,
+        "got": got if isinstance(got, str) else show(got),
+        "allowed": allowed,
+    }
+    raise PydanticCustomError("refused", "{field}: got {got}; allowed: {allowed}", context)
+
+
+def parse(model: type[M], data: Mapping[str, Any] | str | bytes) -> M:
+    """The model made from a mapping or from JSON text; `InvalidInput` names every wrong field."""
+    try:
+        if isinstance(data, (str, bytes)):
+            return model.model_validate_json(data)
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InvalidInput(problems(error)) from error
+
+
+def problems(error: ValidationError) -> list[Problem]:
+    return [to_problem(details) for details in error.errors(include_url=False)]
+
+
+def to_problem(details: ErrorDetails | dict[str, Any], prefix: tuple[str, ...] = ()) -> Problem:
+    """One of pydantic's (or FastAPI's) error details as a `Problem`."""
+    path = [*prefix, *(str(part) for part in details["loc"])]
+    context = details.get("ctx") or {}
+    if details["type"] == "refused":
+        return Problem(".".join([*path, context["field"]]), context["got"], context["allowed"])
+    kind = details["type"]
+    got = "nothing" if kind == "missing" else show(details["input"])
+    return Problem(".".join(path) or "body", got, allowed(kind, details["msg"], context))
+
+
+def allowed(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    """What a field takes, in a few words."""
+    if kind == "missing":
+        return "a value; it is required"
+    if kind == "extra_forbidden":
+        return "only documented fields; this one is unknown"
+    if kind == "json_invalid":
+        return f"valid JSON ({context.get('error', message)})"
+    words = message.removeprefix("Input should be ").removeprefix("Value error, ")
+    return words[:1].lower() + words[1:]

@@ -1,6 +1,7 @@
 """Link an OpenMP runtime for LightGBM into a folder, where the system has none.
 
-LightGBM's wheel needs `libgomp.so.1`, which slim images lack; scikit-learn's wheel carries its own copy
+LightGBM's wheel needs `libgomp.so.1`, which slim images lack; scikit-learn's wheel carries its own
+copy
 under another name. Run by `make setup`; a container image should install libgomp1 instead.
 """
 

@@ -1,14 +1,14 @@
 """Every error that Headgate raises on purpose, drawn:
 
     HeadgateError
-    ├── InvalidInput          a field is wrong: which, what was got, what is allowed       (HTTP 422)
-    │   └── PayloadTooLarge   the body is beyond the limit                                 (HTTP 413)
-    ├── Unauthorized          no token, or one the broker does not know                    (HTTP 401)
-    ├── Forbidden             the token's tenant may not do this                           (HTTP 403)
-    ├── NotFound              no such job, task, sweep or model                            (HTTP 404)
-    ├── Conflict              the state moved on, or a client token was used for another   (HTTP 409)
-    ├── Throttled             too many requests; try again after `retry_after_s`           (HTTP 429)
-    ├── Unavailable           the store or an engine is away; nothing was half written     (HTTP 503)
+    ├── InvalidInput          a field is wrong: which, what was got, what is allowed  HTTP 422
+    │   └── PayloadTooLarge   the body is beyond the limit  HTTP 413
+    ├── Unauthorized          no token, or one the broker does not know  HTTP 401
+    ├── Forbidden             the token's tenant may not do this  HTTP 403
+    ├── NotFound              no such job, task, sweep or model  HTTP 404
+    ├── Conflict              the state moved on, or a client token was used for another  HTTP 409
+    ├── Throttled             too many requests; try again after `retry_after_s`  HTTP 429
+    ├── Unavailable           the store or an engine is away; nothing was half written  HTTP 503
     ├── BrokerUnreachable     the SDK could not reach the broker at all
     ├── WaitTimeout           the SDK stopped waiting; the job goes on
     └── BadArtifact           a model artefact is corrupt, or newer than this program

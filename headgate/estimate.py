@@ -29,7 +29,8 @@ class Quantiles:
 class Estimate:
     """A decision under risk: what to give, and the predictions that it rests on.
 
-    `allocation` is what the task will be given. It minimises expected cost (idle memory x time against
+    `allocation` is what the task will be given. It minimises expected cost (idle memory x time
+    against
     a lost attempt), so it is not one of the quantiles.
     """
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from headgate.resources import ResourceRequest
 from headgate.validation import refuse
 
-#: AWS Batch's limits (quotas of the service), kept so that whatever is accepted here can be handed on.
+#: AWS Batch's limits (quotas of the service), kept so that whatever is accepted here can be handed
+#: on.
 MAX_PAYLOAD_BYTES = 30 * 1024
 MAX_DEPENDENCIES = 20
 MAX_ATTEMPTS = 10
@@ -67,8 +68,10 @@ class RetryStrategy(Value):
 class Job(Value):
     """One job. Everything but `name` and what to run may be left out.
 
-    `resources` is optional: that is the point of Headgate. `command` tokens may hold `Ref::name`, which
-    is replaced by the parameter of that name, as in AWS Batch. `definition` names a job definition that the
+    `resources` is optional: that is the point of Headgate. `command` tokens may hold `Ref::name`,
+    which
+    is replaced by the parameter of that name, as in AWS Batch. `definition` names a job definition
+    that the
     broker (or AWS Batch behind it) knows; then `command` and `image` may come from there.
     """
 
@@ -111,7 +114,7 @@ class Job(Value):
 
 
 def fill(command: tuple[str, ...], parameters: Mapping[str, object]) -> tuple[str, ...]:
-    """The command with each `Ref::name` replaced; a name without a parameter stays as it is, as in AWS Batch."""
+    """The command with each `Ref::name` replaced; unknown names stay, as in AWS Batch."""
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)

@@ -23,7 +23,8 @@ FINISHED = frozenset({State.SUCCEEDED, State.FAILED})
 WAITING = frozenset({State.SUBMITTED, State.PENDING, State.RUNNABLE})
 IN_FLIGHT = frozenset({State.STARTING, State.RUNNING})
 
-#: RUNNABLE after STARTING or RUNNING is a retry or an interruption; after FAILED, somebody's wish to try again.
+#: RUNNABLE after STARTING or RUNNING is a retry or an interruption; after FAILED, somebody's wish
+#: to try again.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.SUBMITTED: frozenset({State.PENDING, State.RUNNABLE, State.FAILED}),
     State.PENDING: frozenset({State.RUNNABLE, State.FAILED}),
@@ -51,5 +52,5 @@ class Cause(StrEnum):
     )
     TIMEOUT = "timeout"  #: killed for passing its time limit
     CANCELLED = "cancelled"  #: somebody cancelled it
-    INTERRUPTED = "interrupted"  #: the host or the Spot instance went away, or it was preempted; no attempt is lost
+    INTERRUPTED = "interrupted"  #: host or Spot instance gone, or preempted; no attempt lost
     NOT_STARTED = "not_started"  #: image, permission or working folder: the command never ran

@@ -58,7 +58,7 @@ class Resources:
         )
 
     def dominant_share(self, total: Resources) -> float:
-        """The largest fraction of `total` that this takes of any one resource (Ghodsi et al., DRF, NSDI 2011)."""
+        """The largest fraction of `total` taken of any one resource (DRF, Ghodsi et al. 2011)."""
         pairs = (
             (self.vcpu, total.vcpu),
             (self.memory_mib, total.memory_mib),

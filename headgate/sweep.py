@@ -1,6 +1,8 @@
-"""A sweep: many tasks from one template, given as the axes of a grid or as a table with a row a task.
+"""A sweep: many tasks from one template, given as the axes of a grid or as a table with a row a
+task.
 
-A grid is never spelt out: task i's parameters are computed from its index, the last axis turning fastest.
+A grid is never spelt out: task i's parameters are computed from its index, the last axis turning
+fastest.
 """
 
 from __future__ import annotations

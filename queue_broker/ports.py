@@ -1,0 +1,249 @@
+"""What the core needs of the world, in narrow protocols; one contract suite for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import pandas as pd
+from predictor.artifact import Model
+
+from headgate.lifecycle import State
+from headgate.tenancy import Tenant
+from headgate.usage import Observation
+from queue_broker.records import (
+    Accepted,
+    Attempt,
+    Backlog,
+    Chunk,
+    Event,
+    Group,
+    GroupId,
+    HandOver,
+    Intent,
+    JobId,
+    JobRecord,
+    Judged,
+    Lane,
+    Leak,
+    LogPage,
+    Split,
+    Submission,
+    Tasks,
+)
+
+#: Seconds since the Unix epoch; virtual in the simulator.
+Clock = Callable[[], float]
+
+
+class Intake(Protocol):
+    """Makes submissions durable. Everything is idempotent by (tenant, client token)."""
+
+    def add(self, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
+        """All in one transaction; an answer for each, in order (or its `Conflict`, `NotFound`)."""
+
+    def begin_table(self, submission: Submission) -> Accepted:
+        """Open a table sweep that nobody sees until it is sealed."""
+
+    def add_chunk(self, job_id: JobId, chunk: Chunk) -> None:
+        """Keep one chunk of an open table sweep."""
+
+    def seal_table(self, job_id: JobId, size: int) -> None:
+        """Make the sweep visible with `size` tasks, all at once."""
+
+    def drop_table(self, job_id: JobId) -> None:
+        """Forget an open table sweep and its chunks, as if it had never been."""
+
+
+class CycleStore(Protocol):
+    """What a pass of the cycle reads and writes. A write is one compare-and-set transaction."""
+
+    def submitted(self, limit: int) -> list[Group]:
+        """Groups that have no estimate yet, oldest first."""
+
+    def estimated(self, group: Group, splits: Sequence[Split]) -> bool:
+        """Give a SUBMITTED group its shapes: PENDING if it has dependencies, else RUNNABLE.
+
+        False, and nothing changed, when the group moved on since it was read.
+        """
+
+    def settle_dependencies(self, limit: int) -> int:
+        """PENDING -> RUNNABLE where all it waits for succeeded, -> FAILED where one of them failed.
+
+        N_TO_N and SEQUENTIAL move task by task. Returns how many groups moved.
+        """
+
+    def eligible(self, per_tenant: int) -> list[Group]:
+        """RUNNABLE groups with waiting tasks: the first few of each tenant in each tier.
+
+        First by priority (highest), then by age. Cost grows with tiers and tenants, not with jobs.
+        """
+
+    def backlog(self) -> list[Backlog]:
+        """Counts by tier and tenant of everything unfinished."""
+
+    def open_leaks(self) -> list[Leak]:
+        """Intents whose tasks have not all ended, oldest first."""
+
+    def write_intents(self, intents: Sequence[Intent], now_s: float) -> list[Leak]:
+        """RUNNABLE -> STARTING, durable before any engine hears of it.
+
+        An intent whose group moved on is left out of the answer.
+        """
+
+    def handed_over(self, answers: Sequence[HandOver], now_s: float) -> None:
+        """Note the engine's ids; what was refused goes back to RUNNABLE, held for that reason."""
+
+    def started(self, events: Sequence[Event]) -> None:
+        """STARTING -> RUNNING; events that come twice or late change nothing."""
+
+    def settle(self, judged: Sequence[Judged]) -> list[Judged]:
+        """Apply the verdicts and remember the attempts; returns those not known before."""
+
+    def hold(self, reasons: Mapping[GroupId, str]) -> None:
+        """Write why groups wait; only those whose reason changed are touched."""
+
+
+class People(Protocol):
+    """What users do to jobs. `tasks` None means all of them. Idempotent."""
+
+    def cancel(self, job_id: JobId, tasks: Tasks | None, reason: str) -> Tasks:
+        """Waiting tasks fail at once; those in flight are marked, and the cycle stops them.
+
+        Returns the tasks that were cancelled or marked. `NotFound`.
+        """
+
+    def retry_failed(self, job_id: JobId, tasks: Tasks | None) -> int:
+        """FAILED -> RUNNABLE as a fresh first attempt; returns how many."""
+
+    def set_priority(self, job_id: JobId, priority: int) -> None:
+        """Change the order of a job's waiting tasks within its tenant."""
+
+    def move(self, job_id: JobId, tenant: str | None, tier: str | None) -> None:
+        """Move a job's waiting tasks to another tenant or tier."""
+
+
+class Reader(Protocol):
+    """Reads for people; any replica answers. Nothing here takes a lock."""
+
+    def job(self, job_id: JobId) -> JobRecord:
+        """`NotFound` when there is no such job."""
+
+    def jobs(self, **filters: str | int | None) -> list[JobRecord]:
+        """Newest first. Filters: tenant, tier, queue, name, state, after (a job id), limit."""
+
+    def groups(self, job_id: JobId) -> list[Group]:
+        """The groups of a job, finished ones too."""
+
+    def state_of(self, job_id: JobId, task: int) -> tuple[State, Group]:
+        """Where one task stands, and its group. `NotFound`."""
+
+    def tasks_in(self, job_id: JobId, state: State, after: int, limit: int) -> list[int]:
+        """Indexes of a job's tasks in a state, ascending, the first one greater than `after`."""
+
+    def attempts(self, job_id: JobId, task: int) -> list[Attempt]:
+        """All attempts of one task, oldest first, the running one too."""
+
+    def chunk(self, job_id: JobId, task: int) -> Chunk:
+        """The chunk of a table sweep that holds the task's row."""
+
+    def chunks(self, job_id: JobId) -> Iterator[Chunk]:
+        """All chunks in order, one at a time."""
+
+    def backlog(self) -> list[Backlog]:
+        """As the cycle sees it."""
+
+    def held(self, limit: int) -> list[Group]:
+        """RUNNABLE groups with their reasons, in queue order."""
+
+    def observations(self, after: int, limit: int) -> tuple[list[Observation], int]:
+        """Ended attempts from a cursor on, oldest first, and the cursor to go on from."""
+
+
+class Keeper(Protocol):
+    """Housekeeping, in small batches."""
+
+    def unexported(self, limit: int) -> tuple[list[Observation], tuple[int, int] | None]:
+        """Ended attempts that the lake has not got, with the first and last of their numbers."""
+
+    def exported(self, span: tuple[int, int]) -> None:
+        """The lake has them. Called after the lake's write; both may be repeated."""
+
+    def sweep_out(self, finished_before_s: float, limit: int) -> int:
+        """Drop finished jobs that the lake has; returns how many."""
+
+
+class Directory(Protocol):
+    """Tenants, live."""
+
+    def tenants(self) -> list[Tenant]:
+        """All tenants that were ever set or seen."""
+
+    def put_tenant(self, tenant: Tenant) -> None:
+        """Create or change one."""
+
+
+class Store(Intake, CycleStore, People, Reader, Keeper, Directory, Protocol):
+    """All of it; one adapter over SQLAlchemy for SQLite and PostgreSQL."""
+
+    def ping(self) -> None:
+        """`Unavailable` when the database is away."""
+
+    def close(self) -> None:
+        """Give back connections."""
+
+
+class Engine(Protocol):
+    """Runs leaks: AWS Batch, this machine, or virtual time."""
+
+    name: str
+
+    def lanes(self) -> list[Lane]:
+        """What there is to put tasks on, now."""
+
+    def hand_over(self, leaks: Sequence[Leak]) -> list[HandOver]:
+        """Take leaks; idempotent by name, so that an unclear answer can be asked again."""
+
+    def poll(self, limit: int) -> list[Event]:
+        """Events not acknowledged yet, oldest first; the same ones again until they are."""
+
+    def acknowledge(self, events: Sequence[Event]) -> None:
+        """The store has them; the engine may forget."""
+
+    def adopt(self, leaks: Sequence[Leak]) -> None:
+        """After a restart: take up what runs, report as ended what ended or got lost meanwhile."""
+
+    def stop(self, leak: Leak, tasks: Tasks, interrupted: bool) -> None:
+        """Stop tasks, politely first. They come back as Ended: CANCELLED or INTERRUPTED."""
+
+    def logs(self, leak: str, task: int, after: str | None, limit: int) -> LogPage:
+        """A piece of an attempt's output. `NotFound` when there is none."""
+
+    def close(self) -> None:
+        """Stop watching. Local tasks are stopped and come back as interrupted at the next start."""
+
+
+class ModelRegistry(Protocol):
+    """Published models, each with its version; one of them current."""
+
+    def publish(self, model: Model) -> str:
+        """Keep a model and make it current; returns its version. Atomic."""
+
+    def current_version(self) -> str | None:
+        """Cheap: asked every few seconds."""
+
+    def load(self, version: str | None = None) -> Model | None:
+        """A version, or the current one. `BadArtifact` when it is corrupt or too new."""
+
+    def versions(self) -> list[str]:
+        """Oldest first."""
+
+
+class Lake(Protocol):
+    """History, as a table of observations partitioned by day."""
+
+    def write(self, observations: Iterable[Observation], part: str) -> None:
+        """Keep a part under its name; writing the same part again replaces it."""
+
+    def read(self, since_s: float | None = None, limit: int | None = None) -> pd.DataFrame:
+        """Observations in the documented flat schema, oldest first; the latest `limit` ones."""

@@ -1,0 +1,309 @@
+"""The broker's own values: what the store keeps, what the engines are handed, what they report.
+
+A *group* is the tasks of one job that share one predicted shape and one attempt number: a row with
+sets
+of task indexes, not a row a task. A *leak* is a part of a group handed to a lane in one go: the
+intent that is written ahead, and on AWS Batch one array job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+from pyroaring import BitMap
+
+from headgate.estimate import Estimate
+from headgate.job import Job
+from headgate.lifecycle import Cause, State
+from headgate.resources import Resources
+from headgate.sweep import Grid
+from headgate.usage import Usage
+
+JobId = NewType("JobId", str)
+GroupId = NewType("GroupId", int)
+LeakId = NewType("LeakId", int)
+
+#: Task indexes, 0 to size - 1. A million neighbours take a few bytes.
+Tasks = BitMap
+
+
+class Table(StrEnum):
+    """Where a sweep's parameters come from when they are not a grid."""
+
+    CHUNKS = "chunks"  #: a table, kept as compressed columnar chunks
+    NONE = "none"  #: tasks are told apart by their index alone
+
+
+Parameters = Grid | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A checked job or sweep, with tenant and tier settled, ready to be made durable.
+
+    `digest` is of the whole request: the same client token with another digest is a conflict.
+    `array` is False for a single job, which has size 1 and no index.
+    """
+
+    job_id: JobId
+    job: Job
+    tenant: str
+    tier: str
+    submitted_at_s: float
+    digest: str
+    size: int = 1
+    array: bool = False
+    parameters: Parameters = Table.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to a submission; `known` when the client token was seen before."""
+
+    job_id: JobId
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """`rows` rows of a table sweep from task `first` on: an Arrow IPC stream, zstd-compressed."""
+
+    first: int
+    rows: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job as the store knows it. `counts` has the tasks in each state; they add up to `size`."""
+
+    job_id: JobId
+    job: Job
+    tenant: str
+    tier: str
+    priority: int
+    size: int
+    array: bool
+    parameters: Parameters
+    submitted_at_s: float
+    counts: dict[State, int]
+    started_at_s: float | None = None
+    finished_at_s: float | None = None
+    reason: str | None = None
+
+    @property
+    def state(self) -> State:
+        """A single job's own; an array is PENDING until its last child ends, as in Batch."""
+        alive = [state for state, n in self.counts.items() if n]
+        if len(alive) == 1:
+            return alive[0]
+        if set(alive) <= {State.SUCCEEDED, State.FAILED}:
+            return State.FAILED
+        return State.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group as the cycle sees it.
+
+    `waiting` are the tasks in `state` (SUBMITTED, PENDING or RUNNABLE: all of a group's waiting
+    tasks
+    stand in the same one). `version` is compared and set by every change.
+    """
+
+    group_id: GroupId
+    job_id: JobId
+    job: Job
+    tenant: str
+    tier: str
+    priority: int
+    attempt: int
+    state: State
+    waiting: Tasks
+    version: int
+    queued_at_s: float
+    size: int
+    array: bool
+    parameters: Parameters
+    estimate: Estimate | None = None
+    hold: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A part of a SUBMITTED group that the predictor gave one shape."""
+
+    tasks: Tasks
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the leak decided: these tasks of that group, into that lane, with that much."""
+
+    group_id: GroupId
+    version: int
+    tasks: Tasks
+    lane: str
+    allocation: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A durable intent, and after the hand-over the engine's own id for it.
+
+    `name` is unique for ever: an engine that is asked twice for one name starts it once. `open`
+    are the
+    tasks that have not ended yet; `running` those of them whose processes run.
+    """
+
+    leak_id: LeakId
+    name: str
+    group_id: GroupId
+    job_id: JobId
+    job: Job
+    tenant: str
+    tier: str
+    attempt: int
+    lane: str
+    allocation: Resources
+    tasks: Tasks
+    open: Tasks
+    running: Tasks
+    created_at_s: float
+    size: int
+    array: bool
+    parameters: Parameters
+    estimate: Estimate | None = None
+    engine_id: str | None = None
+    handed_over_at_s: float | None = None
+    cancelling: Tasks = field(default_factory=Tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The engine says that a task's process runs."""
+
+    leak: str
+    task: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The engine says that a task's attempt is over."""
+
+    leak: str
+    task: int
+    at_s: float
+    cause: Cause
+    exit_code: int | None = None
+    usage: Usage | None = None
+    reason: str | None = None
+    started_at_s: float | None = None
+
+
+Event = Started | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The attempt was the last one."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Succeed:
+    """Exit code 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Back to RUNNABLE in the same group: nothing was the task's fault, and no attempt is lost."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Back to RUNNABLE as the next attempt, with an estimate that may be bigger."""
+
+    estimate: Estimate
+    reason: str
+
+
+Verdict = Succeed | Fail | Requeue | Retry
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An ended attempt with what is to become of its task."""
+
+    ended: Ended
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of one task, as it is remembered."""
+
+    task: int
+    attempt: int
+    leak: str
+    lane: str
+    allocation: Resources
+    created_at_s: float
+    started_at_s: float | None = None
+    stopped_at_s: float | None = None
+    cause: Cause | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many tasks of a tenant in a tier stand in each state, over all unfinished jobs."""
+
+    tier: str
+    tenant: str
+    counts: dict[State, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Where tasks can be put: on AWS a queue over one instance shape; locally this machine.
+
+    `instances` is how many of `shape` there are or may be. `price_usd_hour` is for one of them.
+    """
+
+    name: str
+    shape: Resources
+    instances: int = 1
+    price_usd_hour: float = 0.0
+    purchase: str = "LOCAL"
+    arch: str = "x86_64"
+    gpu_model: str | None = None
+    gpu_memory_mib: int | None = None
+    closed: str | None = None  #: why nothing is leaked into it just now
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What an engine answered for one leak: taken (with its own id), or refused for a reason."""
+
+    leak: str
+    engine_id: str | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """A piece of a task's log. `next` reads on from here."""
+
+    text: str
+    next: str
+    ended: bool = False

@@ -1,0 +1,131 @@
+"""First fit, decreasing: the answer that is always there.
+
+Works on groups of hosts that are filled alike, so that its time depends on shapes and not on tasks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from packer.problem import Bools, Ints, Problem
+
+
+class Groups:
+    """Hosts in use, in the order they were opened; hosts filled alike are one row."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.left = np.zeros((0, 3), dtype=np.int64)
+        self.host = np.zeros(0, dtype=np.int64)
+        self.instances = np.zeros(0, dtype=np.int64)
+        self.contents: list[dict[int, int]] = []
+
+    def open(self, host: int, instances: int) -> int:
+        return self.append(host, instances, self.problem.room[host], {})
+
+    def append(self, host: int, instances: int, left: Ints, contents: dict[int, int]) -> int:
+        self.left = np.vstack([self.left, left])
+        self.host = np.append(self.host, host)
+        self.instances = np.append(self.instances, instances)
+        self.contents.append(contents)
+        return len(self.contents) - 1
+
+    def split(self, group: int, instances: int) -> int:
+        """Set `instances` of a group apart, as a group that is filled the same so far."""
+        self.instances[group] -= instances
+        contents = dict(self.contents[group])
+        return self.append(int(self.host[group]), instances, self.left[group].copy(), contents)
+
+    def add(self, group: int, demand: int, tasks: int) -> None:
+        """Put so many tasks on each instance of the group."""
+        self.left[group] -= self.problem.need[demand] * tasks
+        self.contents[group][demand] = tasks
+
+    def place(self, demand: int, count: int) -> int:
+        """First fit of `count` tasks; returns how many found no room."""
+        room = fitting(self.problem, demand, self.left, self.host)
+        for group in np.flatnonzero(room):
+            if count == 0:
+                break
+            count -= self.fill(int(group), demand, int(room[group]), count)
+        return count
+
+    def fill(self, group: int, demand: int, most: int, count: int) -> int:
+        """Up to `most` tasks on each of the group's instances in turn; returns how many went in."""
+        full = min(count // most, int(self.instances[group]))
+        rest = min(count - full * most, most) if full < self.instances[group] else 0
+        if full:
+            into = group if full == self.instances[group] else self.split(group, full)
+            self.add(into, demand, most)
+        if rest:
+            into = group if self.instances[group] == 1 else self.split(group, 1)
+            self.add(into, demand, rest)
+        return full * most + rest
+
+
+def fitting(problem: Problem, demand: int, left: Ints, host: Ints) -> Ints:
+    """How many tasks of the demand each row of `left` still takes."""
+    need = problem.need[demand]
+    used = np.flatnonzero(need)
+    room: Ints = (left[:, used] // need[used]).min(axis=1)
+    room = np.minimum(room, problem.cap[demand])
+    return np.where(problem.allowed[demand, host], room, 0)
+
+
+@dataclass(slots=True)
+class Supply:
+    """What may still be started."""
+
+    problem: Problem
+    limit: Ints
+    quota: float
+    is_new: Bools
+
+    @classmethod
+    def of(cls, problem: Problem) -> Supply:
+        return cls(problem, problem.limit.copy(), problem.quota, problem.is_new)
+
+    def cheapest(self, room: Ints, count: int) -> int | None:
+        """The host whose price for each of up to `count` tasks is least; ties go to the first."""
+        can = self.is_new & (room > 0) & (self.limit > 0) & (self.problem.room[:, 0] <= self.quota)
+        if not can.any():
+            return None
+        tasks = np.minimum(np.maximum(room, 1), count)
+        return int(np.argmin(np.where(can, self.problem.price / tasks, np.inf)))
+
+    def take(self, host: int, wanted: int) -> int:
+        """Start up to `wanted` instances; returns how many the limit and the quota allow."""
+        vcpu = float(self.problem.room[host, 0])
+        within_quota = self.quota // vcpu if vcpu and np.isfinite(self.quota) else wanted
+        started = int(min(wanted, self.limit[host], within_quota))
+        self.limit[host] -= started
+        self.quota -= started * vcpu
+        return started
+
+
+def first_fit(problem: Problem) -> Groups:
+    """Each demand in order: into what is open, then into new instances of what is cheapest for it."""
+    groups, supply = Groups(problem), Supply.of(problem)
+    for host in np.flatnonzero(~supply.is_new):
+        groups.open(int(host), 1)
+    for demand, count in enumerate(problem.count):
+        left = groups.place(demand, int(count))
+        if left:
+            start(groups, supply, demand, left)
+    return groups
+
+
+def start(groups: Groups, supply: Supply, demand: int, count: int) -> None:
+    """New instances for `count` tasks, as far as the supply goes."""
+    problem = groups.problem
+    room = fitting(problem, demand, problem.room, np.arange(len(problem.hosts)))
+    while count:
+        host = supply.cheapest(room, count)
+        if host is None:
+            return
+        tasks = min(int(room[host]), count)
+        instances = supply.take(host, count // tasks)
+        groups.add(groups.open(host, instances), demand, tasks)
+        count -= instances * tasks

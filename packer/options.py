@@ -1,0 +1,19 @@
+"""How to pack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class PackOptions:
+    """The deadline is kept: what is found by then is the answer, first-fit-decreasing at the least.
+
+    `vcpu_quota` bounds the vCPUs of new instances; `licences` says how many seats each pool has free.
+    """
+
+    deadline_s: float = 1.0
+    seed: int = 0
+    vcpu_quota: float | None = None
+    licences: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+
+from headgate.estimate import Source
+from headgate.lifecycle import Cause
+from headgate.resources import Resources
+from predictor.predictor import Predictor
+from tests.unit.predictor.examples import asking, job, killed, ran, sweep_history
+
+LARGEST = Resources(96.0, 196608, 0)
+
+
+def test_with_no_history_the_request_speaks() -> None:
+    estimate = Predictor().estimate([job(resources=asking(8192, 2.0))])[0]
+    assert estimate.source is Source.REQUEST
+    assert estimate.allocation == Resources(2.0, 8192, 0)
+
+
+def test_with_no_history_and_no_request_the_default_speaks() -> None:
+    assert Predictor().estimate([job()])[0].source is Source.DEFAULT
+
+
+def test_a_family_that_was_seen_is_sized_by_what_it_used() -> None:
+    predictor = Predictor()
+    predictor.observe([ran(job("etl-1"), 1000.0 + 10 * place) for place in range(10)])
+    estimate = predictor.estimate([job("etl-2", resources=asking())])[0]
+    assert estimate.source is Source.FAMILY
+    assert 1090 <= estimate.allocation.memory_mib <= 1400
+
+
+def test_a_kill_for_memory_is_retried_bigger_and_only_in_memory() -> None:
+    again = Predictor().retry(killed(job(), 1000), LARGEST)
+    assert again.memory_mib > 1000
+    assert again.vcpu == 1.0
+
+
+def test_an_interruption_is_never_retried_bigger() -> None:
+    lost = killed(job(), 1000, cause=Cause.INTERRUPTED)
+    assert Predictor().retry(lost, LARGEST) == lost.allocation
+
+
+def test_a_retry_never_passes_the_largest_lane() -> None:
+    assert Predictor().retry(killed(job(), 150_000), LARGEST).memory_mib <= LARGEST.memory_mib
+
+
+def test_a_sweep_is_cut_into_few_shapes_that_hold_every_task_once() -> None:
+    predictor = Predictor()
+    history = sweep_history(110)
+    predictor.observe(history)
+    columns = {
+        "algorithm": np.array(["forest", "svm", "logistic", "svm"] * 250),
+        "rows": np.repeat([1000, 5000, 20000, 100000], 250),
+    }
+    groups = predictor.estimate_sweep(history[0].job, columns, 1000, "cost")
+    assert len(groups) <= 16
+    assert sorted(np.concatenate([tasks for tasks, _ in groups])) == list(range(1000))

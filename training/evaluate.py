@@ -1,0 +1,65 @@
+"""What a model would have cost on jobs that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headgate.usage import Observation
+from predictor.cost import charge
+from predictor.predictor import Predictor
+from training.dataset import Vector
+
+MIB_PER_GB = 1e9 / 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A back-test's result; costs in GB-hours, lost attempts included."""
+
+    jobs: int
+    cost_gbh: float
+    wasted_gbh: float
+    failures: int
+    coverage: float
+    memory_error: float
+    runtime_error: float
+
+    @property
+    def failure_rate(self) -> float:
+        return self.failures / self.jobs if self.jobs else 0.0
+
+
+def score(
+    predictor: Predictor, held_out: Sequence[Observation], failure_weight: float = 3.0
+) -> Score:
+    """Estimate each held-out attempt, without learning from it, and charge what would have
+    happened.
+    """
+    labelled = [item for item in held_out if _has_label(item)]
+    if not labelled:
+        return Score(0, 0.0, 0.0, 0, float("nan"), float("nan"), float("nan"))
+    estimates = [predictor.estimate_task(item.job, item.parameters, "cost") for item in labelled]
+    need = np.array([item.usage.peak_memory_mib or 0.0 for item in labelled])
+    runtime = np.array([item.usage.runtime_s for item in labelled])
+    given = np.array([float(estimate.allocation.memory_mib) for estimate in estimates])
+    hours = runtime / 3600 / MIB_PER_GB
+    return Score(
+        jobs=len(labelled),
+        cost_gbh=float(charge(given, need, hours, failure_weight).sum()),
+        wasted_gbh=float(charge(given, need, hours, 0.0).sum()),
+        failures=int((given < need).sum()),
+        coverage=float(np.mean([e.memory_mib.p95 for e in estimates] >= need)),
+        memory_error=_mape(np.array([e.memory_mib.p50 for e in estimates]), need),
+        runtime_error=_mape(np.array([e.runtime_s.p50 for e in estimates]), runtime),
+    )
+
+
+def _has_label(item: Observation) -> bool:
+    return item.usage.peak_memory_mib is not None and item.exit_code in (0, None)
+
+
+def _mape(predicted: Vector, actual: Vector) -> float:
+    return float(np.mean(np.abs(predicted - actual) / np.maximum(actual, 1e-9)))

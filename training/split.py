@@ -1,0 +1,25 @@
+"""Splits that never let a model see its future."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+Places = npt.NDArray[np.intp]
+
+
+def by_time(size: int, share: float) -> tuple[Places, Places]:
+    """The earlier part of `size` rows in time order, and the last `share` of them."""
+    cut = size - max(1, round(size * share)) if size > 1 else size
+    return np.arange(cut), np.arange(cut, size)
+
+
+def forward(size: int, folds: int) -> Iterator[tuple[Places, Places]]:
+    """Growing windows: each of the last `folds` blocks is tested on all that came before it."""
+    edges = np.linspace(0, size, folds + 2).astype(int)[1:]
+    for start, stop in pairwise(edges):
+        if 0 < start < stop:
+            yield np.arange(start), np.arange(start, stop)

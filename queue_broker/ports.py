@@ -61,10 +61,11 @@ class CycleStore(Protocol):
     def submitted(self, limit: int) -> list[Group]:
         """Groups that have no estimate yet, oldest first."""
 
-    def estimated(self, group: Group, splits: Sequence[Split]) -> bool:
-        """Give a SUBMITTED group its shapes: PENDING if it has dependencies, else RUNNABLE.
+    def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
+        """Give SUBMITTED groups their shapes: PENDING if it has dependencies, else RUNNABLE.
 
-        False, and nothing changed, when the group moved on since it was read.
+        All in one transaction; False, and nothing changed, for a group that moved on since it was
+        read. The splits of a group cover its waiting tasks, each once.
         """
 
     def settle_dependencies(self, limit: int) -> int:
@@ -183,7 +184,21 @@ class Directory(Protocol):
         """Create or change one."""
 
 
-class Store(Intake, CycleStore, People, Reader, Keeper, Directory, Protocol):
+class Leadership(Protocol):
+    """Which of several brokers on one database leads the cycle; all of them serve."""
+
+    def try_lead(self) -> bool:
+        """Whether this broker leads now; cheap, and asked before every pass.
+
+        Another takes over within 5 s of a leader's death. `Conflict` where a second broker has no
+        place at all: on one SQLite folder.
+        """
+
+    def resign(self) -> None:
+        """Let another lead."""
+
+
+class Store(Intake, CycleStore, People, Reader, Keeper, Directory, Leadership, Protocol):
     """All of it; one adapter over SQLAlchemy for SQLite and PostgreSQL."""
 
     def ping(self) -> None:

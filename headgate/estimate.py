@@ -44,3 +44,4 @@ class Estimate:
     time_limit_s: float | None = None
     model_version: str | None = None
     why: str = ""
+    memory_kills: int = 0  #: how often the task was killed for memory before; each made this bigger

@@ -1,0 +1,154 @@
+"""The heartbeat: one numbered pass from what the engine saw to what is leaked next.
+
+Only the leader runs it. A pass that dies anywhere loses nothing: what it had written is durable,
+what
+it had not is found again by the next pass, and engines take the same leak only once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headgate.resources import Resources
+from headgate.tenancy import Tenant, Tier
+from queue_broker.core.fairness import Debts, shares
+from queue_broker.core.leak import Decision, Snapshot, decide
+from queue_broker.core.observe import Observing
+from queue_broker.core.predict import Estimating
+from queue_broker.core.window import Window
+from queue_broker.ports import Clock, Engine, Store
+from queue_broker.records import Event, Lane, Leak, Started, Tasks
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one pass takes on; what is beyond waits for the next."""
+
+    events: int = 20_000
+    estimates: int = 500
+    dependencies: int = 500
+    groups_per_tenant: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass did."""
+
+    events: int
+    estimated: int
+    released: int
+    leaked: int
+    held: int
+
+    @property
+    def busy(self) -> bool:
+        """Whether something moved, so that the next pass should follow at once."""
+        return bool(self.events or self.estimated or self.released or self.leaked)
+
+
+@dataclass(slots=True)
+class Cycle:
+    """The pass with its few memories: windows, debts, and what it has asked engines to stop."""
+
+    store: Store
+    engine: Engine
+    estimating: Estimating
+    observing: Observing
+    tiers: Sequence[Tier]
+    clock: Clock
+    limits: Limits = field(default_factory=Limits)
+    windows: dict[str, Window] = field(default_factory=dict)
+    debts: Debts = field(default_factory=Debts)
+    stopping: dict[str, Tasks] = field(default_factory=dict)
+    last_s: float | None = None
+
+    def take_over(self) -> None:
+        """What a new leader does first: take up the work that runs already."""
+        self.engine.adopt(self.store.open_leaks())
+
+    def run_once(self) -> Pass:
+        """One bounded pass."""
+        lanes = self.engine.lanes()
+        leaks = {leak.name: leak for leak in self.store.open_leaks()}
+        # 1. Observe: what started and ended becomes state; retries are decided.
+        events = self.observing.run(leaks, largest(lanes), self.limits.events)
+        self.learn_windows(events, leaks)
+        # 2. Release what waited for others, and stop what was cancelled.
+        released = self.store.settle_dependencies(self.limits.dependencies)
+        self.stop_cancelled(leaks.values())
+        # 3. Predict: whatever was submitted gets its shape.
+        estimated = self.estimating.run(self.limits.estimates)
+        # 4. Decide: order, pack, windows.
+        open_ = self.store.open_leaks() if events else list(leaks.values())
+        decision = self.decide(open_, lanes)
+        # 5. Leak: the intents first, then the hand-over; also what a crash left between the two.
+        written = self.store.write_intents(decision.intents, self.clock())
+        unclear = [leak for leak in open_ if leak.handed_over_at_s is None]
+        self.hand_over([*unclear, *written])
+        # 6. Hold the rest, each with its reason.
+        self.store.hold(decision.holds)
+        leaked = sum(len(leak.tasks) for leak in written)
+        return Pass(len(events), estimated, released, leaked, len(decision.holds))
+
+    def decide(self, leaks: Sequence[Leak], lanes: Sequence[Lane]) -> Decision:
+        snapshot = Snapshot(
+            groups=self.store.eligible(self.limits.groups_per_tenant),
+            leaks=leaks,
+            lanes=lanes,
+            tiers=self.tiers,
+            tenants=self.tenants(),
+            windows=self.windows,
+            debts=self.debts,
+            now_s=self.clock(),
+        )
+        self.accrue(snapshot)
+        if not snapshot.groups:
+            return Decision((), {})
+        return decide(snapshot)
+
+    def tenants(self) -> Mapping[str, Tenant]:
+        return {tenant.name: tenant for tenant in self.store.tenants()}
+
+    def accrue(self, snapshot: Snapshot) -> None:
+        """Let the time since the last pass count towards the minimum shares."""
+        passed_s = snapshot.now_s - (self.last_s if self.last_s is not None else snapshot.now_s)
+        self.last_s = snapshot.now_s
+        having = shares(snapshot.holdings(), snapshot.total)
+        waiting = {group.tier for group in snapshot.groups}
+        now = {tier: having.get(tier, 0.0) for tier in waiting}
+        self.debts.accrue(self.tiers, now, max(0.0, passed_s))
+
+    def hand_over(self, leaks: Sequence[Leak]) -> None:
+        if leaks:
+            self.store.handed_over(self.engine.hand_over(leaks), self.clock())
+
+    def learn_windows(self, events: Sequence[Event], leaks: Mapping[str, Leak]) -> None:
+        promise_s = min(tier.promise_s for tier in self.tiers)
+        for event in events:
+            leak = leaks.get(event.leak)
+            if not isinstance(event, Started) or leak is None or leak.handed_over_at_s is None:
+                continue
+            window = self.windows.get(leak.lane, Window())
+            delay_s = event.at_s - leak.handed_over_at_s
+            self.windows[leak.lane] = window.after_start(delay_s, promise_s)
+
+    def stop_cancelled(self, leaks: Iterable[Leak]) -> None:
+        """Ask the engine once for each task; it comes back as an event when it is done."""
+        for leak in leaks:
+            asked = self.stopping.get(leak.name, Tasks())
+            fresh = (leak.cancelling & leak.open) - asked
+            if fresh:
+                self.engine.stop(leak, fresh, interrupted=False)
+                self.stopping[leak.name] = asked | fresh
+
+
+def largest(lanes: Sequence[Lane]) -> Resources:
+    """The most of each resource that one instance of any lane offers."""
+    most = Resources()
+    for lane in lanes:
+        most = most.largest(lane.shape)
+    return most

@@ -1,0 +1,77 @@
+"""The one predictor of the process, shared by cycle and API, its model kept fresh."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy.typing as npt
+
+from headgate.errors import BadArtifact
+from headgate.estimate import Estimate
+from headgate.job import Job
+from headgate.resources import Resources
+from headgate.usage import Observation
+from predictor.predictor import Explanation, Indexes, Predictor
+from queue_broker.ports import ModelRegistry
+
+log = logging.getLogger(__name__)
+
+
+class Forecaster:
+    """A lock around the predictor: learning, asking and a change of model come from any thread."""
+
+    def __init__(self, predictor: Predictor, registry: ModelRegistry) -> None:
+        self._predictor = predictor
+        self._registry = registry
+        self._lock = Lock()
+        self._refused: str | None = None
+        self.problem: str | None = None  #: why the published model is not in use
+
+    @property
+    def version(self) -> str | None:
+        return self._predictor.version
+
+    def estimate(self, jobs: Sequence[Job], modes: Sequence[str]) -> list[Estimate]:
+        with self._lock:
+            return self._predictor.estimate(jobs, modes)
+
+    def estimate_sweep(
+        self, job: Job, columns: Mapping[str, npt.NDArray[Any]] | None, size: int, mode: str
+    ) -> list[tuple[Indexes, Estimate]]:
+        with self._lock:
+            return self._predictor.estimate_sweep(job, columns, size, mode)
+
+    def observe(self, observations: Sequence[Observation]) -> None:
+        with self._lock:
+            self._predictor.observe(observations)
+
+    def retry(self, failed: Observation, largest: Resources) -> Resources:
+        with self._lock:
+            return self._predictor.retry(failed, largest)
+
+    def explain(self, job: Job, mode: str) -> Explanation:
+        with self._lock:
+            return self._predictor.explain(job, mode)
+
+    def refresh(self) -> bool:
+        """Take up a newly published model; True if it changed. A bad one is named and left."""
+        version = self._registry.current_version()
+        if version in (self.version, self._refused):
+            return False
+        try:
+            model = self._registry.load(version)
+        except BadArtifact as error:
+            self._refused = version
+            self.problem = (
+                f"model {version} is not used, {self.version or 'history alone'} is: {error}"
+            )
+            log.error(self.problem, extra={"action": "model_refused", "version": version})
+            return False
+        with self._lock:
+            self._predictor = self._predictor.with_model(model)
+        self._refused, self.problem = None, None
+        log.info("model %s is in use", version, extra={"action": "model_loaded"})
+        return True

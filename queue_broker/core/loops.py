@@ -1,0 +1,68 @@
+"""The threads of a broker: each repeats one bounded pass, and none dies of an error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from threading import Event, Thread
+
+from headgate.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+class Loop:
+    """Repeats `work` until stopped. `work` returns True when it should be called again at once.
+
+    After an error the next try waits, twice as long each time, up to `MOST_S`.
+    """
+
+    MOST_S = 10.0
+
+    def __init__(self, name: str, work: Callable[[], bool], period_s: float) -> None:
+        self.problem: str | None = None  #: what the last pass died of; None when it did not
+        self._work = work
+        self._period_s = period_s
+        self._wake = Event()
+        self._stopped = False
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Run a pass now rather than at the period's end. Cheap, from any thread."""
+        self._wake.set()
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        self._stopped = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        pause_s = self._period_s
+        while not self._stopped:
+            again = self._pass()
+            pause_s = min(self.MOST_S, pause_s * 2) if self.problem else self._period_s
+            if not again:
+                self._wake.wait(pause_s)
+            self._wake.clear()
+
+    def _pass(self) -> bool:
+        try:
+            again = self._work()
+        except Unavailable as error:
+            self._note(f"{self._thread.name}: {error}")
+            return False
+        except Exception as error:
+            log.exception("a pass of %s failed", self._thread.name, extra={"action": "pass_failed"})
+            self.problem = f"{self._thread.name}: {error!r}"
+            return False
+        self.problem = None
+        return again
+
+    def _note(self, problem: str) -> None:
+        if problem != self.problem:
+            log.warning(problem, extra={"action": "pass_failed"})
+        self.problem = problem

@@ -1,0 +1,80 @@
+"""What the engine saw becomes state, remembered attempts, and lessons for the predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from headgate.resources import Resources
+from headgate.usage import Observation, Usage
+from queue_broker.core.forecast import Forecaster
+from queue_broker.core.retry import judge
+from queue_broker.ports import CycleStore, Engine
+from queue_broker.records import Ended, Event, Judged, Leak, Started
+
+#: The parameters of one task of a leak.
+ParametersOf = Callable[[Leak, int], Mapping[str, object]]
+#: Of one batch and one leak the predictor hears at most so many; more of the same teaches no more.
+MOST_LEARNT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Observing:
+    """Takes events from the engine to the store, and only then lets the engine forget them."""
+
+    store: CycleStore
+    engine: Engine
+    forecaster: Forecaster
+    parameters: ParametersOf
+    memory_attempts: int
+
+    def run(self, leaks: Mapping[str, Leak], largest: Resources, limit: int) -> list[Event]:
+        """One bounded pass; returns the events that were seen.
+
+        A crash before `acknowledge` brings the same events again; the store knows them by then.
+        """
+        events = self.engine.poll(limit)
+        if not events:
+            return events
+        self.store.started([event for event in events if isinstance(event, Started)])
+        ended = [event for event in events if isinstance(event, Ended) and event.leak in leaks]
+        judged = [self._judge(leaks[event.leak], event, largest) for event in ended]
+        fresh = self.store.settle(judged) if judged else []
+        self.engine.acknowledge(events)
+        self._learn(leaks, fresh)
+        return events
+
+    def _judge(self, leak: Leak, ended: Ended, largest: Resources) -> Judged:
+        def grow(leak: Leak, ended: Ended) -> Resources | None:
+            bigger = self.forecaster.retry(self._observation(leak, ended), largest)
+            return bigger if bigger.memory_mib > leak.allocation.memory_mib else None
+
+        return judge(leak, ended, grow, self.memory_attempts)
+
+    def _learn(self, leaks: Mapping[str, Leak], fresh: Sequence[Judged]) -> None:
+        heard: dict[str, int] = {}
+        lessons = []
+        for judged in fresh:
+            name = judged.ended.leak
+            heard[name] = heard.get(name, 0) + 1
+            if heard[name] <= MOST_LEARNT:
+                lessons.append(self._observation(leaks[name], judged.ended))
+        self.forecaster.observe(lessons)
+
+    def _observation(self, leak: Leak, ended: Ended) -> Observation:
+        return to_observation(leak, ended, self.parameters(leak, ended.task))
+
+
+def to_observation(leak: Leak, ended: Ended, parameters: Mapping[str, object]) -> Observation:
+    started_s = ended.started_at_s if ended.started_at_s is not None else leak.created_at_s
+    return Observation(
+        job=leak.job,
+        usage=ended.usage or Usage(runtime_s=max(0.0, ended.at_s - started_s)),
+        cause=ended.cause,
+        exit_code=ended.exit_code,
+        attempt=leak.attempt,
+        finished_at_s=ended.at_s,
+        allocation=leak.allocation,
+        estimate=leak.estimate,
+        parameters=dict(parameters),
+    )

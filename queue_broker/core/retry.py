@@ -1,0 +1,77 @@
+"""What becomes of a task whose attempt ended. Pure: nobody touches the store while deciding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from headgate.job import EvaluateOnExit
+from headgate.lifecycle import Cause
+from headgate.resources import Resources
+from queue_broker.records import Ended, Fail, Judged, Leak, Requeue, Retry, Succeed, Verdict
+
+#: The next attempt's allocation after a kill for memory, or None when nothing bigger can be had.
+Grow = Callable[[Leak, Ended], Resources | None]
+
+
+def judge(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Judged:
+    """The verdict on one ended attempt."""
+    return Judged(ended, verdict(leak, ended, grow, memory_attempts))
+
+
+def verdict(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Verdict:
+    """An interruption costs no attempt, a kill for memory none of the user's own.
+
+    The number of memory kills is bounded by `memory_attempts`, so that a leaking program ends.
+    """
+    match ended.cause:
+        case Cause.INTERRUPTED:
+            return Requeue(ended.reason or "interrupted; no attempt was lost")
+        case Cause.CANCELLED:
+            return Fail(ended.reason or "cancelled")
+        case Cause.OUT_OF_MEMORY:
+            return after_memory_kill(leak, ended, grow, memory_attempts)
+        case Cause.EXITED if ended.exit_code == 0:
+            return Succeed()
+        case _:
+            return after_failure(leak, ended)
+
+
+def after_memory_kill(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Verdict:
+    reason = ended.reason or "killed for passing its memory"
+    if leak.estimate is None or leak.estimate.memory_kills >= memory_attempts:
+        return Fail(f"{reason}; given up after {memory_attempts} bigger tries")
+    bigger = grow(leak, ended)
+    if bigger is None:
+        return Fail(f"{reason}; no lane holds more")
+    kills = leak.estimate.memory_kills + 1
+    estimate = replace(leak.estimate, allocation=bigger, memory_kills=kills)
+    given, next_ = leak.allocation.memory_mib, bigger.memory_mib
+    return Retry(estimate, f"{reason}; {given} MiB were too little, tried again with {next_} MiB")
+
+
+def after_failure(leak: Leak, ended: Ended) -> Verdict:
+    """The user's own retry strategy, with AWS Batch's rules for `evaluateOnExit`."""
+    reason = ended.reason or f"exit code {ended.exit_code}"
+    strategy = leak.job.retry_strategy
+    kills = leak.estimate.memory_kills if leak.estimate else 0
+    if leak.attempt - kills >= strategy.attempts or leak.estimate is None:
+        return Fail(reason)
+    if action(strategy.evaluate_on_exit, ended) == "EXIT":
+        return Fail(f"{reason}; the retry strategy says EXIT")
+    return Retry(leak.estimate, f"{reason}; tried again")
+
+
+def action(rules: tuple[EvaluateOnExit, ...], ended: Ended) -> str:
+    """The action of the first rule whose every condition matches; RETRY when none does."""
+    return next((rule.action for rule in rules if matches(rule, ended)), "RETRY")
+
+
+def matches(rule: EvaluateOnExit, ended: Ended) -> bool:
+    seen = (
+        (rule.on_exit_code, "" if ended.exit_code is None else str(ended.exit_code)),
+        (rule.on_reason, ended.reason or ""),
+        (rule.on_status_reason, ended.reason or ""),
+    )
+    return all(pattern is None or fnmatchcase(value, pattern) for pattern, value in seen)

@@ -1,0 +1,140 @@
+"""One frozen settings object, read once: environment over `headgate.toml` over default."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from headgate.errors import InvalidInput
+from headgate.job import Job, Name, TenantName, Value
+from headgate.tenancy import DEFAULT_TENANT, DEFAULT_TIERS, Tenant, Tier
+from headgate.validation import problems, refuse
+
+CONFIG_FILE = "headgate.toml"
+
+
+class QueueRule(Value):
+    """What a queue's name stands for: a tier, and a tenant for callers who bring none."""
+
+    tier: Name
+    tenant: TenantName | None = None
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; each default is what a laptop wants.
+
+    A field is set by `HEADGATE_<FIELD>` in the environment, or by its name in `headgate.toml`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="HEADGATE_", frozen=True, extra="forbid")
+
+    data_dir: Path = Path("headgate-data")  #: the embedded database, logs, models and history
+    database_url: str | None = None  #: None: SQLite in `data_dir`
+    host: str = "127.0.0.1"
+    port: int = Field(default=8470, ge=0, le=65535)  #: 0: any free port
+    tokens: dict[str, TenantName] = Field(default_factory=dict)  #: token -> tenant; none: open
+    tiers: tuple[Tier, ...] = DEFAULT_TIERS
+    tenants: tuple[Tenant, ...] = ()
+    queues: dict[Name, QueueRule] = Field(default_factory=dict)  #: `prod-queue` simply works
+    default_tier: Name = "interactive"  #: of single jobs in queues without a rule
+    default_sweep_tier: Name = "sweep"
+    cycle_period_s: float = Field(default=0.25, ge=0.01, le=60)  #: the longest idle between passes
+    local_vcpu: float | None = Field(default=None, gt=0)  #: None: all cores
+    local_memory_mib: int | None = Field(default=None, gt=0)  #: None: what is free, less a reserve
+    memory_attempts: int = Field(default=4, ge=0, le=10)  #: bigger tries after kills for memory
+    model_poll_s: float = Field(default=2.0, gt=0)  #: how soon a promoted model is picked up
+    replay_observations: int = Field(default=20_000, ge=0)  #: history read at start-up
+    keep_finished_s: float = Field(default=7 * 86_400.0, gt=0)  #: then only the lake has them
+    access_token: SecretStr | None = None  #: what this machine's own CLI sends
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        names = [tier.name for tier in self.tiers]
+        if len(set(names)) < len(names):
+            refuse("tiers", names, "each name once")
+        if sum(tier.min_share for tier in self.tiers) > 1:
+            refuse("tiers", [tier.min_share for tier in self.tiers], "min_share adding up to <= 1")
+        self._names_known_tiers(names)
+        if not self.tokens and not is_loopback(self.host):
+            refuse("host", self.host, "a loopback address, as long as no tokens are set")
+        return self
+
+    def _names_known_tiers(self, names: list[str]) -> None:
+        used = {"default_tier": self.default_tier, "default_sweep_tier": self.default_sweep_tier}
+        used |= {f"queues.{name}.tier": rule.tier for name, rule in self.queues.items()}
+        for field, tier in used.items():
+            if tier not in names:
+                refuse(field, tier, f"one of {', '.join(names)}")
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy's URL of the database; plain `postgresql://` means psycopg 3."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir.absolute() / 'headgate.db'}"
+        for plain in ("postgres://", "postgresql://"):
+            if self.database_url.startswith(plain):
+                return "postgresql+psycopg://" + self.database_url.removeprefix(plain)
+        return self.database_url
+
+    def tier(self, name: str) -> Tier:
+        """The tier of that name; `InvalidInput` names the known ones."""
+        for tier in self.tiers:
+            if tier.name == name:
+                return tier
+        raise InvalidInput.of("tier", name, f"one of {', '.join(t.name for t in self.tiers)}")
+
+    def tier_of(self, job: Job, *, array: bool) -> Tier:
+        """The job's own tier, else its queue's, else one named like the queue, else the default."""
+        if job.tier is not None:
+            return self.tier(job.tier)
+        rule = self.queues.get(job.queue)
+        if rule is not None:
+            return self.tier(rule.tier)
+        named = [tier for tier in self.tiers if tier.name == job.queue]
+        default = self.default_sweep_tier if array else self.default_tier
+        return named[0] if named else self.tier(default)
+
+    def tenant_of(self, job: Job, caller: str | None) -> str:
+        """The caller's own tenant, else the job's, else the queue's, else the default."""
+        rule = self.queues.get(job.queue)
+        return caller or job.tenant or (rule.tenant if rule else None) or DEFAULT_TENANT
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        file = TomlConfigSettingsSource(settings_cls, CONFIG_FILE)
+        return init_settings, env_settings, file
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """The settings of this process; `InvalidInput` names each wrong field."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise InvalidInput(problems(error)) from error
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

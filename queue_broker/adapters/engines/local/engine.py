@@ -1,0 +1,193 @@
+"""The engine that runs tasks as processes on this machine.
+
+Tasks outlive the broker's death, not its orderly end: `close` stops them. Everything that must be
+known after a SIGKILL stands in the attempt's folder before it is acted upon (see `attempt`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headgate.errors import InvalidInput, NotFound
+from headgate.job import fill
+from headgate.lifecycle import Cause
+from headgate.resources import Resources
+from queue_broker.adapters.engines.local import cgroup
+from queue_broker.adapters.engines.local.attempt import Stop
+from queue_broker.adapters.engines.local.logs import page
+from queue_broker.adapters.engines.local.machine import capacity
+from queue_broker.adapters.engines.local.supervisor import Site, Supervisor
+from queue_broker.adapters.engines.outbox import Outbox
+from queue_broker.ports import Clock
+from queue_broker.records import Event, HandOver, Lane, Leak, LogPage, Tasks
+
+#: The parameters of one task of a leak, by name.
+ParametersOf = Callable[[Leak, int], Mapping[str, object]]
+#: Leak names become folder names.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """How this machine is used.
+
+    `cores` and `memory_mib` None: all usable cores, and the memory less a reserve. `grace_s` lies
+    between SIGTERM and SIGKILL. `period_s` is how often running tasks are looked at. `environment`
+    None: tasks get the broker's own, without its HEADGATE_ settings. `cgroups` False: never made.
+    """
+
+    data: Path
+    cores: float | None = None
+    memory_mib: int | None = None
+    grace_s: float = 10.0
+    period_s: float = 0.05
+    environment: Mapping[str, str] | None = None
+    cgroups: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.period_s <= 10:
+            raise InvalidInput.of("period_s", self.period_s, "more than 0, at most 10 seconds")
+        if self.grace_s < 0:
+            raise InvalidInput.of("grace_s", self.grace_s, "0 or more seconds")
+
+
+class LocalEngine:
+    """Runs each task as a process tree of its own, in a folder of its own. Thread-safe."""
+
+    name = "local"
+
+    def __init__(
+        self, settings: LocalSettings, parameters: ParametersOf, clock: Clock = time.time
+    ) -> None:
+        self._settings = settings
+        self._parameters = parameters
+        data = settings.data.resolve()
+        attempts = data / "attempts"
+        attempts.mkdir(parents=True, exist_ok=True)
+        group = f"headgate-{hashlib.sha256(bytes(data)).hexdigest()[:12]}"
+        environment = os.environ if settings.environment is None else settings.environment
+        self._capacity = capacity(settings.cores, settings.memory_mib, gpus=0)
+        self._outbox = Outbox()
+        self._supervisor = Supervisor(
+            Site(
+                attempts=attempts,
+                capacity=self._capacity,
+                base=dict(environment),
+                grace_s=settings.grace_s,
+                cgroups=cgroup.find(group) if settings.cgroups else None,
+                clock=clock,
+            ),
+            self._outbox,
+        )
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._loop, name="local-engine", daemon=True)
+        self._thread.start()
+
+    def lanes(self) -> list[Lane]:
+        return [Lane(name=self.name, shape=self._capacity)]
+
+    def hand_over(self, leaks: Sequence[Leak]) -> list[HandOver]:
+        with self._lock:
+            answers = [self._accept(leak) for leak in leaks]
+        self._wake.set()
+        return answers
+
+    def poll(self, limit: int) -> list[Event]:
+        return self._outbox.poll(limit)
+
+    def acknowledge(self, events: Sequence[Event]) -> None:
+        self._outbox.acknowledge(events)
+
+    def adopt(self, leaks: Sequence[Leak]) -> None:
+        with self._lock:
+            for leak in leaks:
+                self._adopt(leak)
+        self._wake.set()
+
+    def stop(self, leak: Leak, tasks: Tasks, interrupted: bool) -> None:
+        cause = Cause.INTERRUPTED if interrupted else Cause.CANCELLED
+        reason = "stopped to make room" if interrupted else "cancelled"
+        with self._lock:
+            self._supervisor.stop(leak.name, tasks, Stop(self._clock(), cause, reason))
+        self._wake.set()
+
+    def logs(self, leak: str, task: int, after: str | None, limit: int) -> LogPage:
+        if not NAME.fullmatch(leak):
+            raise NotFound(f"no leak is called {leak!r}")
+        folder = self._supervisor.folder(leak, task)
+        over = folder.ended() is not None
+        return page(folder.log, after, limit, over)
+
+    def close(self) -> None:
+        """Stops all tasks politely, and returns when they are gone."""
+        with self._lock:
+            self._closing = True
+            stop = Stop(self._clock(), Cause.INTERRUPTED, "the broker was stopped")
+            self._supervisor.stop_all(stop)
+        self._wake.set()
+        self._thread.join()
+
+    def _accept(self, leak: Leak) -> HandOver:
+        if reason := refusal(leak, self._capacity):
+            return HandOver(leak.name, refused=reason)
+        try:
+            (self._supervisor.site.attempts / leak.name).mkdir(exist_ok=True)
+        except OSError as error:
+            return HandOver(leak.name, refused=f"no folder for the attempts: {error}")
+        self._take(leak)
+        return HandOver(leak.name, engine_id=leak.name)
+
+    def _adopt(self, leak: Leak) -> None:
+        """The leak's folder says whether it was accepted; one that was not will be handed over."""
+        if (self._supervisor.site.attempts / leak.name).is_dir():
+            self._take(leak)
+        elif leak.engine_id is not None:
+            for task in leak.open:
+                reason = "the folder of its attempts is gone"
+                self._supervisor.give_up(leak, task, Cause.INTERRUPTED, reason)
+
+    def _take(self, leak: Leak) -> None:
+        for task in leak.open:
+            if not self._supervisor.knows(leak.name, task):
+                self._supervisor.take(leak, task, self._command)
+
+    def _command(self, leak: Leak, task: int) -> tuple[str, ...]:
+        return fill(leak.job.command, self._parameters(leak, task))
+
+    def _loop(self) -> None:
+        """Sleeps for ever while nothing runs."""
+        while True:
+            with self._lock:
+                self._wake.clear()
+                self._look()
+                busy = bool(self._supervisor.running)
+                if self._closing and not busy:
+                    return
+            self._wake.wait(self._settings.period_s if busy else None)
+
+    def _look(self) -> None:
+        try:
+            self._supervisor.look()
+        except Exception:  # the only watcher must not die: what failed is tried again
+            logger.exception("the local engine failed to look after its tasks")
+
+
+def refusal(leak: Leak, shape: Resources) -> str | None:
+    """Why this machine can never run a leak."""
+    if not NAME.fullmatch(leak.name):
+        return f"leak name: got {leak.name!r}; allowed: {NAME.pattern}"
+    if not leak.allocation.fits(shape):
+        return f"{leak.allocation} does not fit on this machine, which has {shape}"
+    return None

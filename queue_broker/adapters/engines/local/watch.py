@@ -1,0 +1,105 @@
+"""One attempt that runs: looked at now and then, and brought to its end."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from headgate.lifecycle import Cause
+from queue_broker.adapters.engines.local.attempt import Folder, Start, Stop
+from queue_broker.adapters.engines.local.process import reap, runs, send
+from queue_broker.adapters.engines.local.tree import Measured, Tree, kill
+from queue_broker.adapters.engines.local.verdict import Traces, judge
+from queue_broker.records import Ended, Leak
+
+
+@dataclass(slots=True)
+class Watch:
+    """An attempt with its process tree. `claim_ticks` is None for a child of ours."""
+
+    leak: Leak
+    task: int
+    folder: Folder
+    start: Start | None
+    tree: Tree
+    pid: int
+    claim_ticks: int | None = None
+    stop: Stop | None = None
+    asked_at_s: float | None = None
+    measured: Measured = Measured()  # noqa: RUF009  frozen
+    code: int | None = None
+
+    def look(self, now_s: float, grace_s: float) -> Ended | None:
+        """Measure, and enforce the limits; the last event when the attempt is over."""
+        if self._over():
+            return self._end(now_s)
+        self.measured = self.tree.sample()
+        self._enforce(now_s)
+        if self.stop is not None:
+            self._press(now_s, grace_s)
+        return None
+
+    def ask_to_stop(self, stop: Stop) -> None:
+        """Too late for a command that is over; else a cancellation outranks an interruption,
+        and other reasons stay as they are."""
+        outranked = self.stop is None or (
+            self.stop.cause is Cause.INTERRUPTED and stop.cause is Cause.CANCELLED
+        )
+        if outranked and self.folder.result() is None:
+            self.folder.write_stop(stop)
+            self.stop = stop
+
+    def _over(self) -> bool:
+        if self.claim_ticks is None:
+            # Kept: a child can be reaped once, and what follows may have to be tried again.
+            self.code = reap(self.pid) if self.code is None else self.code
+            return self.code is not None
+        return not runs(self.pid, self.claim_ticks, self.folder.claimed_at_s())
+
+    def _enforce(self, now_s: float) -> None:
+        peak, allowed = self.measured.peak_memory_mib or 0.0, self.leak.allocation.memory_mib
+        if self.measured.killed or peak > allowed:
+            self.ask_to_stop(Stop(now_s, Cause.OUT_OF_MEMORY, f"passed {allowed} MiB of memory"))
+        timeout_s = self.leak.job.timeout_s
+        if timeout_s and self.start and now_s - self.start.at_s > timeout_s:
+            reason = f"Job attempt duration exceeded timeout: {timeout_s} s"
+            self.ask_to_stop(Stop(now_s, Cause.TIMEOUT, reason))
+
+    def _press(self, now_s: float, grace_s: float) -> None:
+        """SIGTERM once, SIGKILL when the grace is over; who passed his memory gets none."""
+        assert self.stop is not None  # noqa: S101
+        if self.stop.cause is Cause.OUT_OF_MEMORY:
+            self._kill()
+        elif self.asked_at_s is None:
+            self.asked_at_s = now_s
+            # Not the shim, which would forward it: to many programs a second one means "at once".
+            others = [pid for pid in self.tree.pids() if pid != self.pid]
+            send(others or [self.pid], signal.SIGTERM)
+        elif now_s - self.asked_at_s > grace_s:
+            self._kill()
+
+    def _kill(self) -> None:
+        kill(self.tree)
+        send([self.pid], signal.SIGKILL)
+
+    def _end(self, now_s: float) -> Ended:
+        # A container ends with its first process, and so does a task: what it left behind goes too.
+        kill(self.tree)
+        self.measured = self.tree.sample()
+        ended = judge(
+            Traces(
+                leak=self.leak.name,
+                task=self.task,
+                at_s=now_s,
+                memory_mib=self.leak.allocation.memory_mib,
+                meter=self.tree.meter,
+                measured=self.measured,
+                start=self.start,
+                code=self.code,
+                result=self.folder.result(),
+                stop=self.stop,
+            )
+        )
+        self.folder.write_ended(ended)
+        self.tree.remove()
+        return ended

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from headgate.errors import InvalidInput
+from headgate.job import Job, fill
+from headgate.validation import parse
+
+GOOD = {"name": "train", "command": ["python", "train.py"]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"command": []}, "command: got []; allowed: at least one token, or a job definition"),
+        ({"command": ["  "]}, "command: got ['  ']"),
+        ({"name": "a b"}, "name: got 'a b'"),
+        ({"resources": {"memory_mib": -1}}, "resources.memory_mib: got -1; allowed: greater than"),
+        ({"resources": {"vcpu": "two"}}, "resources.vcpu: got 'two'; allowed: a valid number"),
+        ({"resources": {"vcpu": float("nan")}}, "resources.vcpu: got nan"),
+        ({"timeout_s": 59}, "timeout_s: got 59; allowed: greater than or equal to 60"),
+        ({"retry_strategy": {"attempts": 11}}, "retry_strategy.attempts: got 11"),
+        ({"depends_on": [{"job_id": "x"}] * 21}, "depends_on: got"),
+        ({"memory": 4}, "memory: got 4; allowed: only documented fields"),
+    ],
+)
+def test_a_bad_job_is_refused_by_field(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse(Job, {**GOOD, **wrong})
+    assert words in str(refused.value)
+
+
+def test_all_wrong_fields_are_named_at_once() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse(Job, {"name": "", "resources": {"gpus": -1, "memory_mib": 0}})
+    fields = {problem.field for problem in refused.value.problems}
+    assert fields == {"name", "resources.gpus", "resources.memory_mib"}
+
+
+def test_a_command_is_filled_from_the_parameters() -> None:
+    command = ("train", "--rate", "Ref::rate", "--out=Ref::name.bin", "Ref::unknown", "Ref::dry")
+
+    filled = fill(command, {"rate": 0.1, "name.bin": "x", "dry": True})
+
+    assert filled == ("train", "--rate", "0.1", "--out=x", "Ref::unknown", "true")
+
+
+def test_a_job_goes_through_json_unchanged() -> None:
+    job = parse(Job, {**GOOD, "parameters": {"a": 1, "b": 1.5, "c": True, "d": None, "e": "1"}})
+
+    assert parse(Job, job.model_dump_json()) == job
+
+
+def test_input_sizes_add_up_where_they_are_known() -> None:
+    inputs = [{"uri": "s3://b/a", "size_bytes": 5}, {"uri": "s3://b/b"}]
+
+    assert parse(Job, {**GOOD, "inputs": inputs}).input_bytes() == 5
+    assert parse(Job, {**GOOD, "inputs": inputs[1:]}).input_bytes() is None

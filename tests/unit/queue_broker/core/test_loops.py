@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+
+from headgate.errors import Unavailable
+from queue_broker.core.loops import Loop
+
+PATIENCE_S = 10.0
+
+
+class Work:
+    """Plays a script of results and errors, one a pass, and says when a pass is over."""
+
+    def __init__(self, *script: bool | Exception) -> None:
+        self.script = list(script)
+        self.played = Event()
+
+    def __call__(self) -> bool:
+        step = self.script.pop(0) if self.script else False
+        if not self.script:
+            self.played.set()
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+@pytest.fixture
+def started() -> Iterator[list[Loop]]:
+    loops: list[Loop] = []
+    yield loops
+    for loop in loops:
+        loop.stop()
+
+
+def run(loops: list[Loop], work: Work, period_s: float = 60.0) -> Loop:
+    loop = Loop("test", work, period_s)
+    loops.append(loop)
+    loop.start()
+    return loop
+
+
+def test_a_pass_that_did_something_is_followed_at_once(started: list[Loop]) -> None:
+    work = Work(True, True, False)
+
+    run(started, work)
+
+    assert work.played.wait(PATIENCE_S)
+
+
+def test_a_wake_cuts_the_pause_short(started: list[Loop]) -> None:
+    work = Work(False, False)
+    loop = run(started, work)
+
+    loop.wake()
+
+    assert work.played.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), Unavailable("the database is away")])
+def test_an_error_is_named_and_the_loop_goes_on(started: list[Loop], error: Exception) -> None:
+    work = Work(error)
+    loop = run(started, work, period_s=0.01)
+    assert work.played.wait(PATIENCE_S)
+
+    after = Work(False)
+    loop._work = after
+
+    assert after.played.wait(PATIENCE_S)
+
+
+def test_a_loop_stops_in_the_middle_of_a_pause(started: list[Loop]) -> None:
+    loop = run(started, Work(False))
+
+    loop.stop(PATIENCE_S)
+
+    assert not loop._thread.is_alive()

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pytest
+
+from headgate.estimate import Estimate, Quantiles, Source
+from headgate.job import EvaluateOnExit, Job, RetryStrategy
+from headgate.lifecycle import Cause
+from headgate.resources import Resources
+from queue_broker.core.retry import verdict
+from queue_broker.records import (
+    Ended,
+    Fail,
+    GroupId,
+    JobId,
+    Leak,
+    LeakId,
+    Requeue,
+    Retry,
+    Succeed,
+    Table,
+    Tasks,
+    Verdict,
+)
+
+GIVEN = Resources(1, 1000)
+
+
+def leak(attempts: int = 1, attempt: int = 1, kills: int = 0, *rules: EvaluateOnExit) -> Leak:
+    strategy = RetryStrategy(attempts=attempts, evaluate_on_exit=rules)
+    one = Quantiles(1, 2)
+    return Leak(
+        leak_id=LeakId(1),
+        name="l",
+        group_id=GroupId(1),
+        job_id=JobId("j"),
+        job=Job(name="train", command=("train",), retry_strategy=strategy),
+        tenant="t",
+        tier="sweep",
+        attempt=attempt,
+        lane="local",
+        allocation=GIVEN,
+        tasks=Tasks([0]),
+        open=Tasks([0]),
+        running=Tasks([0]),
+        created_at_s=0,
+        size=1,
+        array=False,
+        parameters=Table.NONE,
+        estimate=Estimate(GIVEN, one, one, one, Source.REQUEST, "train", memory_kills=kills),
+    )
+
+
+def ended(cause: Cause = Cause.EXITED, exit_code: int | None = 1, reason: str = "") -> Ended:
+    return Ended("l", 0, 10.0, cause, exit_code, reason=reason or None)
+
+
+def judge(of: Leak, end: Ended, bigger: Resources | None = None) -> Verdict:
+    return verdict(of, end, lambda _leak, _ended: bigger, memory_attempts=3)
+
+
+def test_exit_code_0_is_success() -> None:
+    assert judge(leak(), ended(exit_code=0)) == Succeed()
+
+
+def test_the_last_attempt_that_fails_is_a_failure() -> None:
+    assert judge(leak(), ended(exit_code=3)) == Fail("exit code 3")
+
+
+def test_an_attempt_that_is_left_is_used_with_the_same_allocation() -> None:
+    found = judge(leak(attempts=2), ended())
+
+    assert isinstance(found, Retry)
+    assert found.estimate.allocation == GIVEN
+
+
+def test_an_interruption_costs_no_attempt() -> None:
+    assert isinstance(judge(leak(), ended(Cause.INTERRUPTED, None)), Requeue)
+
+
+def test_what_was_cancelled_is_not_tried_again() -> None:
+    assert isinstance(judge(leak(attempts=5), ended(Cause.CANCELLED, 143)), Fail)
+
+
+def test_a_kill_for_memory_is_tried_again_bigger_though_the_user_gave_one_attempt() -> None:
+    found = judge(leak(), ended(Cause.OUT_OF_MEMORY, 137), bigger=Resources(1, 2000))
+
+    assert isinstance(found, Retry)
+    assert found.estimate.allocation.memory_mib == 2000
+    assert found.estimate.memory_kills == 1
+    assert "1000 MiB were too little, tried again with 2000 MiB" in found.reason
+
+
+def test_a_kill_for_memory_at_the_largest_lane_is_final() -> None:
+    found = judge(leak(), ended(Cause.OUT_OF_MEMORY, 137), bigger=None)
+
+    assert isinstance(found, Fail)
+    assert "no lane holds more" in found.reason
+
+
+def test_a_program_that_leaks_memory_ends() -> None:
+    found = judge(leak(kills=3), ended(Cause.OUT_OF_MEMORY, 137), bigger=Resources(1, 9000))
+
+    assert isinstance(found, Fail)
+
+
+def test_kills_for_memory_do_not_use_up_the_users_attempts() -> None:
+    second_of_two = leak(attempts=2, attempt=3, kills=1)
+
+    assert isinstance(judge(second_of_two, ended()), Fail)
+    assert isinstance(judge(leak(attempts=2, attempt=2, kills=1), ended()), Retry)
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind"),
+    [
+        (EvaluateOnExit(action="EXIT", on_exit_code="4*"), Fail),
+        (EvaluateOnExit(action="EXIT", on_exit_code="5*"), Retry),
+        (EvaluateOnExit(action="EXIT", on_reason="Host*", on_exit_code="42"), Retry),
+        (EvaluateOnExit(action="RETRY", on_exit_code="42"), Retry),
+    ],
+)
+def test_exit_rules_match_as_in_batch(rule: EvaluateOnExit, kind: type[Verdict]) -> None:
+    """All conditions of a rule must match; when no rule does, the job is tried again."""
+    assert isinstance(judge(leak(2, 1, 0, rule), ended(exit_code=42)), kind)
+
+
+def test_the_first_rule_that_matches_decides() -> None:
+    rules = (
+        EvaluateOnExit(action="RETRY", on_exit_code="42"),
+        EvaluateOnExit(action="EXIT", on_exit_code="*"),
+    )
+
+    assert isinstance(judge(leak(2, 1, 0, *rules), ended(exit_code=42)), Retry)
+    assert isinstance(judge(leak(2, 1, 0, *rules), ended(exit_code=1)), Fail)

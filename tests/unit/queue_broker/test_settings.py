@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headgate.errors import InvalidInput
+from headgate.job import Job
+from queue_broker.settings import read_settings
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the developer's own headgate.toml and environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HEADGATE_PORT", "HEADGATE_HOST", "HEADGATE_DATABASE_URL", "HEADGATE_TOKENS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("headgate.toml").write_text("port = 1111\nmemory_attempts = 2\n")
+    monkeypatch.setenv("HEADGATE_PORT", "2222")
+
+    settings = read_settings()
+
+    assert (settings.port, settings.memory_attempts) == (2222, 2)
+    assert settings.cycle_period_s == 0.25
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"port": 70_000}, "port: got 70000"),
+        ({"default_tier": "urgent"}, "one of production, interactive, sweep"),
+        ({"queues": {"q": {"tier": "urgent"}}}, "queues.q.tier: got urgent"),
+        ({"host": "0.0.0.0"}, "a loopback address, as long as no tokens are set"),  # noqa: S104
+        ({"colour": "red"}, "colour: got 'red'; allowed: only documented fields"),
+    ],
+)
+def test_a_bad_setting_is_refused_by_field(given: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_settings(**given)
+    assert words in str(refused.value)
+
+
+def test_a_broker_with_tokens_may_listen_to_the_world() -> None:
+    assert read_settings(host="0.0.0.0", tokens={"secret": "team"}).host == "0.0.0.0"  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("job", "array", "tier"),
+    [
+        ({"tier": "production"}, True, "production"),
+        ({"queue": "prod-queue"}, True, "production"),
+        ({"queue": "interactive"}, True, "interactive"),
+        ({}, True, "sweep"),
+        ({}, False, "interactive"),
+    ],
+)
+def test_a_jobs_tier_is_its_own_or_its_queues_or_the_default(
+    job: dict[str, str], array: bool, tier: str
+) -> None:
+    settings = read_settings(queues={"prod-queue": {"tier": "production"}})
+    given = Job(name="train", command=("train",), **job)  # type: ignore[arg-type]
+
+    assert settings.tier_of(given, array=array).name == tier
+
+
+def test_plain_postgresql_urls_mean_psycopg_3() -> None:
+    url = "postgresql://user@host/db"
+
+    assert read_settings(database_url=url).store_url == "postgresql+psycopg://user@host/db"

@@ -1,0 +1,93 @@
+"""Values as the columns keep them: bitmaps as roaring bytes, records as JSON."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from pydantic import TypeAdapter
+from pyroaring import BitMap
+from sqlalchemy import Dialect, LargeBinary
+from sqlalchemy.types import TypeDecorator
+
+from headgate.estimate import Estimate
+from headgate.job import Job
+from headgate.resources import Resources
+from headgate.sweep import Grid
+from queue_broker.records import Parameters, Table, Tasks
+
+ESTIMATE = TypeAdapter(Estimate)
+RESOURCES = TypeAdapter(Resources)
+#: Templates kept parsed. One is at most 30 KiB of text, mostly far below 1.
+PARSED_JOBS = 512
+
+
+class Bitmap(TypeDecorator[BitMap]):
+    """A set of task indexes in the portable roaring format; runs of neighbours take 4 bytes."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: BitMap | None, dialect: Dialect) -> bytes | None:
+        if value is None:
+            return None
+        value.run_optimize()
+        return bytes(value.serialize())
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> BitMap | None:
+        return None if value is None else BitMap.deserialize(value)
+
+
+def dump_job(job: Job) -> str:
+    return job.model_dump_json()
+
+
+@lru_cache(maxsize=PARSED_JOBS)
+def load_job(text: str) -> Job:
+    return Job.model_validate_json(text)
+
+
+def dump_estimate(estimate: Estimate) -> str:
+    return ESTIMATE.dump_json(estimate).decode()
+
+
+@lru_cache(maxsize=4096)
+def load_estimate(text: str | None) -> Estimate | None:
+    return None if text is None else ESTIMATE.validate_json(text)
+
+
+def dump_resources(resources: Resources) -> str:
+    return RESOURCES.dump_json(resources).decode()
+
+
+@lru_cache(maxsize=4096)
+def load_resources(text: str) -> Resources:
+    return RESOURCES.validate_json(text)
+
+
+def dump_parameters(parameters: Parameters) -> str:
+    if isinstance(parameters, Grid):
+        return parameters.model_dump_json()
+    return json.dumps(parameters.value)
+
+
+@lru_cache(maxsize=64)
+def load_parameters(text: str) -> Parameters:
+    value: Any = json.loads(text)
+    return Table(value) if isinstance(value, str) else Grid.model_validate(value)
+
+
+def shape_of(estimate: Estimate) -> str:
+    """What two estimates share when their tasks may stand in one group.
+
+    Quantiles and words are left out: they change with every observation, and a retry would then
+    open a group a task. The group keeps the estimate it was opened with.
+    """
+    given = estimate.allocation
+    parts = (given.vcpu, given.memory_mib, given.gpus, estimate.time_limit_s, estimate.memory_kills)
+    return json.dumps([*parts, estimate.source, estimate.family], separators=(",", ":"))
+
+
+def all_tasks(size: int) -> Tasks:
+    return Tasks(range(size))

@@ -1,0 +1,112 @@
+"""What stands before the gate: groups to estimate, groups that may be leaked, and why they wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, func, select, true, update
+
+from headgate.lifecycle import State
+from queue_broker.adapters.store import rows
+from queue_broker.adapters.store.dialects import among, is_postgres
+from queue_broker.adapters.store.ledger import Ledger
+from queue_broker.adapters.store.schema import backlogs, dependencies, groups
+from queue_broker.records import Backlog, Group, GroupId, Split
+
+#: Conditions of the partial indexes, word for word: SQLite matches them by their text.
+AT_GATE = (groups.c.state == "RUNNABLE") & (groups.c.n_waiting > 0)
+
+
+def submitted(connection: Connection, limit: int) -> list[Group]:
+    query = rows.select_groups().where(groups.c.state == "SUBMITTED", groups.c.n_waiting > 0)
+    found = connection.execute(query.order_by(groups.c.number).limit(limit))
+    return [rows.to_group(row) for row in found]
+
+
+def estimated(
+    connection: Connection, answers: Sequence[tuple[Group, Sequence[Split]]], now_s: float
+) -> list[bool]:
+    numbers = [int(group.group_id) for group, _ in answers]
+    jobs_of = select(groups.c.job).where(among(connection, groups.c.number, numbers))
+    ledger = Ledger(connection, set(connection.execute(jobs_of).scalars()))
+    waiting = with_dependencies(connection, ledger)
+    done = [shape(ledger, group, splits, waiting) for group, splits in answers]
+    ledger.flush(now_s)
+    if waiting:
+        mine = among(connection, dependencies.c.job, waiting)
+        connection.execute(update(dependencies).where(mine).values(ripe=True))
+    return done
+
+
+def with_dependencies(connection: Connection, ledger: Ledger) -> set[int]:
+    mine = among(connection, dependencies.c.job, ledger.jobs)
+    return set(connection.execute(select(dependencies.c.job).where(mine)).scalars())
+
+
+def shape(ledger: Ledger, seen: Group, splits: Sequence[Split], waiting: set[int]) -> bool:
+    """Give one group its shapes, unless it moved on."""
+    group = ledger.by_number.get(seen.group_id)
+    if group is None or group.state is not State.SUBMITTED or group.version != seen.version:
+        return False
+    state = State.PENDING if group.job in waiting else State.RUNNABLE
+    left = group.waiting.difference(*(split.tasks for split in splits))
+    if left:
+        raise ValueError(f"the splits of group {seen.group_id} leave {len(left)} tasks out")
+    for split in splits:
+        ledger.carry(group, split.tasks, split.estimate, state)
+    return True
+
+
+def eligible(connection: Connection, per_tenant: int) -> list[Group]:
+    query = select_eligible(per_tenant, is_postgres(connection))
+    found = [rows.to_group(row) for row in connection.execute(query)]
+    return sorted(found, key=queue_order)
+
+
+def queue_order(group: Group) -> tuple[str, str, int, float, int]:
+    return (group.tier, group.tenant, -group.priority, group.queued_at_s, group.group_id)
+
+
+def select_eligible(per_tenant: int, postgres: bool) -> Select[Any]:
+    """A few steps into the gate's index for each tier and tenant that has something waiting."""
+    first = (
+        select(groups.c.number)
+        .where(AT_GATE, groups.c.tier == backlogs.c.tier, groups.c.tenant == backlogs.c.tenant)
+        .order_by(groups.c.priority.desc(), groups.c.queued_at_s, groups.c.number)
+        .limit(per_tenant)
+        .correlate(backlogs)
+    )
+    query = rows.select_groups()
+    if postgres:
+        lateral = first.lateral("first")
+        picked = select(lateral.c.number).select_from(backlogs.join(lateral, true()))
+        picked = picked.where(backlogs.c.n_runnable > 0)
+        return query.where(groups.c.number == func.any(func.array(picked.scalar_subquery())))
+    picked_groups = groups.alias("picked")
+    inner = (
+        select(picked_groups.c.number)
+        .select_from(backlogs.join(picked_groups, picked_groups.c.number.in_(first)))
+        .where(backlogs.c.n_runnable > 0)
+    )
+    return query.where(groups.c.number.in_(inner))
+
+
+def backlog(connection: Connection) -> list[Backlog]:
+    return [rows.to_backlog(row) for row in connection.execute(rows.select_backlog())]
+
+
+def hold(connection: Connection, reasons: Mapping[GroupId, str]) -> None:
+    """Only reasons that changed are written, and a group's version stays: nothing moved."""
+    mine = among(connection, groups.c.number, [int(key) for key in reasons])
+    found = connection.execute(select(groups.c.number, groups.c.hold).where(mine))
+    changed = [
+        {"key": number, "why": reasons[GroupId(number)]}
+        for number, held in found
+        if held != reasons[GroupId(number)]
+    ]
+    if changed:
+        connection.execute(HOLD, sorted(changed, key=lambda row: int(row["key"])))
+
+
+HOLD = update(groups).where(groups.c.number == bindparam("key")).values(hold=bindparam("why"))

@@ -1,0 +1,340 @@
+"""The unit of work over the groups of some jobs: locked, changed in memory, written back whole.
+
+Every change of a task's state passes through here, so that counts on groups, jobs and backlogs are
+derived from the same sets in the same transaction and cannot drift.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyroaring import BitMap
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+
+from headgate.estimate import Estimate
+from headgate.lifecycle import State
+from queue_broker.adapters.store import codec
+from queue_broker.adapters.store.dialects import among
+from queue_broker.adapters.store.schema import (
+    COUNTS,
+    TASK_SETS,
+    UNFINISHED,
+    backlogs,
+    dependencies,
+    groups,
+    jobs,
+)
+
+#: What an update of a group writes.
+MUTABLE = (
+    *("shape", "estimate", "tenant", "tier", "priority", "state", "hold", "version"),
+    *TASK_SETS,
+)
+COUNT_OF = dict(zip(State, COUNTS, strict=True))
+
+
+@dataclass(slots=True)
+class WorkingGroup:
+    """A group's row while it is changed. Each task stands in exactly one of the five sets."""
+
+    job: int
+    attempt: int
+    shape: str
+    estimate: str | None
+    tenant: str
+    tier: str
+    priority: int
+    state: State
+    queued_at_s: float
+    hold: str | None = None
+    version: int = 0
+    waiting: BitMap = field(default_factory=BitMap)
+    starting: BitMap = field(default_factory=BitMap)
+    running: BitMap = field(default_factory=BitMap)
+    succeeded: BitMap = field(default_factory=BitMap)
+    failed: BitMap = field(default_factory=BitMap)
+    number: int | None = None
+    changed: bool = False
+
+    def counts(self) -> Counter[State]:
+        found = Counter(
+            {
+                State.STARTING: len(self.starting),
+                State.RUNNING: len(self.running),
+                State.SUCCEEDED: len(self.succeeded),
+                State.FAILED: len(self.failed),
+            }
+        )
+        found[self.state] += len(self.waiting)
+        return found
+
+    def take(self, tasks: BitMap, *names: str) -> BitMap:
+        """Remove tasks from the named sets; returns those that stood there."""
+        taken = BitMap()
+        for name in names:
+            here: BitMap = getattr(self, name)
+            found = here & tasks
+            if found:
+                here -= found
+                setattr(self, name, here)
+                taken |= found
+                self.changed = True
+        return taken
+
+    def put(self, tasks: BitMap, name: str) -> None:
+        if tasks:
+            setattr(self, name, getattr(self, name) | tasks)
+            self.changed = True
+
+    def move(self, tasks: BitMap, sources: tuple[str, ...], name: str) -> BitMap:
+        """Take from the sources and put into `name`; returns what moved."""
+        moved = self.take(tasks, *sources)
+        self.put(moved, name)
+        return moved
+
+    def values(self) -> dict[str, Any]:
+        row: dict[str, Any] = {name: getattr(self, name) for name in MUTABLE}
+        sizes = {f"n_{name}": len(row[name]) for name in TASK_SETS}
+        return row | sizes | {"n_tasks": sum(sizes.values()), "state": self.state.value}
+
+
+@dataclass(slots=True)
+class WorkingJob:
+    """A job's row while it is changed; the row is locked."""
+
+    number: int
+    job_id: str
+    size: int
+    tenant: str
+    tier: str
+    leaks: int
+    counts: Counter[State]
+    started_at_s: float | None
+    finished_at_s: float | None
+    reason: str | None
+    changed: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        return self.counts[State.SUCCEEDED] + self.counts[State.FAILED] == self.size
+
+    def started(self, at_s: float) -> None:
+        if self.started_at_s is None:
+            self.started_at_s = at_s
+            self.changed = True
+
+    def explain(self, reason: str) -> None:
+        self.reason, self.changed = reason, True
+
+    def next_leak(self) -> int:
+        self.leaks += 1
+        self.changed = True
+        return self.leaks
+
+    def values(self) -> dict[str, Any]:
+        row: dict[str, Any] = {COUNT_OF[state]: self.counts[state] for state in State}
+        kept = ("tenant", "tier", "leaks", "started_at_s", "finished_at_s", "reason")
+        return row | {name: getattr(self, name) for name in kept}
+
+
+JOB_COLUMNS = [
+    *(jobs.c[name] for name in ("number", "job_id", "size", "tenant", "tier", "leaks")),
+    *(jobs.c[name] for name in ("started_at_s", "finished_at_s", "reason", *COUNTS)),
+]
+
+
+class Ledger:
+    """Locks jobs in ascending order (no deadlock), and loads their groups."""
+
+    def __init__(self, connection: Connection, numbers: Collection[int]) -> None:
+        self.connection = connection
+        self.jobs = lock_jobs(connection, numbers)
+        self.by_number: dict[int, WorkingGroup] = {}
+        self._by_job: dict[int, list[WorkingGroup]] = defaultdict(list)
+        self._before: dict[int, tuple[str, str, Counter[State]]] = {}
+        self._load()
+
+    def _load(self) -> None:
+        columns = [column for column in groups.c if not column.name.startswith("n_")]
+        query = select(*columns).where(among(self.connection, groups.c.job, self.jobs))
+        for row in self.connection.execute(query.order_by(groups.c.number)):
+            values = dict(row._mapping)
+            group = WorkingGroup(**values | {"state": State(values["state"])})
+            self.by_number[row.number] = group
+            self._by_job[group.job].append(group)
+            self._before[row.number] = (group.tier, group.tenant, group.counts())
+
+    def of(self, job: int) -> list[WorkingGroup]:
+        """A job's groups, oldest first, new ones too."""
+        return list(self._by_job[job])
+
+    def all(self) -> Iterator[WorkingGroup]:
+        for number in self.jobs:
+            yield from self._by_job[number]
+
+    def twin(
+        self, like: WorkingGroup, attempt: int, estimate: Estimate | str | None, state: State
+    ) -> WorkingGroup:
+        """The job's group of that attempt, shape and state; made when missing."""
+        given = codec.load_estimate(estimate) if isinstance(estimate, str) else estimate
+        shape = codec.shape_of(given) if given else ""
+        for group in self._by_job[like.job]:
+            if (group.attempt, group.shape, group.state) == (attempt, shape, state):
+                return group
+        text = codec.dump_estimate(given) if given else None
+        made = WorkingGroup(
+            like.job, attempt, shape, text, like.tenant, like.tier, like.priority, state,
+            like.queued_at_s,
+        )  # fmt: skip
+        self._by_job[like.job].append(made)
+        return made
+
+    def carry(
+        self, group: WorkingGroup, tasks: BitMap, estimate: Estimate | str | None, state: State
+    ) -> bool:
+        """Move waiting tasks on to another shape or state; whether there were any.
+
+        A group that goes whole keeps its row, unless it would meet its twin there.
+        """
+        going = group.waiting & tasks
+        if not going:
+            return False
+        twin = self.twin(group, group.attempt, estimate, state)
+        if twin.number is None and not twin.waiting and going == group.waiting:
+            self._by_job[group.job].remove(twin)
+            group.shape, group.estimate, group.state = twin.shape, twin.estimate, state
+            group.changed = True
+        else:
+            twin.put(group.take(going, "waiting"), "waiting")
+        return True
+
+    def flush(self, now_s: float) -> None:
+        """Write everything that changed: groups, then jobs, then whom it concerns."""
+        changed = [group for group in self.all() if group.changed]
+        moved, backlog = self._deltas(changed)
+        self._write_groups(changed)
+        self._write_jobs(moved, now_s)
+        self._stir(moved)
+        add_to_backlogs(self.connection, backlog)
+
+    def _deltas(
+        self, changed: Iterable[WorkingGroup]
+    ) -> tuple[dict[int, Counter[State]], dict[tuple[str, str], Counter[State]]]:
+        moved: dict[int, Counter[State]] = defaultdict(Counter)
+        backlog: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
+        for group in changed:
+            now = group.counts()
+            moved[group.job].update(now)
+            backlog[group.tier, group.tenant].update(now)
+            if group.number is not None:
+                tier, tenant, before = self._before[group.number]
+                moved[group.job].subtract(before)
+                backlog[tier, tenant].subtract(before)
+        return moved, backlog
+
+    def _write_groups(self, changed: Iterable[WorkingGroup]) -> None:
+        updated, inserted, emptied = [], [], []
+        for group in changed:
+            values = group.values()
+            if group.number is None:
+                fixed = {"job": group.job, "attempt": group.attempt}
+                inserted.append(values | fixed | {"queued_at_s": group.queued_at_s})
+            elif values["n_tasks"] == 0 and group.state is not State.RUNNABLE:
+                emptied.append(group.number)  # no leak ever pointed here
+            else:
+                key = {"key": group.number, "seen": group.version}
+                updated.append(values | key | {"version": group.version + 1})
+        if emptied:
+            self.connection.execute(
+                delete(groups).where(among(self.connection, groups.c.number, emptied))
+            )
+        if updated:
+            self.connection.execute(UPDATE_GROUP, updated)
+        if inserted:
+            self.connection.execute(insert(groups), inserted)
+
+    def _write_jobs(self, moved: dict[int, Counter[State]], now_s: float) -> None:
+        for number, delta in moved.items():
+            job = self.jobs[number]
+            if any(delta.values()):
+                job.counts.update(delta)
+                job.changed = True
+            if job.is_finished != (job.finished_at_s is not None):
+                job.finished_at_s = now_s if job.is_finished else None
+                job.changed = True
+        rows = [job.values() | {"key": n} for n, job in self.jobs.items() if job.changed]
+        if rows:
+            self.connection.execute(UPDATE_JOB, rows)
+
+    def _stir(self, moved: dict[int, Counter[State]]) -> None:
+        """Have the dependants looked at again: of whole jobs at the end, of tasks at each end.
+
+        Rows that are ripe already are written too: that waits for a look that is under way, which
+        might have missed what we changed.
+        """
+        ended = [n for n, delta in moved.items() if delta[State.SUCCEEDED] or delta[State.FAILED]]
+        if not ended:
+            return
+        finished = [number for number in ended if self.jobs[number].is_finished]
+        concerned = or_(
+            among(self.connection, dependencies.c.on_job, finished),
+            dependencies.c.type.is_not(None) & among(self.connection, dependencies.c.on_job, ended),
+        )
+        self.connection.execute(update(dependencies).where(concerned).values(ripe=True))
+
+
+UPDATE_GROUP = (
+    update(groups)
+    .where(groups.c.number == bindparam("key"), groups.c.version == bindparam("seen"))
+    .values(
+        {name: bindparam(name) for name in (*MUTABLE, *(f"n_{n}" for n in TASK_SETS), "n_tasks")}
+    )
+)
+UPDATE_JOB = (
+    update(jobs)
+    .where(jobs.c.number == bindparam("key"))
+    .values(
+        {
+            name: bindparam(name)
+            for name in (
+                *COUNTS,
+                *("tenant", "tier", "leaks", "started_at_s", "finished_at_s", "reason"),
+            )
+        }
+    )
+)
+ADD_TO_BACKLOG = (
+    update(backlogs)
+    .where(backlogs.c.tier == bindparam("at_tier"), backlogs.c.tenant == bindparam("at_tenant"))
+    .values({name: backlogs.c[name] + bindparam(f"more_{name}") for name in UNFINISHED})
+)
+
+
+def lock_jobs(connection: Connection, numbers: Collection[int]) -> dict[int, WorkingJob]:
+    query = select(*JOB_COLUMNS).where(among(connection, jobs.c.number, numbers))
+    query = query.order_by(jobs.c.number).with_for_update(key_share=True)
+    return {row.number: to_working_job(row._mapping) for row in connection.execute(query)}
+
+
+def to_working_job(row: Any) -> WorkingJob:
+    kept = {name: value for name, value in row.items() if name not in COUNTS}
+    return WorkingJob(**kept, counts=Counter({s: row[name] for s, name in COUNT_OF.items()}))
+
+
+def add_to_backlogs(connection: Connection, deltas: dict[tuple[str, str], Counter[State]]) -> None:
+    """Change counts by tier and tenant: a transaction's last act, in one order everywhere."""
+    rows = [
+        {"at_tier": tier, "at_tenant": tenant}
+        | {
+            f"more_{COUNT_OF[state]}": delta[state]
+            for state in State
+            if COUNT_OF[state] in UNFINISHED
+        }
+        for (tier, tenant), delta in sorted(deltas.items())
+        if any(delta.values())
+    ]
+    if rows:
+        connection.execute(ADD_TO_BACKLOG, rows)

@@ -1,0 +1,42 @@
+"""Brings a database to this program's schema; several brokers may start at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from headgate.errors import HeadgateError
+from queue_broker.adapters.store.database import Database
+from queue_broker.adapters.store.dialects import one_writer
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Apply the missing migrations, all or none. A newer database is refused."""
+    if database.folder is not None:
+        database.folder.mkdir(parents=True, exist_ok=True)
+    database.write(run, revision)
+
+
+def run(connection: Connection, revision: str) -> None:
+    one_writer(connection, "migrations")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    now = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    if now is not None and now not in known:
+        raise HeadgateError(
+            f"the database is at schema {now!r}, made by a newer Headgate; this one knows up to "
+            f"{scripts.get_current_head()!r}"
+        )
+    if now == scripts.get_current_head():
+        return
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

@@ -1,0 +1,120 @@
+"""Rows of the database as the broker's records, and the SELECTs that bring what they need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, select
+
+from headgate.lifecycle import State
+from queue_broker.adapters.store import codec
+from queue_broker.adapters.store.ledger import COUNT_OF
+from queue_broker.adapters.store.schema import COUNTS, backlogs, groups, jobs, leaks
+from queue_broker.records import Backlog, Group, GroupId, JobId, JobRecord, Leak, LeakId
+
+SHARED = (jobs.c.job_id, jobs.c.template, jobs.c.size, jobs.c.is_array, jobs.c.parameters)
+GROUP = [column for column in groups.c if column.name not in {"job", "shape"}]
+LEAK = [column for column in leaks.c if column.name not in {"job", "first", "last"}]
+JOB = [
+    *SHARED,
+    *(jobs.c[name] for name in ("number", "tenant", "tier", "priority", "submitted_at_s")),
+    *(jobs.c[name] for name in ("started_at_s", "finished_at_s", "reason", *COUNTS)),
+]
+
+
+def select_groups() -> Select[Any]:
+    return select(*GROUP, *SHARED).join(jobs, groups.c.job == jobs.c.number)
+
+
+def to_group(row: Row[Any]) -> Group:
+    return Group(
+        group_id=GroupId(row.number),
+        job_id=JobId(row.job_id),
+        job=codec.load_job(row.template),
+        tenant=row.tenant,
+        tier=row.tier,
+        priority=row.priority,
+        attempt=row.attempt,
+        state=State(row.state),
+        waiting=row.waiting,
+        version=row.version,
+        queued_at_s=row.queued_at_s,
+        size=row.size,
+        array=row.is_array,
+        parameters=codec.load_parameters(row.parameters),
+        estimate=codec.load_estimate(row.estimate),
+        hold=row.hold,
+    )
+
+
+def select_leaks() -> Select[Any]:
+    query = select(*LEAK, groups.c.tenant, groups.c.tier, groups.c.estimate, *SHARED)
+    return query.join(groups, leaks.c.group == groups.c.number).join(
+        jobs, leaks.c.job == jobs.c.number
+    )
+
+
+def to_leak(row: Row[Any]) -> Leak:
+    return Leak(
+        leak_id=LeakId(row.number),
+        name=row.name,
+        group_id=GroupId(row.group),
+        job_id=JobId(row.job_id),
+        job=codec.load_job(row.template),
+        tenant=row.tenant,
+        tier=row.tier,
+        attempt=row.attempt,
+        lane=row.lane,
+        allocation=codec.load_resources(row.allocation),
+        tasks=row.tasks,
+        open=row.open,
+        running=row.running,
+        created_at_s=row.created_at_s,
+        size=row.size,
+        array=row.is_array,
+        parameters=codec.load_parameters(row.parameters),
+        estimate=codec.load_estimate(row.estimate),
+        engine_id=row.engine_id,
+        handed_over_at_s=row.handed_over_at_s,
+        cancelling=row.cancelling,
+    )
+
+
+def select_jobs() -> Select[Any]:
+    return select(*JOB).where(jobs.c.sealed)
+
+
+def to_job(row: Row[Any]) -> JobRecord:
+    return JobRecord(
+        job_id=JobId(row.job_id),
+        job=codec.load_job(row.template),
+        tenant=row.tenant,
+        tier=row.tier,
+        priority=row.priority,
+        size=row.size,
+        array=row.is_array,
+        parameters=codec.load_parameters(row.parameters),
+        submitted_at_s=row.submitted_at_s,
+        counts={state: row._mapping[name] for state, name in COUNT_OF.items()},
+        started_at_s=row.started_at_s,
+        finished_at_s=row.finished_at_s,
+        reason=row.reason,
+    )
+
+
+def select_backlog() -> Select[Any]:
+    some: ColumnElement[bool] = sum_of_counts() > 0
+    return select(backlogs).where(some).order_by(backlogs.c.tier, backlogs.c.tenant)
+
+
+def sum_of_counts() -> ColumnElement[int]:
+    first, *rest = [column for column in backlogs.c if column.name.startswith("n_")]
+    total: ColumnElement[int] = first
+    for column in rest:
+        total = total + column
+    return total
+
+
+def to_backlog(row: Row[Any]) -> Backlog:
+    kept = {state: row._mapping[name] for state, name in COUNT_OF.items() if name in row._mapping}
+    return Backlog(row.tier, row.tenant, kept)

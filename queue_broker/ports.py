@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import pandas as pd
-from predictor.artifact import Model
 
+from headgate.errors import HeadgateError
 from headgate.lifecycle import State
 from headgate.tenancy import Tenant
 from headgate.usage import Observation
+from predictor.artifact import Model
 from queue_broker.records import (
     Accepted,
     Attempt,
     Backlog,
     Chunk,
+    Document,
     Event,
     Group,
     GroupId,
@@ -26,8 +28,10 @@ from queue_broker.records import (
     Judged,
     Lane,
     Leak,
+    Listing,
     LogPage,
     Split,
+    Standing,
     Submission,
     Tasks,
 )
@@ -262,3 +266,50 @@ class Lake(Protocol):
 
     def read(self, since_s: float | None = None, limit: int | None = None) -> pd.DataFrame:
         """Observations in the documented flat schema, oldest first; the latest `limit` ones."""
+
+
+class Describer(Protocol):
+    """Reads many jobs at once: one by one, a hundred would take hundreds of queries."""
+
+    def standings(self, wanted: Sequence[tuple[JobId, int | None]]) -> list[Standing]:
+        """Jobs (None) and tasks of arrays, in the order asked; those not known are left out."""
+
+    def listed(self, listing: Listing) -> list[JobId]:
+        """Newest first, at most `listing.limit`; an array stands PENDING until it is finished."""
+
+
+class Shelf(Protocol):
+    """Keeps documents by kind, name and revision."""
+
+    def put(self, document: Document) -> Document:
+        """Keep it; the answer has the new version. `Conflict` unless it stood at `version`."""
+
+    def remove(self, document: Document) -> None:
+        """Forget it. `Conflict` unless it stands at `version`."""
+
+    def get(self, kind: str, name: str, revision: int = 0) -> Document | None:
+        """The document, or None."""
+
+    def named(self, kind: str, names: Sequence[str]) -> list[Document]:
+        """All revisions of several names, by name and then newest first."""
+
+    def page(self, kind: str, after: tuple[str, int] | None, limit: int) -> list[Document]:
+        """By name and then newest first, the first one behind the (name, revision) `after`."""
+
+
+class UpstreamRefused(HeadgateError):
+    """AWS refused a call, or could not be reached: its code, HTTP status and words."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(message)
+        self.aws_code, self.status = code, status
+
+
+class Upstream(Protocol):
+    """AWS Batch itself, behind a broker that hands on what it does not keep."""
+
+    def call(self, operation: str, parameters: Mapping[str, object]) -> dict[str, object]:
+        """The answer to an operation by its name in the model (`DescribeJobQueues`).
+
+        Raises `UpstreamRefused` with the service's own code and words.
+        """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 
 from pyroaring import BitMap
 
@@ -277,7 +277,8 @@ class Backlog:
 class Lane:
     """Where tasks can be put: on AWS a queue over one instance shape; locally this machine.
 
-    `instances` is how many of `shape` there are or may be. `price_usd_hour` is for one of them.
+    `instances` is how many of `shape` there are or may be; `running` how many run (and are paid
+    for) now, None where the engine does not say. `price_usd_hour` is for one of them.
     """
 
     name: str
@@ -289,6 +290,8 @@ class Lane:
     gpu_model: str | None = None
     gpu_memory_mib: int | None = None
     closed: str | None = None  #: why nothing is leaked into it just now
+    running: int | None = None
+    queues: bool = False  #: whether it takes work beyond what is free, and starts it in its turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,3 +310,44 @@ class LogPage:
     text: str
     next: str
     ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A small thing kept by kind and name, and for job definitions by revision.
+
+    `version` counts its changes: it is compared and set, and 0 means that it was never kept.
+    """
+
+    kind: str
+    name: str
+    body: dict[str, Any]
+    revision: int = 0
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that is told of a job, or of one `task` of an array, in one read.
+
+    `group` is None for an array as a whole, which has no attempts of its own either.
+    """
+
+    record: JobRecord
+    task: int | None
+    state: State
+    group: Group | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which jobs to list. Names are compared without case; one that ends in `*` is a beginning."""
+
+    queue: str
+    state: State | None = None
+    name: str | None = None
+    submitted_before_s: float | None = None
+    submitted_after_s: float | None = None
+    after: JobId | None = None  #: the last one of the page before
+    limit: int = 100

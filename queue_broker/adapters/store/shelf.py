@@ -1,0 +1,103 @@
+"""Documents by kind, name and revision; every change is compared and set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, or_, select, update
+
+from headgate.errors import Conflict
+from queue_broker.adapters.store.database import Database
+from queue_broker.adapters.store.dialects import among, insert
+from queue_broker.adapters.store.schema import documents
+from queue_broker.records import Document
+
+IN_ORDER = (documents.c.name, documents.c.revision.desc())
+
+
+class SqlShelf:
+    """`queue_broker.ports.Shelf` on the store's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, document: Document) -> Document:
+        return self._database.write(put, document)
+
+    def remove(self, document: Document) -> None:
+        self._database.write(remove, document)
+
+    def get(self, kind: str, name: str, revision: int = 0) -> Document | None:
+        return self._database.read(get, kind, name, revision)
+
+    def named(self, kind: str, names: Sequence[str]) -> list[Document]:
+        return self._database.read(named, kind, names) if names else []
+
+    def page(self, kind: str, after: tuple[str, int] | None, limit: int) -> list[Document]:
+        return self._database.read(page, kind, after, limit)
+
+
+def put(connection: Connection, document: Document) -> Document:
+    kept = replace(document, version=document.version + 1)
+    body = json.dumps(document.body, separators=(",", ":"))
+    if document.version:
+        change = update(documents).where(*is_at(document))
+        done = connection.execute(change.values(version=kept.version, body=body)).rowcount
+    else:
+        key = {"kind": document.kind, "name": document.name, "revision": document.revision}
+        row = insert(connection, documents).values(**key, version=kept.version, body=body)
+        done = connection.execute(row.on_conflict_do_nothing()).rowcount
+    if done != 1:
+        raise moved_on(document)
+    return kept
+
+
+def remove(connection: Connection, document: Document) -> None:
+    if connection.execute(delete(documents).where(*is_at(document))).rowcount != 1:
+        raise moved_on(document)
+
+
+def is_at(document: Document) -> tuple[Any, ...]:
+    return (
+        documents.c.kind == document.kind,
+        documents.c.name == document.name,
+        documents.c.revision == document.revision,
+        documents.c.version == document.version,
+    )
+
+
+def moved_on(document: Document) -> Conflict:
+    was = f"at version {document.version}" if document.version else "new"
+    return Conflict(f"{document.kind} {document.name!r} is not {was} any more; read it again")
+
+
+def get(connection: Connection, kind: str, name: str, revision: int) -> Document | None:
+    of = (documents.c.kind == kind, documents.c.name == name, documents.c.revision == revision)
+    row = connection.execute(select(documents).where(*of)).first()
+    return None if row is None else to_document(row)
+
+
+def named(connection: Connection, kind: str, names: Sequence[str]) -> list[Document]:
+    query = select(documents).where(
+        documents.c.kind == kind, among(connection, documents.c.name, list(names))
+    )
+    return [to_document(row) for row in connection.execute(query.order_by(*IN_ORDER))]
+
+
+def page(
+    connection: Connection, kind: str, after: tuple[str, int] | None, limit: int
+) -> list[Document]:
+    query = select(documents).where(documents.c.kind == kind)
+    if after is not None:
+        name, revision = after
+        same = and_(documents.c.name == name, documents.c.revision < revision)
+        query = query.where(or_(documents.c.name > name, same))
+    found = connection.execute(query.order_by(*IN_ORDER).limit(limit))
+    return [to_document(row) for row in found]
+
+
+def to_document(row: Row[Any]) -> Document:
+    return Document(row.kind, row.name, json.loads(row.body), row.revision, row.version)

@@ -1,0 +1,191 @@
+"""What the broker answers, as the SDK, the CLI and the dashboard read it.
+
+Unlike what users write, an answer may hold fields that an older SDK does not know: they are
+ignored, so that brokers can be newer than the images that call them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from headgate.estimate import Estimate
+from headgate.job import Scalar
+from headgate.lifecycle import FINISHED, Cause, State
+from headgate.resources import Resources
+from headgate.usage import Usage
+
+
+class View(BaseModel):
+    """Base of the answers: frozen, and tolerant of what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings")
+
+
+class Submitted(View):
+    """The answer to a submission. `known`: the client token was seen before; nothing was added."""
+
+    job_id: str
+    known: bool = False
+
+
+class JobView(View):
+    """A job. `counts` has the tasks in each state (those with any); times are Unix seconds."""
+
+    job_id: str
+    name: str
+    state: State
+    reason: str | None = None
+    tenant: str
+    tier: str
+    queue: str
+    priority: int
+    size: int
+    array: bool
+    counts: dict[State, int]
+    submitted_at_s: float
+    started_at_s: float | None = None
+    finished_at_s: float | None = None
+    job: dict[str, Any] | None = Field(
+        default=None, description="as submitted; left out of lists, since it may be long"
+    )
+
+    @property
+    def finished(self) -> bool:
+        return sum(self.counts.get(state, 0) for state in FINISHED) >= self.size
+
+    @property
+    def succeeded(self) -> bool:
+        return self.counts.get(State.SUCCEEDED, 0) >= self.size
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever a count does; a long poll waits for another one than was seen."""
+        return "-".join(f"{self.counts.get(state, 0):x}" for state in State)
+
+
+class JobList(View):
+    """A page of jobs, newest first; `next` goes on from here, None at the end."""
+
+    jobs: list[JobView]
+    next: str | None = None
+
+
+class AttemptView(View):
+    """One attempt of one task. Times are Unix seconds."""
+
+    attempt: int
+    lane: str
+    allocation: Resources
+    created_at_s: float
+    started_at_s: float | None = None
+    stopped_at_s: float | None = None
+    cause: Cause | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    usage: Usage | None = None
+
+
+class TaskView(View):
+    """One task. `reason` says what holds it, or why it failed."""
+
+    job_id: str
+    index: int
+    state: State
+    attempt: int
+    reason: str | None = None
+    parameters: dict[str, Scalar] = Field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    estimate: Estimate | None = None
+    attempts: list[AttemptView] = Field(default_factory=list)
+
+
+class TaskRow(View):
+    """A task in a list."""
+
+    index: int
+    state: State
+
+
+class TaskList(View):
+    """A page of tasks by ascending index; `next` goes on from here, None at the end."""
+
+    tasks: list[TaskRow]
+    next: int | None = None
+
+
+class Shape(View):
+    """What the tasks of one group were foretold. `waiting` as in `0-99,200`."""
+
+    attempt: int
+    state: State
+    waiting: str
+    tasks_waiting: int
+    estimate: Estimate | None = None
+    hold: str | None = None
+
+
+class LogText(View):
+    """A piece of a task's log. `next` reads on from here; `ended`: nothing more will come."""
+
+    text: str
+    next: str | None = None
+    ended: bool = False
+
+
+class Cancelled(View):
+    """The tasks that a cancel reached: failed at once, or marked to be stopped."""
+
+    tasks: str
+    count: int
+
+
+class Changed(View):
+    """How many tasks a wish changed."""
+
+    count: int
+
+
+class BacklogView(View):
+    """A tenant's unfinished tasks in a tier, by state."""
+
+    tier: str
+    tenant: str
+    counts: dict[State, int]
+
+
+class Held(View):
+    """A group that waits at the gate, with the reason that holds it."""
+
+    job_id: str
+    name: str
+    tier: str
+    tenant: str
+    priority: int
+    tasks_waiting: int
+    queued_at_s: float
+    reason: str
+
+
+class QueueView(View):
+    """All that waits and runs, and why what waits does."""
+
+    backlog: list[BacklogView]
+    held: list[Held]
+
+
+class Models(View):
+    """The published models, oldest first, and the one that speaks now."""
+
+    current: str | None
+    versions: list[str]
+
+
+class Foretold(View):
+    """What a job would get if it were submitted now."""
+
+    tier: str
+    tenant: str
+    estimate: Estimate
+    fits: list[str] = Field(description="lanes that could run it")

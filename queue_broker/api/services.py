@@ -1,0 +1,75 @@
+"""What the routes stand on, and who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from headgate.errors import Unauthorized
+from queue_broker.core.insights import Insights
+from queue_broker.core.submit import Caller, Submitter
+from queue_broker.ports import Store
+from queue_broker.records import JobId
+
+
+def no_problems() -> list[str]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Made by the composition root. `problems` says what keeps the broker from being ready."""
+
+    submitter: Submitter
+    insights: Insights
+    store: Store
+    tokens: Mapping[str, str] = field(default_factory=dict)  #: token -> tenant; none: open
+    problems: Callable[[], list[str]] = no_problems
+    stopping: Callable[[], bool] = lambda: False  #: long polls end early then
+    changed: Callable[[], None] = lambda: None  #: somebody's wish is in the store: run a cycle
+
+    def may_change(self, caller: Caller, job_id: JobId) -> None:
+        """`Forbidden` when the job is another tenant's, `NotFound` when there is none."""
+        self.submitter.allow(caller, self.store.job(job_id).tenant)
+
+
+class Tokens:
+    """Whose a token is. Kept as digests, so that a look-up's time tells nothing of a token."""
+
+    def __init__(self, tokens: Mapping[str, str]) -> None:
+        self._tenants = {digest(token): tenant for token, tenant in tokens.items()}
+
+    def caller(self, authorization: str | None) -> Caller:
+        """The caller that an `Authorization` header speaks for; `Unauthorized` for none."""
+        if not self._tenants:
+            return Caller()
+        scheme, _, token = (authorization or "").partition(" ")
+        tenant = self._tenants.get(digest(token.strip()))
+        if scheme.lower() != "bearer" or tenant is None:
+            raise Unauthorized(
+                "the request carries no token that the broker knows; "
+                "give one as `Authorization: Bearer TOKEN` (HEADGATE_TOKEN for the SDK and CLI)"
+            )
+        return Caller(tenant)
+
+
+def digest(token: str) -> bytes:
+    return blake2b(token.encode(), digest_size=32).digest()
+
+
+async def services(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+async def caller(request: Request) -> Caller:
+    tokens: Tokens = request.app.state.tokens
+    return tokens.caller(request.headers.get("authorization"))
+
+
+Serving = Annotated[Services, Depends(services)]
+Asking = Annotated[Caller, Depends(caller)]

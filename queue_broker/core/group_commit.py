@@ -1,0 +1,100 @@
+"""Single submissions made durable together: what arrives during one commit shares the next.
+
+A commit costs the same for one row as for hundreds, so that the rate grows with the load, and a
+lone submission never waits for company.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from headgate.errors import HeadgateError, Throttled, Unavailable
+from queue_broker.records import Accepted, Submission
+
+if TYPE_CHECKING:
+    from queue_broker.ports import Intake
+
+log = logging.getLogger(__name__)
+
+Waiter = tuple[Submission, asyncio.Future[Accepted]]
+Answer = Accepted | Exception
+
+#: Submissions in one transaction. More would make the first of them wait for the last.
+MOST_AT_ONCE = 512
+#: Submissions that may wait; beyond, callers are asked to come back.
+MOST_WAITING = 50_000
+
+
+class GroupCommit:
+    """Hands submissions to the store in batches, from one thread. Belongs to one event loop."""
+
+    def __init__(self, intake: Intake, committed: Callable[[], None] = lambda: None) -> None:
+        self._intake = intake
+        self._committed = committed
+        self._waiting: deque[Waiter] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
+        self._flushing: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def add(self, submission: Submission) -> Accepted:
+        """Durable when it returns. Raises what the store answers, `Throttled`, `Unavailable`."""
+        if self._closed:
+            raise Unavailable("the broker is stopping", retry_after_s=5)
+        if len(self._waiting) >= MOST_WAITING:
+            raise Throttled(f"{MOST_WAITING:,} submissions are waiting already", retry_after_s=1)
+        future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._waiting.append((submission, future))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        return await future
+
+    async def close(self) -> None:
+        """Take nothing more, and finish what was taken."""
+        self._closed = True
+        if self._flushing is not None:
+            await self._flushing
+        self._thread.shutdown()
+
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            most = min(MOST_AT_ONCE, len(self._waiting))
+            batch = [self._waiting.popleft() for _ in range(most)]
+            submissions = [submission for submission, _ in batch]
+            answers = await loop.run_in_executor(self._thread, self._commit, submissions)
+            for (_, future), answer in zip(batch, answers, strict=True):
+                _resolve(future, answer)
+        self._flushing = None
+
+    def _commit(self, submissions: list[Submission]) -> list[Answer]:
+        answers = self._answers(submissions)
+        if any(isinstance(answer, Accepted) and not answer.known for answer in answers):
+            self._committed()
+        return answers
+
+    def _answers(self, submissions: list[Submission]) -> list[Answer]:
+        try:
+            return list(self._intake.add(submissions))
+        except HeadgateError as error:
+            return [error] * len(submissions)
+        except Exception as error:
+            if len(submissions) == 1:
+                return [error]
+        # One that the database chokes on (a NUL in a text) must not fail its neighbours. The
+        # transaction was rolled back, so that each can be tried by itself.
+        log.exception("a group commit failed", extra={"action": "group_commit_failed"})
+        return [answer for one in submissions for answer in self._answers([one])]
+
+
+def _resolve(future: asyncio.Future[Accepted], answer: Answer) -> None:
+    if future.done():  # its caller hung up; the job is in all the same, as its client token says
+        return
+    if isinstance(answer, Accepted):
+        future.set_result(answer)
+    else:
+        future.set_exception(answer)

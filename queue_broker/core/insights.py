@@ -1,0 +1,257 @@
+"""The one read service: the API, the CLI and the dashboard ask here, and nothing else does SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import InvalidInput, NotFound
+from headgate.job import Job, fill
+from headgate.lifecycle import State
+from headgate.slices import parse_slice, show_spans, spans
+from headgate.tenancy import Tenant, Tier
+from headgate.usage import Usage
+from headgate.views import (
+    AttemptView,
+    BacklogView,
+    Foretold,
+    Held,
+    JobList,
+    JobView,
+    LogText,
+    Models,
+    QueueView,
+    Shape,
+    TaskList,
+    TaskRow,
+    TaskView,
+)
+from queue_broker.records import Attempt, Group, JobId, JobRecord, Lane, Tasks
+
+if TYPE_CHECKING:
+    from headgate.estimate import Estimate
+    from queue_broker.core.parameters import Parameters
+    from queue_broker.ports import Engine, ModelRegistry, Store
+    from queue_broker.settings import Settings
+
+#: The most that one page may have.
+MOST_A_PAGE = 1000
+#: Bytes of a log that one answer carries.
+LOG_PAGE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Insights:
+    """Answers questions in the words of `headgate.views`. Takes no locks."""
+
+    settings: Settings
+    store: Store
+    engine: Engine
+    registry: ModelRegistry
+    parameters: Parameters
+    foretell: Callable[[Job, str], Estimate]  #: a job and its tier's mode
+
+    def job(self, job_id: JobId) -> JobView:
+        """`NotFound` when there is none."""
+        record = self.store.job(job_id)
+        return job_view(record).model_copy(update={"job": as_submitted(record.job)})
+
+    def jobs(self, limit: int, **filters: str | int | None) -> JobList:
+        """Newest first. Filters: tenant, tier, queue, name, state, after."""
+        given = {name: one for name, one in filters.items() if one is not None}
+        records = self.store.jobs(limit=limit + 1, **given)
+        views = [job_view(record) for record in records[:limit]]
+        more = len(records) > limit
+        return JobList(jobs=views, next=views[-1].job_id if more else None)
+
+    def tasks(self, job_id: JobId, state: State | None, after: int, limit: int) -> TaskList:
+        """By ascending index, those in one state or in any."""
+        self.store.job(job_id)
+        states = [state] if state else list(State)
+        found = sorted(
+            (index, one)
+            for one in states
+            for index in self.store.tasks_in(job_id, one, after, limit + 1)
+        )
+        rows = [TaskRow(index=index, state=one) for index, one in found[:limit]]
+        return TaskList(tasks=rows, next=rows[-1].index if len(found) > limit else None)
+
+    def task(self, job_id: JobId, index: int) -> TaskView:
+        """One task with its parameters, its command as it runs, and its attempts."""
+        record = self._with_task(job_id, index)
+        state, group = self.store.state_of(job_id, index)
+        parameters = self.parameters.of(record, index)
+        attempts = self.attempts(job_id, index)
+        return TaskView(
+            job_id=job_id,
+            index=index,
+            state=state,
+            attempt=group.attempt,
+            reason=why(state, group, attempts),
+            parameters=parameters,
+            command=fill(record.job.command, parameters),
+            estimate=group.estimate,
+            attempts=attempts,
+        )
+
+    def attempts(self, job_id: JobId, index: int) -> list[AttemptView]:
+        """All attempts of a task, oldest first."""
+        self._with_task(job_id, index)
+        return [attempt_view(one) for one in self.store.attempts(job_id, index)]
+
+    def usage(self, job_id: JobId, index: int) -> Usage | None:
+        """What the last attempt that ended used; None while there is none."""
+        ended = [one.usage for one in self.attempts(job_id, index) if one.usage is not None]
+        return ended[-1] if ended else None
+
+    def logs(self, job_id: JobId, index: int, after: str | None, attempt: int | None) -> LogText:
+        """A piece of an attempt's output, of the last one by default; empty before the first."""
+        self._with_task(job_id, index)
+        attempts = self.store.attempts(job_id, index)
+        chosen = [one for one in attempts if attempt is None or one.attempt == attempt]
+        if not chosen and attempt is not None:
+            known = ", ".join(str(one.attempt) for one in attempts) or "none yet"
+            raise InvalidInput.of("attempt", attempt, f"one of the attempts so far: {known}")
+        if not chosen:
+            return LogText(text="", next=after)
+        return self._log_page(chosen[-1], after)
+
+    def shapes(self, job_id: JobId) -> list[Shape]:
+        """What the predictor foretold, group by group."""
+        self.store.job(job_id)
+        return [shape(group) for group in self.store.groups(job_id)]
+
+    def queue(self, limit: int) -> QueueView:
+        """What waits and runs, and why what waits does."""
+        backlog = [
+            BacklogView(tier=one.tier, tenant=one.tenant, counts=one.counts)
+            for one in self.store.backlog()
+        ]
+        return QueueView(backlog=backlog, held=[held(group) for group in self.store.held(limit)])
+
+    def tenants(self) -> list[Tenant]:
+        return self.store.tenants()
+
+    def tiers(self) -> list[Tier]:
+        return list(self.settings.tiers)
+
+    def models(self) -> Models:
+        """The published models, and the one that speaks now."""
+        return Models(current=self.registry.current_version(), versions=self.registry.versions())
+
+    def estimate(self, job: Job, tenant: str) -> Foretold:
+        """What a job would get if it were submitted now."""
+        tier = self.settings.tier_of(job, array=False)
+        estimate = self.foretell(job, tier.mode)
+        lanes = [lane for lane in self.engine.lanes() if could_run(lane, job, estimate)]
+        names = [lane.name for lane in lanes]
+        return Foretold(tier=tier.name, tenant=tenant, estimate=estimate, fits=names)
+
+    def _with_task(self, job_id: JobId, index: int) -> JobRecord:
+        record = self.store.job(job_id)
+        if not 0 <= index < record.size:
+            raise NotFound(f"{job_id} has tasks 0 to {record.size - 1}, and no task {index}")
+        return record
+
+    def _log_page(self, attempt: Attempt, after: str | None) -> LogText:
+        try:
+            page = self.engine.logs(attempt.leak, attempt.task, after, LOG_PAGE_BYTES)
+        except NotFound:  # nothing was written yet, or the engine has thrown it away since
+            return LogText(text="", next=after, ended=attempt.stopped_at_s is not None)
+        return LogText(text=page.text, next=page.next, ended=page.ended)
+
+
+def job_view(record: JobRecord) -> JobView:
+    return JobView(
+        job_id=record.job_id,
+        name=record.job.name,
+        state=record.state,
+        reason=record.reason,
+        tenant=record.tenant,
+        tier=record.tier,
+        queue=record.job.queue,
+        priority=record.priority,
+        size=record.size,
+        array=record.array,
+        counts=some(record.counts),
+        submitted_at_s=record.submitted_at_s,
+        started_at_s=record.started_at_s,
+        finished_at_s=record.finished_at_s,
+    )
+
+
+def as_submitted(job: Job) -> dict[str, Any]:
+    return job.model_dump(mode="json", exclude_defaults=True)
+
+
+def some(counts: Mapping[State, int]) -> dict[State, int]:
+    """The counts that are not 0, in the order of a task's life."""
+    return {state: counts[state] for state in State if counts.get(state)}
+
+
+def attempt_view(attempt: Attempt) -> AttemptView:
+    return AttemptView(
+        attempt=attempt.attempt,
+        lane=attempt.lane,
+        allocation=attempt.allocation,
+        created_at_s=attempt.created_at_s,
+        started_at_s=attempt.started_at_s,
+        stopped_at_s=attempt.stopped_at_s,
+        cause=attempt.cause,
+        exit_code=attempt.exit_code,
+        reason=attempt.reason,
+        usage=attempt.usage,
+    )
+
+
+def why(state: State, group: Group, attempts: list[AttemptView]) -> str | None:
+    """What holds a task that waits; what ended one that does not."""
+    if state is State.RUNNABLE and group.hold:
+        return group.hold
+    return attempts[-1].reason if attempts else None
+
+
+def shape(group: Group) -> Shape:
+    return Shape(
+        attempt=group.attempt,
+        state=group.state,
+        waiting=show_tasks(group.waiting),
+        tasks_waiting=len(group.waiting),
+        estimate=group.estimate,
+        hold=group.hold,
+    )
+
+
+def held(group: Group) -> Held:
+    return Held(
+        job_id=group.job_id,
+        name=group.job.name,
+        tier=group.tier,
+        tenant=group.tenant,
+        priority=group.priority,
+        tasks_waiting=len(group.waiting),
+        queued_at_s=group.queued_at_s,
+        reason=group.hold or "has not been looked at yet",
+    )
+
+
+def could_run(lane: Lane, job: Job, estimate: Estimate) -> bool:
+    if lane.closed or not estimate.allocation.fits(lane.shape):
+        return False
+    return job.resources.arch in (None, lane.arch)
+
+
+def show_tasks(tasks: Iterable[int]) -> str:
+    """Tasks as `0-99,200`."""
+    return show_spans(spans(tasks))
+
+
+def tasks_of(text: str | None) -> Tasks | None:
+    """The tasks that `0-99,200` names; None, which means all, for None."""
+    if text is None:
+        return None
+    tasks = Tasks()
+    for first, last in parse_slice(text):
+        tasks.add_range(first, last + 1)
+    return tasks

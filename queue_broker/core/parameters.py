@@ -1,0 +1,135 @@
+"""The parameters of a task: computed from a grid's axes, or read from a table's chunk."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from headgate.job import Job, Scalar
+from headgate.sweep import Grid
+from queue_broker.core.json_rows import JSON_ENCODED
+from queue_broker.core.tables import decode
+from queue_broker.records import Chunk, JobId, Table
+from queue_broker.records import Parameters as Source
+
+if TYPE_CHECKING:
+    from queue_broker.ports import Reader
+
+
+class Described(Protocol):
+    """What a job's record, its groups and its leaks have in common."""
+
+    @property
+    def job_id(self) -> JobId: ...
+    @property
+    def job(self) -> Job: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def parameters(self) -> Source: ...
+
+
+class Parameters:
+    """Reads parameters, with the few chunks last used kept decoded. Thread-safe."""
+
+    def __init__(self, reader: Reader, chunks_kept: int = 8) -> None:
+        self._reader = reader
+        self._kept: OrderedDict[tuple[JobId, int], pa.Table] = OrderedDict()
+        self._most = chunks_kept
+        self._lock = Lock()
+
+    def of(self, record: Described, task: int) -> dict[str, Scalar]:
+        """The template's parameters with the task's own over them."""
+        if isinstance(record.parameters, Grid):
+            return record.job.parameters | record.parameters.task(task)
+        if record.parameters is Table.NONE:
+            return dict(record.job.parameters)
+        first, table = self._table(record.job_id, task)
+        return record.job.parameters | row(table, task - first)
+
+    def columns(self, record: Described) -> dict[str, npt.NDArray[Any]] | None:
+        """Every task's own parameters by name, `size` values each; None where there are none."""
+        if isinstance(record.parameters, Grid):
+            return grid_columns(record.parameters)
+        if record.parameters is Table.NONE:
+            return None
+        tables = [decode(chunk.data) for chunk in self._reader.chunks(record.job_id)]
+        names = tables[0].column_names if tables else []
+        return {name: np.concatenate([column(table, name) for table in tables]) for name in names}
+
+    def _table(self, job_id: JobId, task: int) -> tuple[int, pa.Table]:
+        with self._lock:
+            for (kept_id, first), table in self._kept.items():
+                if kept_id == job_id and first <= task < first + table.num_rows:
+                    self._kept.move_to_end((kept_id, first))
+                    return first, table
+        return self._keep(job_id, self._reader.chunk(job_id, task))
+
+    def _keep(self, job_id: JobId, chunk: Chunk) -> tuple[int, pa.Table]:
+        table = decode(chunk.data)
+        with self._lock:
+            self._kept[job_id, chunk.first] = table
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return chunk.first, table
+
+
+def row(table: pa.Table, at: int) -> dict[str, Scalar]:
+    """One row by name, with Python's values."""
+    return {
+        field.name: value(field, table.column(place)[at].as_py())
+        for place, field in enumerate(table.schema)
+    }
+
+
+def value(field: pa.Field, stored: Any) -> Scalar:
+    """A stored value as it was sent; a column of mixed kinds keeps each as JSON."""
+    if stored is None or not encoded(field):
+        scalar: Scalar = stored
+        return scalar
+    parsed: Scalar = json.loads(stored)
+    return parsed
+
+
+def encoded(field: pa.Field) -> bool:
+    return JSON_ENCODED in (field.metadata or {})
+
+
+def column(table: pa.Table, name: str) -> npt.NDArray[Any]:
+    """A column as NumPy has it: numbers as numbers, everything else as objects."""
+    field = table.schema.field(name)
+    if encoded(field):
+        values = [value(field, stored) for stored in table.column(name).to_pylist()]
+        return np.array(values, dtype=object)
+    array: npt.NDArray[Any] = table.column(name).to_numpy()
+    return array
+
+
+def grid_columns(grid: Grid) -> dict[str, npt.NDArray[Any]]:
+    """The axes spelt out: each value repeated for all that turn faster, and that tiled."""
+    columns: dict[str, npt.NDArray[Any]] = {}
+    faster = grid.size
+    for name, values in grid.axes.items():
+        faster //= len(values)
+        axis = axis_values(values)
+        columns[name] = np.tile(np.repeat(axis, faster), grid.size // (faster * len(values)))
+    return columns
+
+
+def axis_values(values: tuple[Scalar, ...]) -> npt.NDArray[Any]:
+    """Numbers as numbers; mixed or textual values as objects, so that none changes its kind."""
+    kinds = {type(one) for one in values}
+    if kinds <= {int, float} or kinds == {bool}:
+        try:
+            return np.array(values)
+        except OverflowError:
+            pass  # an integer beyond 64 bits stays an object
+    axis = np.empty(len(values), dtype=object)
+    axis[:] = values
+    return axis

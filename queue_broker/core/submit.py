@@ -1,0 +1,185 @@
+"""submit: a job or a sweep is checked against what the broker knows, and made durable.
+
+Nothing is estimated here: the cycle does that to what is SUBMITTED, so that submitting is fast and
+needs no model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, BinaryIO
+from uuid import UUID
+
+from headgate.errors import Forbidden, InvalidInput, NotFound, PayloadTooLarge
+from headgate.job import MAX_PAYLOAD_BYTES, Job
+from headgate.sweep import Grid, Sweep
+from queue_broker.core.tables import Format, keep_table
+from queue_broker.records import Accepted, JobId, Parameters, Submission, Table
+
+if TYPE_CHECKING:
+    from queue_broker.core.group_commit import GroupCommit
+    from queue_broker.ports import Clock, Store
+    from queue_broker.settings import Settings
+
+#: What may stand for a job's own id, which nobody knows before it is submitted.
+ITSELF = "self"
+
+
+def new_job_id(now_s: float, entropy: Callable[[int], bytes] = os.urandom) -> JobId:
+    """A UUID of version 7 (RFC 9562): ids sort by time, which keeps the tables' indexes dense."""
+    stamp = int(now_s * 1000).to_bytes(6, "big")
+    random = bytearray(entropy(10))
+    random[0] = 0x70 | random[0] & 0x0F
+    random[2] = 0x80 | random[2] & 0x3F
+    return JobId(str(UUID(bytes=stamp + bytes(random))))
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the tenant that the token stands for. None where the broker is open to all."""
+
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many tasks a submission has, and where their parameters come from.
+
+    `content` is the digest of a table, since another table under the same client token is another
+    submission.
+    """
+
+    size: int = 1
+    array: bool = False
+    parameters: Parameters = Table.NONE
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitter:
+    """The one way in. `knows_definition` says whether a job definition of that name exists."""
+
+    settings: Settings
+    store: Store
+    commit: GroupCommit
+    clock: Clock
+    knows_definition: Callable[[str], bool] = lambda name: False
+
+    async def submit(self, work: Job | Sweep, caller: Caller) -> Accepted:
+        """Durable when it returns. `InvalidInput`, `Forbidden`, `Conflict`, `Unavailable`."""
+        submission = self.prepare(work, caller)
+        try:
+            return await self.commit.add(submission)
+        except NotFound as error:
+            raise missing_dependency(self.store, submission.job) or error from error
+
+    def submit_table(self, job: Job, caller: Caller, file: BinaryIO, kind: Format) -> Accepted:
+        """As `submit`, for a table in a file that can be sought; all of it or nothing."""
+        content = file_digest(file) if job.client_token else ""
+        submission = self._submission(job, caller, Extent(1, True, Table.CHUNKS, content))
+        try:
+            return keep_table(self.store, submission, file, kind)
+        except NotFound as error:
+            raise missing_dependency(self.store, submission.job) or error from error
+
+    def prepare(self, work: Job | Sweep, caller: Caller) -> Submission:
+        """The submission, with tier and tenant settled."""
+        if isinstance(work, Job):
+            return self._submission(work, caller, Extent())
+        check_template(work.job)
+        extent = Extent(work.tasks, True, work.grid or Table.NONE)
+        return self._submission(work.job, caller, extent)
+
+    def tenant_of(self, job: Job, caller: Caller) -> str:
+        """The tenant that pays: the job's own where the caller may act for it."""
+        if job.tenant is None:
+            return self.settings.tenant_of(job, caller.tenant)
+        self.allow(caller, job.tenant)
+        return job.tenant
+
+    def allow(self, caller: Caller, tenant: str) -> None:
+        """`Forbidden` unless the tenant is the caller's own, or below it."""
+        if caller.tenant is None or tenant == caller.tenant:
+            return
+        parents = {one.name: one.parent for one in self.store.tenants()}
+        if caller.tenant not in ancestors(tenant, parents):
+            raise Forbidden(f"the token is of tenant {caller.tenant!r}, not of {tenant!r}")
+
+    def _submission(self, job: Job, caller: Caller, extent: Extent) -> Submission:
+        now_s = self.clock()
+        check_not_itself(job)
+        if job.definition and not job.command and not self.knows_definition(job.definition):
+            allowed = "a job definition that this broker knows"
+            raise InvalidInput.of("definition", job.definition, allowed)
+        return Submission(
+            job_id=new_job_id(now_s),
+            job=job,
+            tenant=self.tenant_of(job, caller),
+            tier=self.settings.tier_of(job, array=extent.array).name,
+            submitted_at_s=now_s,
+            digest=digest(job, extent) if job.client_token else "",
+            size=extent.size,
+            array=extent.array,
+            parameters=extent.parameters,
+        )
+
+
+def digest(job: Job, extent: Extent) -> str:
+    """Of all that was asked for; needed only where a client token can bring it twice."""
+    parts = (
+        job.model_dump_json(exclude={"client_token"}),
+        extent.parameters.model_dump_json() if isinstance(extent.parameters, Grid) else "",
+        str(extent.size),
+        extent.content,
+    )
+    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def file_digest(file: BinaryIO) -> str:
+    """Of a file's bytes, from its start; the file is left at its start again."""
+    file.seek(0)
+    hashed = blake2b(digest_size=16)
+    while piece := file.read(1 << 20):
+        hashed.update(piece)
+    file.seek(0)
+    return hashed.hexdigest()
+
+
+def ancestors(tenant: str, parents: dict[str, str | None]) -> set[str]:
+    """All that stand above a tenant. A circle, which nobody should draw, ends the walk."""
+    above: set[str] = set()
+    parent = parents.get(tenant)
+    while parent is not None and parent not in above:
+        above.add(parent)
+        parent = parents.get(parent)
+    return above
+
+
+def check_template(job: Job) -> None:
+    """A sweep may be large; the job that it repeats may not."""
+    size = len(job.model_dump_json(exclude_unset=True))
+    if size > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLarge.of("job", f"{size:,} bytes", f"at most {MAX_PAYLOAD_BYTES:,} bytes")
+
+
+def check_not_itself(job: Job) -> None:
+    """Only a SEQUENTIAL sweep waits for itself: each of its tasks for the one before."""
+    for at, dependency in enumerate(job.depends_on):
+        if dependency.type != "SEQUENTIAL" and dependency.job_id in (ITSELF, job.name):
+            field = f"depends_on.{at}.job_id"
+            allowed = "the id of another job; only a sweep waits for itself, with type SEQUENTIAL"
+            raise InvalidInput.of(field, dependency.job_id, allowed)
+
+
+def missing_dependency(store: Store, job: Job) -> InvalidInput | None:
+    """Which dependency it was that the store could not find."""
+    for at, dependency in enumerate(job.depends_on):
+        try:
+            store.job(JobId(dependency.job_id))
+        except NotFound:
+            field = f"depends_on.{at}.job_id"
+            return InvalidInput.of(field, dependency.job_id, "the id of a job submitted before")
+    return None

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import pyarrow as pa
 from sqlalchemy import Connection, Row, Select, select, update
 
 from headgate.lifecycle import Cause
@@ -15,6 +13,8 @@ from headgate.usage import Observation, Usage
 from queue_broker.adapters.store import codec
 from queue_broker.adapters.store.outcomes import ended_at, unpack
 from queue_broker.adapters.store.schema import chunks, groups, jobs, leaks, outcomes
+from queue_broker.core.parameters import row as table_row
+from queue_broker.core.tables import decode
 from queue_broker.records import Parameters, Table
 
 #: A cursor is an outcome row's number and a place in it: number x PLACES + place.
@@ -79,7 +79,7 @@ def read_row(connection: Connection, row: Row[Any], places: range) -> Iterator[O
 
 
 def to_observation(
-    row: Row[Any], end: dict[str, Any], parameters: dict[str, object]
+    row: Row[Any], end: dict[str, Any], parameters: Mapping[str, object]
 ) -> Observation:
     cause: Cause = end["cause"]
     job = codec.load_job(row.template)
@@ -99,11 +99,10 @@ def to_observation(
 
 def parameters_of(
     connection: Connection, job: int, parameters: Parameters, tasks: Iterable[int]
-) -> Iterator[dict[str, object]]:
+) -> Iterator[Mapping[str, object]]:
     """The sweep's own parameters of ascending tasks, a chunk of a table in memory at a time."""
     if isinstance(parameters, Grid):
-        for task in tasks:
-            yield {**parameters.task(task)}
+        yield from (parameters.task(task) for task in tasks)
     elif parameters is Table.NONE:
         yield from ({} for _ in tasks)
     else:
@@ -112,17 +111,12 @@ def parameters_of(
 
 def rows_of_table(
     connection: Connection, job: int, tasks: Iterable[int]
-) -> Iterator[dict[str, object]]:
+) -> Iterator[Mapping[str, object]]:
     first, table = 0, None
     for task in tasks:
         if table is None or not first <= task < first + table.num_rows:
             query = select(chunks.c.first, chunks.c.data)
             query = query.where(chunks.c.job == job, chunks.c.first <= task)
-            row = connection.execute(query.order_by(chunks.c.first.desc()).limit(1)).one()
-            first, table = row.first, decode(row.data)
-        yield {name: table[name][task - first].as_py() for name in table.column_names}
-
-
-@lru_cache(maxsize=4)
-def decode(data: bytes) -> pa.Table:
-    return pa.ipc.open_stream(data).read_all()
+            found = connection.execute(query.order_by(chunks.c.first.desc()).limit(1)).one()
+            first, table = found.first, decode(found.data)
+        yield table_row(table, task - first)

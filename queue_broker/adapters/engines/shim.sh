@@ -36,7 +36,37 @@ if [ -n "$hg_dir" ]; then
   set +C
 fi
 
-# 3. Run the command. A child in the background ignores INT and QUIT, so they reach it as TERM.
+# 3. In a container with GPUs: watch them. The watcher reports by itself when it is told to end.
+hg_watch_gpus() {
+  hg_memory=0 hg_busy=0 hg_looks=0
+  hg_say() {
+    printf '\nHEADGATE_USAGE {"gpu_mib":%s,"gpu_busy":%s,"gpu_looks":%s}\n' \
+      "$hg_memory" "$hg_busy" "$hg_looks"
+    kill "$hg_sleep" 2>/dev/null
+    exit 0
+  }
+  hg_sleep=''
+  trap hg_say TERM
+  while :; do
+    while IFS=', ' read -r hg_used hg_percent; do
+      case $hg_used$hg_percent in '' | *[!0-9]*) continue ;; esac
+      [ "$hg_used" -le "$hg_memory" ] || hg_memory=$hg_used
+      hg_busy=$((hg_busy + hg_percent)) hg_looks=$((hg_looks + 1))
+    done <<HG_GPUS
+$(nvidia-smi --query-gpu=memory.used,utilization.gpu --format=csv,noheader,nounits 2>/dev/null)
+HG_GPUS
+    sleep 1 >/dev/null 2>&1 &
+    hg_sleep=$!
+    wait "$hg_sleep"
+  done
+}
+hg_watcher=''
+if [ -z "$hg_dir" ] && command -v nvidia-smi >/dev/null 2>&1; then
+  hg_watch_gpus &
+  hg_watcher=$!
+fi
+
+# 4. Run the command. A child in the background ignores INT and QUIT, so they reach it as TERM.
 hg_pid='' hg_signal=''
 hg_forward() { hg_signal=$1; [ -z "$hg_pid" ] || kill -s "$1" "$hg_pid" 2>/dev/null; }
 trap 'hg_forward TERM' TERM INT QUIT
@@ -55,8 +85,47 @@ while :; do
   [ -n "$hg_signal" ] && kill -0 "$hg_pid" || break
 done
 
-# 4. Report: to the attempt's folder, or as one line in the container's log.
+# 5. Report: to the attempt's folder, or as a line of JSON in the container's log. A line begins
+#    with a line break of its own, since the command's last words may have none.
 if [ -n "$hg_dir" ]; then
   { echo "$hg_code"; times; echo end; } >"$hg_dir/result"
+  exit "$hg_code"
 fi
+hg_value() { # the first word of a file that can be read, or null: hg_value FILE...
+  hg_v=null
+  for hg_file; do [ -r "$hg_file" ] && read -r hg_v <"$hg_file" && return; done
+}
+hg_entry() { # the number beside a name in the first file that can be read: hg_entry NAME FILE...
+  hg_v=null hg_name=$1
+  shift
+  for hg_file; do
+    [ -r "$hg_file" ] || continue
+    while read -r hg_word hg_number; do
+      [ "$hg_word" != "$hg_name" ] || hg_v=$hg_number
+    done <"$hg_file"
+    return
+  done
+}
+if [ -n "$hg_watcher" ]; then
+  kill "$hg_watcher"
+  wait "$hg_watcher"
+fi
+hg_sys=${HEADGATE_SHIM_SYS:-/sys/fs/cgroup}
+hg_v1=$hg_sys/memory
+hg_value "$hg_sys/memory.peak" "$hg_v1/memory.max_usage_in_bytes"
+hg_line='"peak_bytes":'$hg_v
+hg_entry file "$hg_sys/memory.stat"
+[ "$hg_v" != null ] || hg_entry total_cache "$hg_v1/memory.stat"
+hg_line=$hg_line',"cache_bytes":'$hg_v
+hg_entry shmem "$hg_sys/memory.stat"
+[ "$hg_v" != null ] || hg_entry total_shmem "$hg_v1/memory.stat"
+hg_line=$hg_line',"shared_bytes":'$hg_v
+hg_entry oom_kill "$hg_sys/memory.events" "$hg_v1/memory.oom_control"
+hg_line=$hg_line',"oom_kills":'$hg_v
+hg_entry usage_usec "$hg_sys/cpu.stat"
+if [ "$hg_v" = null ]; then
+  hg_value "$hg_sys/cpuacct/cpuacct.usage" "$hg_sys/cpu,cpuacct/cpuacct.usage"
+  [ "$hg_v" = null ] || hg_v=$((hg_v / 1000))
+fi
+printf '\nHEADGATE_USAGE {"exit_code":%s,%s,"cpu_us":%s}\n' "$hg_code" "$hg_line" "$hg_v"
 exit "$hg_code"

@@ -12,19 +12,21 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headgate.errors import InvalidInput, NotFound
+from headgate.errors import InvalidInput, NotFound, Unavailable
 from headgate.job import fill
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.adapters.engines.local import cgroup
 from queue_broker.adapters.engines.local.attempt import Stop
-from queue_broker.adapters.engines.local.logs import page
+from queue_broker.adapters.engines.local.doorbell import Doorbell
 from queue_broker.adapters.engines.local.machine import capacity
 from queue_broker.adapters.engines.local.supervisor import Site, Supervisor
+from queue_broker.adapters.engines.logs import read_file_page
 from queue_broker.adapters.engines.outbox import Outbox
 from queue_broker.ports import Clock
 from queue_broker.records import Event, HandOver, Lane, Leak, LogPage, Tasks
@@ -90,7 +92,7 @@ class LocalEngine:
         )
         self._clock = clock
         self._lock = threading.RLock()
-        self._wake = threading.Event()
+        self._doorbell = Doorbell()
         self._closing = False
         self._thread = threading.Thread(target=self._loop, name="local-engine", daemon=True)
         self._thread.start()
@@ -99,10 +101,8 @@ class LocalEngine:
         return [Lane(name=self.name, shape=self._capacity)]
 
     def hand_over(self, leaks: Sequence[Leak]) -> list[HandOver]:
-        with self._lock:
-            answers = [self._accept(leak) for leak in leaks]
-        self._wake.set()
-        return answers
+        with self._open():
+            return [self._accept(leak) for leak in leaks]
 
     def poll(self, limit: int) -> list[Event]:
         return self._outbox.poll(limit)
@@ -111,33 +111,54 @@ class LocalEngine:
         self._outbox.acknowledge(events)
 
     def adopt(self, leaks: Sequence[Leak]) -> None:
-        with self._lock:
+        with self._open():
             for leak in leaks:
                 self._adopt(leak)
-        self._wake.set()
 
     def stop(self, leak: Leak, tasks: Tasks, interrupted: bool) -> None:
         cause = Cause.INTERRUPTED if interrupted else Cause.CANCELLED
         reason = "stopped to make room" if interrupted else "cancelled"
-        with self._lock:
+        with self._open():
             self._supervisor.stop(leak.name, tasks, Stop(self._clock(), cause, reason))
-        self._wake.set()
 
     def logs(self, leak: str, task: int, after: str | None, limit: int) -> LogPage:
         if not NAME.fullmatch(leak):
             raise NotFound(f"no leak is called {leak!r}")
         folder = self._supervisor.folder(leak, task)
         over = folder.ended() is not None
-        return page(folder.log, after, limit, over)
+        return read_file_page(folder.log, after, limit, over)
 
     def close(self) -> None:
         """Stops all tasks politely, and returns when they are gone."""
         with self._lock:
-            self._closing = True
             stop = Stop(self._clock(), Cause.INTERRUPTED, "the broker was stopped")
             self._supervisor.stop_all(stop)
-        self._wake.set()
+        self._leave()
+
+    def detach(self) -> None:
+        """Leaves all tasks running, for the next broker to adopt."""
+        with self._lock:
+            self._supervisor.let_go()
+        self._leave()
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """Alone with the supervisor; the watcher looks at once what was changed."""
+        with self._lock:
+            if self._closing:
+                raise Unavailable("the local engine is closed")
+            yield
+            self._doorbell.ring()
+
+    def _leave(self) -> None:
+        """The watcher ends when nothing runs any more."""
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            self._doorbell.ring()
         self._thread.join()
+        self._doorbell.close()
 
     def _accept(self, leak: Leak) -> HandOver:
         if reason := refusal(leak, self._capacity):
@@ -167,21 +188,28 @@ class LocalEngine:
         return fill(leak.job.command, self._parameters(leak, task))
 
     def _loop(self) -> None:
-        """Sleeps for ever while nothing runs."""
+        """Measures once a period, and acts at once on ends and wishes. Idle while nothing runs."""
+        next_look_s = 0.0
         while True:
             with self._lock:
-                self._wake.clear()
-                self._look()
+                if time.monotonic() >= next_look_s:
+                    self._attempt(self._supervisor.look)
+                    next_look_s = time.monotonic() + self._settings.period_s
+                well = self._attempt(self._supervisor.turn_over)
+                ends = self._supervisor.ends() if well else []
                 busy = bool(self._supervisor.running)
-                if self._closing and not busy:
-                    return
-            self._wake.wait(self._settings.period_s if busy else None)
+            if self._closing and not busy:
+                return
+            pause_s = max(0.0, next_look_s - time.monotonic())
+            self._doorbell.wait(ends, pause_s if busy else None)
 
-    def _look(self) -> None:
+    def _attempt(self, act: Callable[[], None]) -> bool:
         try:
-            self._supervisor.look()
-        except Exception:  # the only watcher must not die: what failed is tried again
+            act()
+        except Exception:  # the only watcher must not die: what failed is tried again in a period
             logger.exception("the local engine failed to look after its tasks")
+            return False
+        return True
 
 
 def refusal(leak: Leak, shape: Resources) -> str | None:

@@ -12,6 +12,7 @@ from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.adapters.engines.local.attempt import Folder, Start, Stop
 from queue_broker.adapters.engines.local.cgroup import Cgroups, taken_up
+from queue_broker.adapters.engines.local.doorbell import end_of
 from queue_broker.adapters.engines.local.environment import (
     NOT_EXECUTABLE,
     cannot_run,
@@ -104,15 +105,29 @@ class Supervisor:
         for watch in self.running.values():
             watch.ask_to_stop(stop)
 
+    def let_go(self) -> None:
+        """Forget everything that runs or waits; their folders know it."""
+        for watch in self.running.values():
+            watch.let_go()
+        self.waiting.clear()
+        self.running.clear()
+
     def look(self) -> None:
-        """Look at everything that runs, and start what fits into the room that became free."""
-        for key, watch in list(self.running.items()):
-            ended = watch.look(self.site.clock(), self.site.grace_s)
-            if ended is not None:
-                del self.running[key]
-                self.used -= watch.leak.allocation
-                self.outbox.put(ended)
+        """Measure everything that runs."""
+        for watch in self.running.values():
+            watch.look(self.site.clock(), self.site.grace_s)
+
+    def turn_over(self) -> None:
+        """Finish what is over, and start what fits into the room that became free."""
+        for key, watch in [item for item in self.running.items() if item[1].over()]:
+            self.outbox.put(watch.finish(self.site.clock()))
+            del self.running[key]
+            self.used -= watch.leak.allocation
         self._start_what_fits()
+
+    def ends(self) -> list[int]:
+        """Handles of the running tasks' ends."""
+        return [watch.end for watch in self.running.values() if watch.end is not None]
 
     def folder(self, leak: str, task: int) -> Folder:
         return Folder(self.site.attempts / leak / str(task))
@@ -165,6 +180,7 @@ class Supervisor:
         return Watch(leak, task, folder, start, cgroup or Session(pid), pid)
 
     def _run(self, watch: Watch) -> None:
+        watch.end = end_of(watch.pid)
         self.running[watch.leak.name, watch.task] = watch
         self.used += watch.leak.allocation
         at_s = watch.start.at_s if watch.start else self.site.clock()
@@ -186,7 +202,7 @@ class Supervisor:
         start = folder.start()
         alive = runs(pid, ticks, folder.claimed_at_s())
         tree = tree_of(start, pid if alive else None)
-        self._run(Watch(leak, task, folder, start, tree, pid, ticks, stop))
+        self._run(Watch(leak, task, folder, start, tree, pid, claim_ticks=ticks, stop=stop))
 
 
 def tree_of(start: Start | None, leader: int | None) -> Tree:

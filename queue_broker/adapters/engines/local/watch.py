@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from dataclasses import dataclass
 
@@ -15,7 +16,10 @@ from queue_broker.records import Ended, Leak
 
 @dataclass(slots=True)
 class Watch:
-    """An attempt with its process tree. `claim_ticks` is None for a child of ours."""
+    """An attempt with its process tree. `claim_ticks` is None for a child of ours.
+
+    `end` is a handle that becomes readable when the shim ends, where the system has such handles.
+    """
 
     leak: Leak
     task: int
@@ -24,20 +28,26 @@ class Watch:
     tree: Tree
     pid: int
     claim_ticks: int | None = None
+    end: int | None = None
     stop: Stop | None = None
     asked_at_s: float | None = None
     measured: Measured = Measured()  # noqa: RUF009  frozen
     code: int | None = None
 
-    def look(self, now_s: float, grace_s: float) -> Ended | None:
-        """Measure, and enforce the limits; the last event when the attempt is over."""
-        if self._over():
-            return self._end(now_s)
+    def over(self) -> bool:
+        """Whether the shim is gone."""
+        if self.claim_ticks is None:
+            # Kept: a child can be reaped once, and what follows may have to be tried again.
+            self.code = reap(self.pid) if self.code is None else self.code
+            return self.code is not None
+        return not runs(self.pid, self.claim_ticks, self.folder.claimed_at_s())
+
+    def look(self, now_s: float, grace_s: float) -> None:
+        """Measure, and enforce the limits."""
         self.measured = self.tree.sample()
         self._enforce(now_s)
         if self.stop is not None:
             self._press(now_s, grace_s)
-        return None
 
     def ask_to_stop(self, stop: Stop) -> None:
         """Too late for a command that is over; else a cancellation outranks an interruption,
@@ -48,13 +58,6 @@ class Watch:
         if outranked and self.folder.result() is None:
             self.folder.write_stop(stop)
             self.stop = stop
-
-    def _over(self) -> bool:
-        if self.claim_ticks is None:
-            # Kept: a child can be reaped once, and what follows may have to be tried again.
-            self.code = reap(self.pid) if self.code is None else self.code
-            return self.code is not None
-        return not runs(self.pid, self.claim_ticks, self.folder.claimed_at_s())
 
     def _enforce(self, now_s: float) -> None:
         peak, allowed = self.measured.peak_memory_mib or 0.0, self.leak.allocation.memory_mib
@@ -82,7 +85,8 @@ class Watch:
         kill(self.tree)
         send([self.pid], signal.SIGKILL)
 
-    def _end(self, now_s: float) -> Ended:
+    def finish(self, now_s: float) -> Ended:
+        """The last event of an attempt that is over; written down before anything is forgotten."""
         # A container ends with its first process, and so does a task: what it left behind goes too.
         kill(self.tree)
         self.measured = self.tree.sample()
@@ -102,4 +106,11 @@ class Watch:
         )
         self.folder.write_ended(ended)
         self.tree.remove()
+        self.let_go()
         return ended
+
+    def let_go(self) -> None:
+        """Give back the handle."""
+        if self.end is not None:
+            os.close(self.end)
+            self.end = None

@@ -32,6 +32,7 @@ from queue_broker.records import (
     LogPage,
     Split,
     Standing,
+    Started,
     Submission,
     Tasks,
 )
@@ -99,7 +100,7 @@ class CycleStore(Protocol):
     def handed_over(self, answers: Sequence[HandOver], now_s: float) -> None:
         """Note the engine's ids; what was refused goes back to RUNNABLE, held for that reason."""
 
-    def started(self, events: Sequence[Event]) -> None:
+    def started(self, events: Sequence[Started]) -> None:
         """STARTING -> RUNNING; events that come twice or late change nothing."""
 
     def settle(self, judged: Sequence[Judged]) -> list[Judged]:

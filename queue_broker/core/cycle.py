@@ -94,6 +94,11 @@ class Cycle:
         leaked = sum(len(leak.tasks) for leak in written)
         return Pass(len(events), estimated, released, leaked, len(decision.holds))
 
+    def run_observe(self) -> None:
+        """Only the first step: what ended while the broker stopped is not left as running."""
+        leaks = {leak.name: leak for leak in self.store.open_leaks()}
+        self.observing.run(leaks, largest(self.engine.lanes()), self.limits.events)
+
     def decide(self, leaks: Sequence[Leak], lanes: Sequence[Lane]) -> Decision:
         snapshot = Snapshot(
             groups=self.store.eligible(self.limits.groups_per_tenant),

@@ -1,10 +1,10 @@
-"""One model training of the demo: a real scikit-learn fit whose memory, cores and time truly differ.
+"""One model training of the demo: a real fit whose memory, cores and time truly differ.
 
     python -m queue_broker.demo.train_one --algorithm naive_bayes --size 4 --seed 1
 
-`size` says how much is trained on the handwritten digits that ship with scikit-learn: for the linear
-families 25 x 2^size copies of them (so that the memory doubles with each step), for the others depth,
-trees or rounds. Prints one line of JSON with the accuracy on a held-out part.
+`size` says how much is trained on the handwritten digits that ship with scikit-learn: for the
+linear families 25 x 2^size copies of them (so that the memory doubles with each step), for the
+others depth, trees or rounds. Prints one line of JSON with the accuracy on a held-out part.
 """
 
 from __future__ import annotations

@@ -1,0 +1,75 @@
+"""`headgate train`: the nightly job by hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from training.nightly import TrainingResult
+
+console = Console(highlight=False)
+
+
+def train(
+    data_dir: Annotated[Path | None, typer.Option(help="The broker's data folder.")] = None,
+    days: Annotated[float, typer.Option(min=0.01, help="How much history to learn from.")] = 90,
+) -> None:
+    """Learn from the history, prove the new model on its latest part, and publish what is better.
+
+    The broker takes a promoted model up by itself within seconds. Where the new one is not better,
+    the old one stays and the reason is said. Run it nightly:
+
+        0 3 * * *  headgate train --data-dir /var/lib/headgate
+    """
+    from queue_broker.settings import read_settings
+
+    settings = read_settings(data_dir=data_dir)
+    with console.status(f"training on the last {days:g} days of {settings.data_dir}"):
+        result, version = train_once(settings.data_dir, days)
+    show(result, version)
+
+
+def train_once(data_dir: Path, days: float) -> tuple[TrainingResult, str | None]:
+    """Read the lake, train, and publish if promoted; returns the version then."""
+    import time
+
+    from queue_broker.adapters.lake import FolderLake
+    from queue_broker.adapters.registry import FolderRegistry
+    from training.gate import Promote
+    from training.nightly import train as train_on
+
+    registry = FolderRegistry(data_dir / "models")
+    history = FolderLake(data_dir / "lake").read(since_s=time.time() - days * 86_400)
+    result = train_on(history, registry.load())
+    if result.model is None or not isinstance(result.decision, Promote):
+        return result, None
+    return result, registry.publish(result.model)
+
+
+def show(result: TrainingResult, version: str | None) -> None:
+    promoted = version is not None
+    verdict = f"[green]promoted[/green] as {version}" if promoted else "[yellow]kept the old[/]"
+    console.print(f"{verdict}: {result.decision.reason}")
+    if result.report:
+        console.print(report_table(result.report))
+
+
+def report_table(report: dict[str, Any]) -> Table:
+    """The back-test of the new model beside the current one's, on the same held-out jobs."""
+    table = Table("held-out jobs", *report, box=None, header_style="bold")
+    rows = {
+        name: score if isinstance(score, dict) else asdict(score) for name, score in report.items()
+    }
+    for metric in next(iter(rows.values())):
+        table.add_row(metric, *(show_value(score[metric]) for score in rows.values()))
+    return table
+
+
+def show_value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,232 @@
+"""The composition root: the only file that knows every adapter."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from predictor.history import from_table
+from predictor.predictor import Predictor
+from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
+from queue_broker.adapters.lake import FolderLake
+from queue_broker.adapters.registry import FolderRegistry
+from queue_broker.adapters.store.store import SqlStore
+from queue_broker.api.app import create_app
+from queue_broker.api.services import Services
+from queue_broker.core.cycle import Cycle
+from queue_broker.core.forecast import Forecaster
+from queue_broker.core.group_commit import GroupCommit
+from queue_broker.core.insights import Insights
+from queue_broker.core.keep import Keeping
+from queue_broker.core.loops import Loop
+from queue_broker.core.observe import Observing
+from queue_broker.core.parameters import Parameters
+from queue_broker.core.predict import Estimating
+from queue_broker.core.submit import Submitter
+from queue_broker.ports import Clock, Engine, Lake, ModelRegistry, Store
+from queue_broker.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: How often ended attempts go to the lake; the store has them at once, only training waits.
+KEEPING_PERIOD_S = 2.0
+
+
+@dataclass(slots=True)
+class Broker:
+    """All the parts of one broker process, wired."""
+
+    settings: Settings
+    store: Store
+    engine: Engine
+    registry: ModelRegistry
+    lake: Lake
+    forecaster: Forecaster
+    parameters: Parameters
+    insights: Insights
+    submitter: Submitter
+    cycle: Cycle
+    keeping: Keeping
+    loops: dict[str, Loop] = field(default_factory=dict)
+    leading: bool = False
+    stopping: bool = False
+
+    def start(self) -> None:
+        """Start the loops. Serving may begin before; what is submitted waits for them."""
+        self.forecaster.refresh()
+        self.loops |= {
+            "cycle": Loop("cycle", self.lead, self.settings.cycle_period_s),
+            "models": Loop("models", self.refresh, self.settings.model_poll_s),
+            "keeping": Loop("keeping", self.keep, KEEPING_PERIOD_S),
+        }
+        threading.Thread(target=self.remember, name="replay", daemon=True).start()
+        for loop in self.loops.values():
+            loop.start()
+
+    def lead(self) -> bool:
+        """A pass of the cycle, where this broker leads."""
+        if not self.store.try_lead():
+            self.leading = False
+            return False
+        if not self.leading:
+            self.cycle.take_over()
+            self.leading = True
+        return self.cycle.run_once().busy
+
+    def refresh(self) -> bool:
+        self.forecaster.refresh()
+        return False
+
+    def keep(self) -> bool:
+        return self.keeping.run() > 0
+
+    def remember(self) -> None:
+        """Bring the predictor's online histories back from the lake."""
+        try:
+            recent = self.lake.read(limit=self.settings.replay_observations)
+            self.forecaster.observe(from_table(recent))
+        except Exception:  # a broken lake costs foresight, never service
+            log.exception("the history could not be read back", extra={"action": "replay_failed"})
+
+    def wake(self) -> None:
+        """Something was submitted: the next pass begins now."""
+        if "cycle" in self.loops:
+            self.loops["cycle"].wake()
+
+    def problems(self) -> list[str]:
+        """What is wrong just now, in words for people."""
+        found = [loop.problem for loop in self.loops.values()]
+        return [problem for problem in (*found, self.forecaster.problem) if problem]
+
+    def stop(self) -> None:
+        """Stop the loops, then the tasks (they go on at the next start), then give all back."""
+        for loop in self.loops.values():
+            loop.stop()
+        self.engine.close()
+        if self.leading:
+            self.cycle.run_observe()
+            self.keeping.run()
+            self.store.resign()
+        self.store.close()
+
+
+def build(settings: Settings, clock: Clock = time.time) -> Broker:
+    """A broker on the local engine, ready to start."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = SqlStore(settings.store_url, clock)
+    parameters = Parameters(store)
+    engine = LocalEngine(
+        LocalSettings(settings.data_dir, settings.local_vcpu, settings.local_memory_mib),
+        parameters.of,
+        clock,
+    )
+    registry = FolderRegistry(settings.data_dir / "models")
+    forecaster = Forecaster(Predictor(), registry)
+    return wire(settings, clock, Parts(store, engine, registry, forecaster, parameters))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The adapters that differ between a laptop, a company and a test."""
+
+    store: Store
+    engine: Engine
+    registry: ModelRegistry
+    forecaster: Forecaster
+    parameters: Parameters
+
+
+def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
+    store, engine, forecaster = parts.store, parts.engine, parts.forecaster
+    for tenant in settings.tenants:
+        store.put_tenant(tenant)
+    lake = FolderLake(settings.data_dir / "lake")
+    modes = {tier.name: tier.mode for tier in settings.tiers}
+    cycle = Cycle(
+        store=store,
+        engine=engine,
+        estimating=Estimating(store, forecaster, parts.parameters.columns, modes),
+        observing=Observing(
+            store, engine, forecaster, parts.parameters.of, settings.memory_attempts
+        ),
+        tiers=settings.tiers,
+        clock=clock,
+    )
+    broker: Broker
+    commit = GroupCommit(store, lambda: broker.wake())  # noqa: PLW0108 - not bound yet
+    broker = Broker(
+        settings=settings,
+        store=store,
+        engine=engine,
+        registry=parts.registry,
+        lake=lake,
+        forecaster=forecaster,
+        parameters=parts.parameters,
+        insights=Insights(
+            settings,
+            store,
+            engine,
+            parts.registry,
+            parts.parameters,
+            lambda job, mode: forecaster.estimate([job], [mode])[0],
+        ),
+        submitter=Submitter(settings, store, commit, clock),
+        cycle=cycle,
+        keeping=Keeping(store, lake, clock, settings.keep_finished_s),
+    )
+    return broker
+
+
+def application(broker: Broker) -> FastAPI:
+    """The broker's web application; its lifespan starts and stops the broker."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        broker.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(broker.stop)
+
+    services = Services(
+        submitter=broker.submitter,
+        insights=broker.insights,
+        store=broker.store,
+        tokens=broker.settings.tokens,
+        problems=broker.problems,
+        stopping=lambda: broker.stopping,
+        changed=broker.wake,
+    )
+    return create_app(services, lifespan)
+
+
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM, then stop in order."""
+    broker = build(settings)
+    config = uvicorn.Config(
+        application(broker), log_level="warning", access_log=False, timeout_graceful_shutdown=5
+    )
+    Server(config, broker).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, that tells the broker of a signal at once, so that long polls end."""
+
+    def __init__(self, config: uvicorn.Config, broker: Broker) -> None:
+        super().__init__(config)
+        self._broker = broker
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._broker.stopping = True
+        super().handle_exit(sig, frame)

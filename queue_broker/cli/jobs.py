@@ -1,0 +1,156 @@
+"""The commands that ask about jobs and steer them."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from headgate.handles import JobHandle, TaskHandle
+from queue_broker.cli.main import client
+from queue_broker.cli.show import (
+    print_job,
+    print_jobs,
+    print_json,
+    print_queue,
+    print_task,
+)
+
+Id = Annotated[str, typer.Argument(help="The id that `headgate submit` printed.")]
+Task = Annotated[int | None, typer.Option(help="One task of a sweep, by its index from 0.")]
+Tasks = Annotated[str | None, typer.Option(help="Some tasks of a sweep, such as 0-99,200.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+#: Between two looks at a log that is followed.
+FOLLOW_S = 0.5
+
+
+def status(job_id: Id, task: Task = None, json: AsJson = False) -> None:
+    """Show a job with its counts and its predicted shapes, or one task with its attempts.
+
+    Examples:
+
+        headgate status 01a20dc9-a30d-75ea-af99-63bd4a2ca903
+        headgate status 01a20dc9-a30d-75ea-af99-63bd4a2ca903 --task 17
+        headgate status 01a20dc9-a30d-75ea-af99-63bd4a2ca903 --json | jq .counts
+    """
+    sweep = client().sweep(job_id)
+    if task is not None:
+        one = sweep.task(task).describe()
+        print_json(one) if json else print_task(one)
+        return
+    view = sweep.describe()
+    print_json(view) if json else print_job(view, sweep.shapes())
+
+
+def list_(
+    *,
+    tenant: Annotated[str | None, typer.Option(help="Of one tenant.")] = None,
+    tier: Annotated[str | None, typer.Option(help="Of one tier.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Of one queue.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of one name.")] = None,
+    state: Annotated[str | None, typer.Option(help="In one state, such as RUNNING.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="So many.")] = 20,
+    after: Annotated[str | None, typer.Option(help="Those before this job: the next page.")] = None,
+    json: AsJson = False,
+) -> None:
+    """List jobs, newest first.
+
+    Examples:
+
+        headgate list
+        headgate list --state FAILED --tenant vision
+    """
+    filters = {"tenant": tenant, "tier": tier, "queue": queue, "name": name, "state": state}
+    page = client().jobs(**filters, limit=limit, after=after)
+    print_json(page) if json else print_jobs(page)
+
+
+def logs(
+    job_id: Id,
+    task: Task = None,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Default: the last.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until it ends.")] = False,
+) -> None:
+    """Print what a job, or one task of a sweep, has written.
+
+    Examples:
+
+        headgate logs 01a20dc9-a30d-75ea-af99-63bd4a2ca903 --follow
+        headgate logs 01a20dc9-a30d-75ea-af99-63bd4a2ca903 --task 17 --attempt 1
+    """
+    handle = client().sweep(job_id).task(task or 0)
+    if follow:
+        follow_log(handle, attempt)
+    else:
+        print(handle.logs(attempt), end="")
+
+
+def follow_log(handle: TaskHandle, attempt: int | None) -> None:
+    after: str | None = None
+    while True:
+        page = handle.log_page(after, attempt)
+        print(page.text, end="", flush=True)
+        if page.ended and not page.text:
+            return
+        after = page.next
+        if not page.text:
+            time.sleep(FOLLOW_S)
+
+
+def wait(
+    job_id: Id,
+    timeout: Annotated[float | None, typer.Option(help="Give up after so many seconds.")] = None,
+) -> None:
+    """Wait until nothing of a job is left to do. Exit code 0: all succeeded; 1: something failed.
+
+    Examples:
+
+        headgate wait 01a20dc9-a30d-75ea-af99-63bd4a2ca903 && echo done
+    """
+    if not client().job(job_id).wait(timeout).succeeded:
+        raise typer.Exit(1)
+
+
+def cancel(
+    job_id: Id,
+    tasks: Tasks = None,
+    reason: Annotated[str, typer.Option(help="Kept with it.")] = "cancelled by its user",
+) -> None:
+    """Cancel a job, or some of its tasks. What waits fails at once; what runs is stopped.
+
+    Examples:
+
+        headgate cancel 01a20dc9-a30d-75ea-af99-63bd4a2ca903
+        headgate cancel 01a20dc9-a30d-75ea-af99-63bd4a2ca903 --tasks 0-99,200
+    """
+    reached = client().job(job_id).cancel(tasks, reason)
+    print(f"{reached.count:,} {'task' if reached.count == 1 else 'tasks'} cancelled")
+
+
+def retry(job_id: Id, tasks: Tasks = None) -> None:
+    """Try failed tasks again, each from a fresh first attempt.
+
+    Examples:
+
+        headgate retry 01a20dc9-a30d-75ea-af99-63bd4a2ca903
+        headgate retry 01a20dc9-a30d-75ea-af99-63bd4a2ca903 --tasks 17
+    """
+    handle: JobHandle = client().job(job_id)
+    count = handle.retry_failed(tasks)
+    print(f"{count:,} {'task' if count == 1 else 'tasks'} will be tried again")
+
+
+def queue(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="So many held groups.")] = 20,
+    json: AsJson = False,
+) -> None:
+    """Show what waits and runs, by tier and tenant, and the reasons that hold what waits.
+
+    Examples:
+
+        headgate queue
+    """
+    view = client().queue(limit)
+    print_json(view) if json else print_queue(view)

@@ -1,0 +1,176 @@
+"""`headgate`: the root of the command line. A command's module is imported when it is called.
+
+So `headgate --help` is quick, and the client's commands work where only the thin SDK is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from textwrap import dedent
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from headgate.client import Client
+
+OURS = ("headgate", "predictor", "packer", "queue_broker", "training")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command: the module beside this one that has it (as `app`, or as a function), and what
+    `headgate --help` says of it."""
+
+    module: str
+    help: str
+    panel: str
+
+
+JOBS, BROKER = "Jobs", "Broker"
+COMMANDS = {
+    "submit": Entry("submitting", "Submit one job.", JOBS),
+    "sweep": Entry("submitting", "Submit many tasks from one template.", JOBS),
+    "estimate": Entry("submitting", "Say what a job would get, and submit nothing.", JOBS),
+    "status": Entry("jobs", "Show a job, or one task of a sweep.", JOBS),
+    "list": Entry("jobs", "List jobs, newest first.", JOBS),
+    "logs": Entry("jobs", "Print a job's output.", JOBS),
+    "wait": Entry("jobs", "Wait for a job; the exit code says how it ended.", JOBS),
+    "cancel": Entry("jobs", "Cancel a job, or some of its tasks.", JOBS),
+    "retry": Entry("jobs", "Try failed tasks again.", JOBS),
+    "queue": Entry("jobs", "Show what waits, and why.", JOBS),
+    "up": Entry("up", "Start a broker on this machine.", BROKER),
+    "train": Entry("train", "Learn from the history, and publish what is better.", BROKER),
+    "demo": Entry("demo", "Show the whole path on this machine.", BROKER),
+    "history": Entry("history", "Import and look at the history of jobs.", BROKER),
+    "pack": Entry("pack", "Pack demand onto instance types, and prove how good it is.", BROKER),
+    "lanes": Entry("lanes", "Plan and create the lanes in AWS Batch.", BROKER),
+    "catalogue": Entry("catalogue", "Show and refresh the instance types.", BROKER),
+}
+
+
+def commands() -> list[str]:
+    """Those that this installation has."""
+    return [name for name, one in COMMANDS.items() if find_spec(module(one)) is not None]
+
+
+def module(entry: Entry) -> str:
+    return f"queue_broker.cli.{entry.module}"
+
+
+def load(name: str) -> Any:
+    """The command itself."""
+    found = import_module(module(COMMANDS[name]))
+    own = getattr(found, "app", None)
+    if own is None:
+        own = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+        own.command(name)(getattr(found, name if hasattr(found, name) else f"{name}_"))
+    command = typer.main.get_command(own)
+    for one in (command, *getattr(command, "commands", {}).values()):
+        one.help = fenced(one.help)
+    return command
+
+
+def fenced(help_text: str | None) -> str | None:
+    """Indented examples put in fences: Typer takes indents away, and would join their lines."""
+    if help_text is None:
+        return None
+    paragraphs = help_text.split("\n\n")
+    return "\n\n".join(f"```\n{dedent(p)}\n```" if p[:4] == "    " else p for p in paragraphs)
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands by their entries, and loads the one that is called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.help = fenced(self.help)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return commands()
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in commands():
+            return None
+        entry = COMMANDS[cmd_name]
+        return TyperCommand(cmd_name, help=entry.help, rich_help_panel=entry.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(str(name)), rest
+
+
+app = typer.Typer(
+    cls=LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode="markdown"
+)
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("headgate"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    url: Annotated[
+        str | None, typer.Option(help="The broker; else HEADGATE_URL, else http://127.0.0.1:8470.")
+    ] = None,
+    token: Annotated[str | None, typer.Option(help="Else HEADGATE_TOKEN.")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print it.", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Submits jobs to a Headgate broker, which predicts what they need, packs them, and leaks
+    them into AWS Batch; and runs the broker itself.
+
+    A first job, in two terminals:
+
+        headgate up
+        headgate submit --wait -- python train.py --depth 7
+    """
+    del version
+    # Where the SDK looks, so that every command and whatever it starts speak to one broker.
+    if url is not None:
+        os.environ["HEADGATE_URL"] = url
+    if token is not None:
+        os.environ["HEADGATE_TOKEN"] = token
+
+
+def client() -> Client:
+    """The broker's client, as the options and the environment name it."""
+    from headgate.default import client as default_client
+
+    return default_client()
+
+
+def main() -> None:
+    """Run; errors that were foreseen are one line and an exit code, and no traceback."""
+    from headgate.errors import HeadgateError, InvalidInput
+
+    try:
+        app()
+    except HeadgateError as error:
+        say(str(error))
+        sys.exit(2 if isinstance(error, InvalidInput) else 1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OURS:
+            raise
+        say(f"this command needs {error.name}: pip install 'headgate[broker]'")
+        sys.exit(1)
+
+
+def say(words: str) -> None:
+    """An error, in colour where there is any."""
+    typer.secho(f"error: {words}", fg="red", err=True)
+
+
+if __name__ == "__main__":
+    main()

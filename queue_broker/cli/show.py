@@ -1,0 +1,178 @@
+"""Answers as tables for people, or as JSON for programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from headgate.estimate import Estimate, Quantiles
+from headgate.lifecycle import State
+from headgate.progress import summary
+from headgate.resources import Resources
+from headgate.views import (
+    AttemptView,
+    Foretold,
+    JobList,
+    JobView,
+    QueueView,
+    Shape,
+    TaskView,
+)
+
+console = Console(highlight=False)
+
+COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.RUNNING: "cyan"}
+
+
+def print_json(view: BaseModel) -> None:
+    print(view.model_dump_json(indent=2))
+
+
+def print_facts(**facts: object) -> None:
+    """Names and values, those that there are."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if value not in (None, "", {}):
+            table.add_row(f"[dim]{name.replace('_', ' ')}[/]", str(value))
+    console.print(table)
+
+
+def columns(*names: str) -> Table:
+    return Table(*names, box=None, header_style="bold", pad_edge=False)
+
+
+def print_job(view: JobView, shapes: list[Shape]) -> None:
+    print_facts(
+        job=view.job_id,
+        name=view.name,
+        state=f"{coloured(view.state)} {summary(view) if view.array else view.reason or ''}",
+        tier=f"{view.tier}, tenant {view.tenant}, queue {view.queue}, priority {view.priority}",
+        submitted=moment(view.submitted_at_s),
+        started=moment(view.started_at_s),
+        finished=moment(view.finished_at_s),
+    )
+    waiting = [shape for shape in shapes if shape.tasks_waiting]
+    if waiting:
+        console.print()
+        console.print(shape_table(waiting))
+
+
+def shape_table(shapes: list[Shape]) -> Table:
+    table = columns("waiting", "state", "will be given", "source", "held because")
+    for shape in shapes:
+        foretold = shape.estimate
+        table.add_row(
+            f"{shape.tasks_waiting:,}",
+            coloured(shape.state),
+            amount(foretold.allocation) if foretold else "-",
+            foretold.source if foretold else "-",
+            shape.hold or "",
+        )
+    return table
+
+
+def print_jobs(page: JobList) -> None:
+    table = columns("id", "name", "state", "finished", "tier", "tenant", "submitted")
+    for view in page.jobs:
+        ended = sum(view.counts.get(state, 0) for state in (State.SUCCEEDED, State.FAILED))
+        table.add_row(
+            view.job_id,
+            view.name,
+            coloured(view.state),
+            f"{ended:,} of {view.size:,}" if view.array else "",
+            view.tier,
+            view.tenant,
+            moment(view.submitted_at_s),
+        )
+    console.print(table)
+    if page.next:
+        console.print(f"[dim]more: headgate list --after {page.next}[/]")
+
+
+def print_task(view: TaskView) -> None:
+    print_facts(
+        task=f"{view.job_id}:{view.index}",
+        state=f"{coloured(view.state)} {view.reason or ''}",
+        command=" ".join(view.command),
+        parameters=", ".join(f"{name}={value}" for name, value in view.parameters.items()),
+        estimate=estimate_words(view.estimate) if view.estimate else None,
+    )
+    if view.attempts:
+        console.print()
+        console.print(attempt_table(view.attempts))
+
+
+def attempt_table(attempts: list[AttemptView]) -> Table:
+    table = columns("attempt", "lane", "given", "used at most", "took", "ended")
+    for one in attempts:
+        peak = one.usage.peak_memory_mib if one.usage else None
+        took = f"{one.usage.runtime_s:,.1f} s" if one.usage else "-"
+        ended = "-" if one.cause is None else f"{one.cause}, exit code {one.exit_code}"
+        table.add_row(
+            str(one.attempt),
+            one.lane,
+            amount(one.allocation),
+            "-" if peak is None else f"{peak:,.0f} MiB",
+            took,
+            one.reason or ended,
+        )
+    return table
+
+
+def print_queue(view: QueueView) -> None:
+    table = columns("tier", "tenant", "waiting", "starting", "running")
+    for one in view.backlog:
+        waits = sum(one.counts.get(s, 0) for s in (State.SUBMITTED, State.PENDING, State.RUNNABLE))
+        starts, runs = one.counts.get(State.STARTING, 0), one.counts.get(State.RUNNING, 0)
+        table.add_row(one.tier, one.tenant, f"{waits:,}", f"{starts:,}", f"{runs:,}")
+    console.print(table if view.backlog else "Nothing waits, and nothing runs.")
+    if view.held:
+        held = columns("held", "job", "tier", "tenant", "because")
+        for group in view.held:
+            held.add_row(
+                f"{group.tasks_waiting:,}", group.name, group.tier, group.tenant, group.reason
+            )
+        console.print()
+        console.print(held)
+
+
+def print_foretold(foretold: Foretold) -> None:
+    estimate = foretold.estimate
+    print_facts(
+        tier=f"{foretold.tier}, tenant {foretold.tenant}",
+        would_be_given=amount(estimate.allocation),
+        memory=quantiles(estimate.memory_mib, "MiB"),
+        vcpu=quantiles(estimate.vcpu, "vCPU"),
+        runtime=quantiles(estimate.runtime_s, "s"),
+        source=f"{estimate.source} {estimate.model_version or ''}",
+        because=estimate.why,
+        lanes=", ".join(foretold.fits) or "none that could run it",
+    )
+
+
+def estimate_words(estimate: Estimate) -> str:
+    return f"{amount(estimate.allocation)}, by {estimate.source}: {estimate.why}"
+
+
+def amount(given: Resources) -> str:
+    gpus = f", {given.gpus} GPU" if given.gpus else ""
+    return f"{given.vcpu:g} vCPU, {given.memory_mib:,} MiB{gpus}"
+
+
+def quantiles(foretold: Quantiles, unit: str) -> str:
+    return f"half below {foretold.p50:,.4g}, 95 % below {foretold.p95:,.4g} {unit}"
+
+
+def coloured(state: State) -> str:
+    colour = COLOURS.get(state)
+    return f"[{colour}]{state}[/]" if colour else state
+
+
+def moment(at_s: float | None) -> str:
+    """A time as this machine's clock shows it."""
+    if at_s is None:
+        return ""
+    return datetime.fromtimestamp(at_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,103 @@
+"""`headgate submit`, `sweep` and `estimate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from headgate.errors import InvalidInput
+from headgate.handles import JobHandle, SweepHandle
+from headgate.job import Job
+from queue_broker.cli.job_options import literal, takes_job
+from queue_broker.cli.main import client
+from queue_broker.cli.show import print_foretold, print_json
+
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end; print the output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@takes_job
+def submit(job: Job, wait: Wait = False) -> None:
+    """Submit one job, and print its id.
+
+    No resources need to be asked for: the broker predicts them. What is asked for is where a kind
+    of job that nobody has seen before starts from.
+
+    Examples:
+
+        headgate submit -- python train.py --depth 7
+        headgate submit --wait --name etl --tier production --memory 4G -- ./etl.sh
+        headgate submit --input s3://bucket/data.parquet=73400320 -- python fit.py
+        headgate submit --file job.json
+    """
+    handle = client().submit(job)
+    print(handle.id)
+    if wait:
+        finish(handle)
+        print(handle.logs(), end="")
+
+
+@takes_job
+def sweep(
+    job: Job,
+    grid: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE,VALUE,... or NAME=FROM..TO; repeat.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="A task for each row of a CSV, NDJSON or Parquet file.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="So many tasks, told apart by index.")] = None,
+    wait: Wait = False,
+) -> None:
+    """Submit many tasks made from one template, and print the sweep's id.
+
+    `Ref::NAME` in the command becomes the task's value of that name; every task also has its
+    index in AWS_BATCH_JOB_ARRAY_INDEX.
+
+    Examples:
+
+        headgate sweep --grid lr=0.1,0.01 --grid depth=3..9 -- python fit.py Ref::lr Ref::depth
+        headgate sweep --table trials.parquet -- python fit.py --seed Ref::seed
+        headgate sweep --size 1000 -- ./simulate.sh
+    """
+    axes = dict(map(axis, grid)) if grid else None
+    handle = client().submit_sweep(job, grid=axes, table=table, size=size)
+    print(handle.id)
+    if wait:
+        finish(handle)
+
+
+@takes_job
+def estimate(job: Job, json: AsJson = False) -> None:
+    """Say what a job would get if it were submitted now, and why. Nothing is submitted.
+
+    Examples:
+
+        headgate estimate -- python train.py --depth 7
+        headgate estimate --tier production --input data.csv --json -- python fit.py
+    """
+    foretold = client().estimate(job)
+    print_json(foretold) if json else print_foretold(foretold)
+
+
+def finish(handle: JobHandle | SweepHandle) -> None:
+    """Wait with progress; a failure is exit code 1."""
+    if not handle.wait().succeeded:
+        raise typer.Exit(1)
+
+
+def axis(text: str) -> tuple[str, list[Any]]:
+    """`lr=0.1,0.01` or `depth=3..9` (both ends belong to it)."""
+    name, equals, values = text.partition("=")
+    if not name or not equals:
+        raise InvalidInput.of("--grid", text, "NAME=VALUE,VALUE,... or NAME=FROM..TO")
+    first, dots, last = values.partition("..")
+    if dots and whole(first) and whole(last):
+        return name, list(range(int(first), int(last) + 1))
+    return name, [literal(value) for value in values.split(",")] if values else []
+
+
+def whole(text: str) -> bool:
+    return text.removeprefix("-").isdecimal()

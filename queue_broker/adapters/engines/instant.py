@@ -60,8 +60,8 @@ class Run:
     leak: Leak
     at_s: float
     running: Tasks
-    ended_at_s: float = 0.0
     ended: Tasks = field(default_factory=Tasks)
+    ends: list[tuple[float, Tasks]] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     logs: dict[int, bytes] = field(default_factory=dict)
 
@@ -69,7 +69,7 @@ class Run:
         over = self.running & tasks
         self.running -= over
         self.ended |= over
-        self.ended_at_s = now_s
+        self.ends.append((now_s, over))
         self.outcomes |= {task: out for task, out in outcomes.items() if task in over}
 
 
@@ -111,21 +111,15 @@ class Unsaid:
     ended: Tasks
 
     def events(self) -> Iterator[Event]:
-        run, name = self.run, self.run.leak.name
+        name, start_s = self.run.leak.name, self.run.at_s
         for task in self.started:
-            yield Started(name, task, run.at_s)
-        for task in self.ended:
-            out = run.outcomes.get(task, SUCCESS)
-            yield Ended(
-                name,
-                task,
-                run.ended_at_s,
-                out.cause,
-                out.exit_code,
-                out.usage,
-                out.reason,
-                run.at_s,
-            )
+            yield Started(name, task, start_s)
+        for end_s, tasks in self.run.ends:
+            for task in tasks & self.ended:
+                out = self.run.outcomes.get(task, SUCCESS)
+                yield Ended(
+                    name, task, end_s, out.cause, out.exit_code, out.usage, out.reason, start_s
+                )
 
 
 class InstantEngine:

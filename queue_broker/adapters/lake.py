@@ -1,0 +1,111 @@
+"""History in a local folder: Parquet files, a folder a day, read with pyarrow alone.
+
+    <root>/day=2026-08-31/<part>.parquet      the rows of one part that ended on that day (UTC)
+
+The columns are `predictor.history.SCHEMA`. Any tool that knows Hive partitions can read it too.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from headgate.errors import InvalidInput, Unavailable
+from headgate.usage import Observation
+from predictor.history import SCHEMA, concatenate, to_table
+from queue_broker.adapters.files import sync_folder, write_whole
+
+PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+DAY = "day="
+#: pandas' own integers and booleans cannot hold a null; these can, so that 3 does not become 3.0.
+NULLABLE = {
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+
+
+class FolderLake:
+    """The lake of one machine. Readers see each file whole or not at all."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, observations: Iterable[Observation], part: str) -> None:
+        """Keep a part, durably. Cut short by a crash, it must be written again."""
+        if not PART.fullmatch(part):
+            raise InvalidInput.of("part", part, PART.pattern)
+        by_day = defaultdict(list)
+        for item in observations:
+            by_day[day_of(item.finished_at_s)].append(item)
+        before = set(self.root.glob(f"{DAY}*/{part}.parquet"))
+        after = {self._write_day(day, items, part) for day, items in by_day.items()}
+        for stale in sorted(before - after):
+            stale.unlink()
+
+    def read(
+        self,
+        since_s: float | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Rows that ended at `since_s` or later, oldest first; the latest `limit` of them.
+
+        Only the days and the `columns` that are asked for are read. `Unavailable` names a file that
+        is no Parquet.
+        """
+        wanted = list(columns or SCHEMA.names)
+        read = list(dict.fromkeys([*wanted, "finished_at_s"]))
+        tables: list[pa.Table] = []
+        for folder in self._days(since_s):
+            tables.insert(0, read_day(folder, since_s, read))
+            if limit is not None and sum(table.num_rows for table in tables) >= limit:
+                break
+        rows = concatenate(tables).sort_by("finished_at_s")
+        last = rows if limit is None else rows.slice(max(0, rows.num_rows - limit))
+        frame: pd.DataFrame = last.select(wanted).to_pandas(types_mapper=NULLABLE.get)
+        return frame
+
+    def _write_day(self, day: str, observations: list[Observation], part: str) -> Path:
+        folder = self.root / f"{DAY}{day}"
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(self.root)
+        sink = io.BytesIO()
+        rows = to_table(sorted(observations, key=lambda item: item.finished_at_s))
+        pq.write_table(rows, sink, compression="zstd")
+        path = folder / f"{part}.parquet"
+        write_whole(path, sink.getvalue(), durable=True)
+        return path
+
+    def _days(self, since_s: float | None) -> list[Path]:
+        """The latest first."""
+        first = "" if since_s is None else day_of(since_s)
+        folders = self.root.glob(f"{DAY}*")
+        return sorted((f for f in folders if f.name.removeprefix(DAY) >= first), reverse=True)
+
+
+def read_day(folder: Path, since_s: float | None, columns: Sequence[str]) -> pa.Table:
+    """One day's rows. Files that an older program wrote lack columns: they are null."""
+    files = sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
+    keep = None if since_s is None else pc.field("finished_at_s") >= since_s
+    try:
+        parts = ds.dataset([str(path) for path in files], format="parquet", schema=SCHEMA)
+        return parts.to_table(columns=list(columns), filter=keep)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise Unavailable(f"the history in {folder} cannot be read: {error}") from error
+
+
+def day_of(time_s: float) -> str:
+    """The UTC day of a time since the epoch, as in 2026-08-31: in the order of text, too."""
+    return datetime.fromtimestamp(time_s, UTC).date().isoformat()

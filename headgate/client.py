@@ -18,7 +18,7 @@ from headgate.flows import Call, Flow, Lost, Pause, Reply, Sync, T, operation, s
 from headgate.handles import JobHandle, SweepHandle
 from headgate.job import Job, Scalar
 from headgate.sweep import Sweep
-from headgate.uploads import Table, plain, upload
+from headgate.uploads import Table, scalar, upload
 from headgate.validation import parse
 from headgate.views import Foretold, JobList, JobView, Models, QueueView, Submitted
 
@@ -211,14 +211,10 @@ def sweep_submission(
         return calls.submit_table(sent.content_type, sent.body, sent.repeatable)
     if grid is None:
         return calls.submit_sweep(parse(Sweep, {"job": job, "size": size}))
-    axes = {name: [_scalar(value) for value in values] for name, values in grid.items()}
+    axes = {name: [scalar(value) for value in values] for name, values in grid.items()}
     return calls.submit_sweep(parse(Sweep, {"job": job, "grid": {"axes": axes}}))
 
 
 def with_token(job: Job) -> Job:
     """The job with a client token, so that submitting it again after a lost answer is harmless."""
     return job if job.client_token else job.model_copy(update={"client_token": uuid4().hex})
-
-
-def _scalar(value: Any) -> Any:
-    return value if value is None or isinstance(value, (bool, int, float, str)) else plain(value)

@@ -89,7 +89,9 @@ def again_in(call: Call[Any], reply: Reply | Lost | None, pause_s: float) -> flo
         return pause_s if call.repeatable or not reply.sent else None
     if reply is None or reply.status not in (429, 503):
         return None
-    # The broker says so before it has written anything, so this is safe for every call.
+    if callable(call.body) and not call.repeatable:
+        return None  # the rows that were sent came from an iterator, and are gone
+    # The broker says so before it has written anything, so this is safe for every other call.
     return min(_seconds(reply.retry_after, pause_s), LONGEST_RETRY_AFTER_S)
 
 

@@ -91,7 +91,8 @@ def _from_pandas(frame: Any) -> Upload:
     for column in missing.index[missing]:
         row = int(frame[column].isna().to_numpy().argmax())
         # Parquet would turn NaN into an innocent null.
-        raise InvalidInput.of(f"table.{row}.{column}", frame[column].iloc[row], "a value")
+        got = scalar(frame[column].iloc[row])
+        raise InvalidInput.of(f"table.{row}.{column}", got, "a value")
 
     def body() -> Iterator[bytes]:
         try:
@@ -141,3 +142,8 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"{show(value)} is no scalar")
+
+
+def scalar(value: Any) -> Any:
+    """A NumPy value as Python's own; everything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value

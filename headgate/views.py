@@ -127,9 +127,10 @@ class Shape(View):
 
 
 class LogText(View):
-    """A piece of a task's log. `next` reads on from here; `ended`: nothing more will come."""
+    """A piece of an attempt's log. `next` reads on from here; `ended`: nothing more will come."""
 
     text: str
+    attempt: int | None = None
     next: str | None = None
     ended: bool = False
 

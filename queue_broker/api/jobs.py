@@ -52,7 +52,7 @@ class Filters(Value):
 @router.get("/jobs")
 def jobs(services: Serving, filters: Annotated[Filters, Query()]) -> JobList:
     """Jobs, newest first."""
-    return services.insights.jobs(**filters.model_dump())
+    return services.insights.jobs(**filters.model_dump(mode="json"))
 
 
 @router.get("/jobs/{job_id}")

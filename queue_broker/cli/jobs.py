@@ -91,6 +91,7 @@ def follow_log(handle: TaskHandle, attempt: int | None) -> None:
     after: str | None = None
     while True:
         page = handle.log_page(after, attempt)
+        attempt = page.attempt  # a cursor is of one attempt; a retry writes a log of its own
         print(page.text, end="", flush=True)
         if page.ended and not page.text:
             return

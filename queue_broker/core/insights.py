@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import InvalidInput, NotFound
 from headgate.job import Job, fill
-from headgate.lifecycle import State
+from headgate.lifecycle import FINISHED, State
 from headgate.slices import parse_slice, show_spans, spans
 from headgate.tenancy import Tenant, Tier
 from headgate.usage import Usage
@@ -114,7 +114,8 @@ class Insights:
             known = ", ".join(str(one.attempt) for one in attempts) or "none yet"
             raise InvalidInput.of("attempt", attempt, f"one of the attempts so far: {known}")
         if not chosen:
-            return LogText(text="", next=after)
+            state, _ = self.store.state_of(job_id, index)
+            return LogText(text="", next=after, ended=state in FINISHED)
         return self._log_page(chosen[-1], after)
 
     def shapes(self, job_id: JobId) -> list[Shape]:
@@ -155,11 +156,13 @@ class Insights:
         return record
 
     def _log_page(self, attempt: Attempt, after: str | None) -> LogText:
+        number = attempt.attempt
         try:
             page = self.engine.logs(attempt.leak, attempt.task, after, LOG_PAGE_BYTES)
         except NotFound:  # nothing was written yet, or the engine has thrown it away since
-            return LogText(text="", next=after, ended=attempt.stopped_at_s is not None)
-        return LogText(text=page.text, next=page.next, ended=page.ended)
+            over = attempt.stopped_at_s is not None
+            return LogText(text="", attempt=number, next=after, ended=over)
+        return LogText(text=page.text, attempt=number, next=page.next, ended=page.ended)
 
 
 def job_view(record: JobRecord) -> JobView:

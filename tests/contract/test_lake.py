@@ -1,0 +1,181 @@
+"""What every lake promises; here the folder on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.errors import InvalidInput, Unavailable
+from headgate.job import Input, Job
+from headgate.lifecycle import Cause
+from headgate.resources import ResourceRequest, Resources
+from headgate.usage import Meter, Observation, Usage
+from predictor.history import SCHEMA, from_table
+from queue_broker.adapters.lake import FolderLake
+from tests.factories import an_estimate
+
+DAY_S = 86_400.0
+#: 2026-08-31, noon UTC.
+NOON_S = 1_788_177_600.0
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> FolderLake:
+    return FolderLake(tmp_path / "lake")
+
+
+def an_observation(at_s: float = NOON_S, peak_memory_mib: float | None = 300.5) -> Observation:
+    job = Job(
+        name="align",
+        command=("align", "--threads", "2", "Ref::sample"),
+        tenant="genomics",
+        inputs=(Input(uri="s3://b/sample.fq", size_bytes=12),),
+        resources=ResourceRequest(memory_mib=4096, vcpu=2),
+        timeout_s=600,
+        tags={"step": "align"},
+    )
+    return Observation(
+        job=job,
+        usage=Usage(61.5, peak_memory_mib, 80.25, meter=Meter.CGROUP),
+        cause=Cause.EXITED,
+        exit_code=0,
+        attempt=1,
+        finished_at_s=at_s,
+        allocation=Resources(2.0, 512),
+        estimate=an_estimate(),
+        parameters={"sample": "a", "rows": 10, "fast": True},
+    )
+
+
+def read_back(lake: FolderLake) -> list[Observation]:
+    return from_table(pa.Table.from_pandas(lake.read(), preserve_index=False))
+
+
+def test_an_empty_lake_reads_as_an_empty_table_with_all_columns(lake: FolderLake) -> None:
+    rows = lake.read()
+
+    assert len(rows) == 0
+    assert list(rows.columns) == SCHEMA.names
+
+
+def test_what_was_written_is_read_back(lake: FolderLake) -> None:
+    written = an_observation()
+
+    lake.write([written], "1")
+
+    (read,) = read_back(lake)
+    assert read == replace(written, job=read.job, estimate=read.estimate)
+    kept = {"name", "command", "tenant", "inputs", "resources", "timeout_s", "tags"}
+    assert read.job.model_dump(include=kept) == written.job.model_dump(include=kept)
+
+
+def test_whole_numbers_stay_whole_beside_unknown_ones(lake: FolderLake) -> None:
+    known, unknown = an_observation(NOON_S), replace(an_observation(NOON_S + 1), exit_code=None)
+
+    lake.write([known, unknown], "1")
+
+    assert [item.exit_code for item in read_back(lake)] == [0, None]
+    assert type(read_back(lake)[0].exit_code) is int
+
+
+def test_rows_come_oldest_first_across_parts_and_days(lake: FolderLake) -> None:
+    lake.write([an_observation(NOON_S + DAY_S), an_observation(NOON_S)], "2")
+    lake.write([an_observation(NOON_S + 5), an_observation(NOON_S - DAY_S)], "1")
+
+    times = lake.read()["finished_at_s"].tolist()
+
+    assert times == [NOON_S - DAY_S, NOON_S, NOON_S + 5, NOON_S + DAY_S]
+
+
+def test_a_part_lies_in_the_days_of_its_rows(lake: FolderLake) -> None:
+    lake.write([an_observation(NOON_S), an_observation(NOON_S + DAY_S)], "7")
+
+    files = sorted(path.relative_to(lake.root).as_posix() for path in lake.root.rglob("*.parquet"))
+
+    assert files == ["day=2026-08-31/7.parquet", "day=2026-09-01/7.parquet"]
+
+
+def test_writing_a_part_again_replaces_it_in_every_day(lake: FolderLake) -> None:
+    lake.write([an_observation(NOON_S), an_observation(NOON_S + DAY_S)], "7")
+    lake.write([an_observation(NOON_S + 1)], "8")
+
+    lake.write([an_observation(NOON_S + 2)], "7")
+
+    assert lake.read()["finished_at_s"].tolist() == [NOON_S + 1, NOON_S + 2]
+
+
+@pytest.mark.parametrize("part", ["", "../up", "a/b", ".hidden", "x" * 200])
+def test_a_part_that_is_no_plain_name_is_refused(lake: FolderLake, part: str) -> None:
+    with pytest.raises(InvalidInput, match="part: got"):
+        lake.write([an_observation()], part)
+
+
+def test_only_the_time_and_the_columns_asked_for_are_read(lake: FolderLake) -> None:
+    lake.write([an_observation(NOON_S - 1), an_observation(NOON_S)], "1")
+
+    rows = lake.read(since_s=NOON_S, columns=["name", "runtime_s"])
+
+    assert rows.to_dict("records") == [{"name": "align", "runtime_s": 61.5}]
+
+
+def test_days_before_the_time_asked_for_are_not_even_opened(lake: FolderLake) -> None:
+    lake.write([an_observation(NOON_S)], "1")
+    old = lake.root / "day=2026-08-30"
+    old.mkdir()
+    (old / "broken.parquet").write_bytes(b"not parquet")
+
+    assert len(lake.read(since_s=NOON_S)) == 1
+    assert len(lake.read(limit=1)) == 1
+
+
+def test_a_file_that_is_no_parquet_is_named(lake: FolderLake) -> None:
+    lake.write([an_observation()], "1")
+    (lake.root / "day=2026-08-31" / "broken.parquet").write_bytes(b"not parquet")
+
+    with pytest.raises(Unavailable, match="day=2026-08-31"):
+        lake.read()
+
+
+def test_a_file_cut_short_by_a_crash_is_not_seen(lake: FolderLake) -> None:
+    lake.write([an_observation()], "1")
+    (lake.root / "day=2026-08-31" / ".2.parquet.x1").write_bytes(b"PAR1...")
+
+    assert len(lake.read()) == 1
+
+
+def test_a_file_of_an_older_program_lacks_columns_and_is_read_all_the_same(
+    lake: FolderLake,
+) -> None:
+    lake.write([an_observation()], "1")
+    path = lake.root / "day=2026-08-31" / "1.parquet"
+    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["estimate_family"]), path)
+
+    rows = lake.read()
+
+    assert list(rows.columns) == SCHEMA.names
+    assert rows["estimate_family"].isna().all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    hours=st.lists(st.integers(0, 100), max_size=8),
+    since=st.integers(0, 100),
+    limit=st.integers(0, 10),
+)
+def test_the_latest_rows_are_the_tail_of_all_rows(
+    tmp_path_factory: pytest.TempPathFactory, hours: list[int], since: int, limit: int
+) -> None:
+    lake = FolderLake(tmp_path_factory.mktemp("lake"))
+    for place, hour in enumerate(hours):
+        lake.write([an_observation(NOON_S + hour * 3600)], str(place))
+
+    rows = lake.read(since_s=NOON_S + since * 3600, limit=limit)["finished_at_s"].tolist()
+
+    expected = sorted(NOON_S + hour * 3600 for hour in hours if hour >= since)
+    assert rows == expected[max(0, len(expected) - limit) :]

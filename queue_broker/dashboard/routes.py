@@ -1,0 +1,214 @@
+"""The pages, and the JSON that keeps them fresh."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from markupsafe import Markup
+
+from headgate.errors import HeadgateError
+from queue_broker.dashboard import access, assets, figures, jobpage, overview, render
+from queue_broker.dashboard.board import Board
+from queue_broker.records import JobId
+
+#: Nothing but what this broker serves; plotly.js sets styles from its script.
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "frame-ancestors 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+    )
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
+PATH = "/dashboard"
+#: Smaller bodies are not worth packing.
+PACKED_FROM_BYTES = 1024
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class PageRoute(APIRoute):
+    """Shows errors as a page; what a script reads keeps the API's JSON."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def show_errors(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except HeadgateError as error:
+                if "text/html" not in request.headers.get("accept", ""):
+                    raise
+                body = render.page("error", home(request), error=error, live_url="")
+                return HTMLResponse(body, error.http_status, HEADERS)
+
+        return show_errors
+
+
+class Pages:
+    """The handlers. Each checks the token, reads once, and renders."""
+
+    def __init__(self, board: Board, tokens: Iterable[str]) -> None:
+        self._board = board
+        self._tokens = tuple(tokens)
+
+    def start(self, request: Request) -> Response:
+        """The broker's address alone leads to the dashboard."""
+        return RedirectResponse(home(request), 303)
+
+    def front(self, request: Request, token: str | None = None) -> Response:
+        if token is not None:
+            return self._keep_token(request, token)
+        access.check(request, self._tokens)
+        self._board.follow()
+        shown = self._read_overview(request)
+        drawn = self._board.look(figures.figures)
+        body = render.page(
+            "overview",
+            home(request),
+            live_url=f"{home(request)}/live",
+            seen=seen(shown),
+            targets=figures.WORDS.items(),
+            figures=drawn,
+            overview=shown,
+            parts=safe(self._overview_parts(request, shown)),
+        )
+        return html(request, body)
+
+    def front_live(self, request: Request, seen: str = "") -> Response:
+        """The parts anew, and the figures where anything ended since `seen`."""
+        access.check(request, self._tokens)
+        self._board.follow()
+        shown = self._read_overview(request)
+        now = str(shown.board.attempts)
+        drawn = None if now == seen else self._board.look(figures.figures)
+        parts = self._overview_parts(request, shown)
+        return as_json(request, {"seen": now, "parts": parts, "figures": drawn})
+
+    def job(
+        self, request: Request, job_id: str, task: int = 0, token: str | None = None
+    ) -> Response:
+        if token is not None:
+            return self._keep_token(request, token)
+        access.check(request, self._tokens)
+        page = jobpage.read(self._board, JobId(job_id), task)
+        explained = jobpage.explanation(self._board, page)
+        body = render.page(
+            "job",
+            home(request),
+            live_url=f"{home(request)}/jobs/{page.job.job_id}/live?task={task}",
+            page=page,
+            explained=explained,
+            shares=jobpage.shares(explained),
+            tail=jobpage.tail(self._board.insights, page.task, None),
+            parts=safe(self._job_parts(request, page)),
+        )
+        return html(request, body)
+
+    def job_live(
+        self, request: Request, job_id: str, task: int = 0, log: str | None = None
+    ) -> Response:
+        access.check(request, self._tokens)
+        page = jobpage.read(self._board, JobId(job_id), task)
+        tail = jobpage.tail(self._board.insights, page.task, log)
+        fresh = {"text": tail.text, "cursor": tail.cursor, "fresh": tail.fresh}
+        return as_json(request, {"parts": self._job_parts(request, page), "log": fresh})
+
+    def static(self, request: Request, digest: str, name: str) -> Response:
+        """Open to all: it holds no data, and a login page would want it too."""
+        del digest  # it is there to make the address another one when the content changes
+        found = assets.asset(name)
+        headers = {"cache-control": assets.FOR_EVER, "vary": "accept-encoding"}
+        if not takes_gzip(request):
+            return Response(found.content, headers=headers, media_type=found.media_type)
+        headers["content-encoding"] = "gzip"
+        return Response(found.packed, headers=headers, media_type=found.media_type)
+
+    def _read_overview(self, request: Request) -> overview.Overview:
+        reading = overview.read(self._board)
+        address = str(request.base_url).rstrip("/")
+        behind = self._board.behind
+        return self._board.look(lambda board: overview.overview(reading, board, behind, address))
+
+    def _overview_parts(self, request: Request, shown: overview.Overview) -> dict[str, str]:
+        return render.parts(
+            render.OVERVIEW_PARTS, overview=shown, home=home(request), words=figures.WORDS
+        )
+
+    def _job_parts(self, request: Request, page: jobpage.JobPage) -> dict[str, str]:
+        return render.parts(render.JOB_PARTS, page=page, home=home(request))
+
+    def _keep_token(self, request: Request, token: str) -> Response:
+        """Out of the address bar and the history, into a cookie."""
+        answer = RedirectResponse(str(request.url.remove_query_params("token")), 303)
+        if self._tokens:
+            access.check_token(token, self._tokens)
+            secure = request.url.scheme == "https"
+            access.keep(answer, token, path=home(request), secure=secure)
+        return answer
+
+
+def router(board: Board, tokens: Iterable[str] = ()) -> APIRouter:
+    """The dashboard's routes. `tokens` are those that the API takes; none: open to all."""
+    pages = Pages(board, tokens)
+    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
+    for path, handler in (
+        ("/", pages.start),
+        (PATH, pages.front),
+        (f"{PATH}/live", pages.front_live),
+        (f"{PATH}/jobs/{{job_id}}", pages.job),
+        (f"{PATH}/jobs/{{job_id}}/live", pages.job_live),
+        (f"{PATH}/static/{{digest}}/{{name}}", pages.static),
+    ):
+        routes.add_api_route(path, handler, methods=["GET"], response_model=None)
+    return routes
+
+
+def home(request: Request) -> str:
+    """The dashboard's path, whatever a proxy has put before it."""
+    prefix: str = request.scope.get("root_path", "")
+    return prefix.rstrip("/") + PATH
+
+
+def seen(shown: overview.Overview) -> str:
+    return str(shown.board.attempts)
+
+
+def safe(parts: dict[str, str]) -> dict[str, Markup]:
+    """Rendered by templates that escape, so not to be escaped again."""
+    return {name: Markup(part) for name, part in parts.items()}  # noqa: S704
+
+
+def html(request: Request, body: str) -> Response:
+    return packed(request, body.encode(), "text/html; charset=utf-8")
+
+
+def as_json(request: Request, value: object) -> Response:
+    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return packed(request, body.encode(), "application/json")
+
+
+def packed(request: Request, body: bytes, media_type: str) -> Response:
+    """Points as text shrink to a quarter, which a laptop far from the broker will notice."""
+    headers = HEADERS | {"vary": "accept-encoding, cookie"}
+    if len(body) >= PACKED_FROM_BYTES and takes_gzip(request):
+        headers["content-encoding"] = "gzip"
+        body = gzip.compress(body, 4, mtime=0)
+    return Response(body, headers=headers, media_type=media_type)
+
+
+def takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -96,6 +96,9 @@ class Job(Value):
     timeout_s: int | None = Field(default=None, ge=MIN_TIMEOUT_S, description="per attempt")
     tags: dict[str, str] = Field(default_factory=dict, max_length=MAX_TAGS)
     client_token: str | None = Field(default=None, min_length=1, max_length=128)
+    batch: dict[str, Any] = Field(
+        default_factory=dict, description="what only AWS Batch understands, handed on as it is"
+    )
 
     @model_validator(mode="after")
     def _says_what_to_run(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -294,6 +294,9 @@ class Shelf(Protocol):
     def named(self, kind: str, names: Sequence[str]) -> list[Document]:
         """All revisions of several names, by name and then newest first."""
 
+    def exact(self, kind: str, wanted: Sequence[tuple[str, int]]) -> list[Document]:
+        """Those of these names and revisions that are kept."""
+
     def page(self, kind: str, after: tuple[str, int] | None, limit: int) -> list[Document]:
         """By name and then newest first, the first one behind the (name, revision) `after`."""
 
@@ -309,7 +312,7 @@ class UpstreamRefused(HeadgateError):
 class Upstream(Protocol):
     """AWS Batch itself, behind a broker that hands on what it does not keep."""
 
-    def call(self, operation: str, parameters: Mapping[str, object]) -> dict[str, object]:
+    def call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to an operation by its name in the model (`DescribeJobQueues`).
 
         Raises `UpstreamRefused` with the service's own code and words.

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     model_poll_s: float = Field(default=2.0, gt=0)  #: how soon a promoted model is picked up
     replay_observations: int = Field(default=20_000, ge=0)  #: history read at start-up
     keep_finished_s: float = Field(default=7 * 86_400.0, gt=0)  #: then only the lake has them
+    aws_region: str = Field(default="us-east-1", pattern=r"[a-z0-9-]+")  #: in ARNs, unless signed
+    aws_account: str = Field(default="123456789012", pattern=r"[0-9]{12}")  #: in ARNs
     access_token: SecretStr | None = None  #: what this machine's own CLI sends
 
     @model_validator(mode="after")

@@ -36,6 +36,9 @@ class SqlShelf:
     def named(self, kind: str, names: Sequence[str]) -> list[Document]:
         return self._database.read(named, kind, names) if names else []
 
+    def exact(self, kind: str, wanted: Sequence[tuple[str, int]]) -> list[Document]:
+        return self._database.read(exact, kind, wanted) if wanted else []
+
     def page(self, kind: str, after: tuple[str, int] | None, limit: int) -> list[Document]:
         return self._database.read(page, kind, after, limit)
 
@@ -85,6 +88,19 @@ def named(connection: Connection, kind: str, names: Sequence[str]) -> list[Docum
         documents.c.kind == kind, among(connection, documents.c.name, list(names))
     )
     return [to_document(row) for row in connection.execute(query.order_by(*IN_ORDER))]
+
+
+def exact(connection: Connection, kind: str, wanted: Sequence[tuple[str, int]]) -> list[Document]:
+    """By name and by revision apart, and then the pairs: a list of pairs would be a new plan."""
+    names, revisions = ({*column} for column in zip(*wanted, strict=True))
+    query = select(documents).where(
+        documents.c.kind == kind,
+        among(connection, documents.c.name, names),
+        among(connection, documents.c.revision, revisions),
+    )
+    pairs = set(wanted)
+    found = [row for row in connection.execute(query) if (row.name, row.revision) in pairs]
+    return [to_document(row) for row in found]
 
 
 def page(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
-from headgate.lifecycle import FINISHED, State
+from headgate.lifecycle import FINISHED, Cause, State
 from queue_broker.adapters.store import rows
 from queue_broker.adapters.store.database import Database
 from queue_broker.adapters.store.dialects import among
@@ -126,8 +127,16 @@ def find_attempts(connection: Connection, places: set[Place]) -> dict[Place, lis
             if task in leak.tasks:
                 key = (leak.number, task)
                 start = began.get(key, {}).get("at_s")
-                tried[leak.job, task].append(to_attempt(leak, task, start, ended.get(key)))
+                attempt = to_attempt(leak, task, start, ended.get(key))
+                tried[leak.job, task].append(with_wish(attempt, leak.cancel_reason))
     return tried
+
+
+def with_wish(attempt: Attempt, reason: str | None) -> Attempt:
+    """A cancelled attempt with the words of who cancelled it; the engine knows only that it was."""
+    if attempt.cause is not Cause.CANCELLED or not reason:
+        return attempt
+    return replace(attempt, reason=reason)
 
 
 def of_leaks(

@@ -1,0 +1,169 @@
+"""A request's body against the service's model: types, required members, enums, limits.
+
+What the model does not know is left out, as AWS does, so that a client newer than this broker's
+botocore still works with what both know.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from queue_broker.wire.faults import Fault, constraint
+from queue_broker.wire.limits import LIMITS, Limit
+
+if TYPE_CHECKING:
+    from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+WORDS: dict[str, str] = {
+    "structure": "an object",
+    "map": "an object",
+    "list": "a list",
+    "string": "a string",
+    "integer": "an integer",
+    "long": "an integer",
+    "boolean": "true or false",
+    "double": "a number",
+    "float": "a number",
+    "timestamp": "a number",
+}
+#: Batch takes RETRY and retry, EXIT and exit.
+ANY_CASE = {"RetryAction"}
+
+
+def checked(shape: Shape, value: object, path: str = "") -> Any:
+    """The value with unknown and null members left out; `Fault` names the first wrong one."""
+    match shape.type_name:
+        case "structure":
+            return structure(shape, value, path)  # type: ignore[arg-type]
+        case "list":
+            return items(shape, value, path)  # type: ignore[arg-type]
+        case "map":
+            return entries(shape, value, path)  # type: ignore[arg-type]
+    return scalar(shape, value, path)
+
+
+def structure(shape: StructureShape, value: object, path: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise wrong_type(shape, value, path)
+    for name in shape.required_members:
+        if value.get(name) is None:
+            raise constraint(below(path, name), "null", "Member must not be null")
+    found = {}
+    for name, member in shape.members.items():
+        if value.get(name) is not None:
+            here = below(path, name)
+            found[name] = checked(member, value[name], here)
+            if limit := LIMITS.get((shape.name, name)):
+                check_limit(limit, found[name], here)
+    return found
+
+
+def items(shape: ListShape, value: object, path: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise wrong_type(shape, value, path)
+    check_length(shape, value, path)
+    return [checked(shape.member, one, f"{path}.{at + 1}.member") for at, one in enumerate(value)]
+
+
+def entries(shape: MapShape, value: object, path: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise wrong_type(shape, value, path)
+    check_length(shape, value, path)
+    return {
+        checked(shape.key, key, f"{path}.key"): checked(shape.value, one, below(path, str(key)))
+        for key, one in value.items()
+        if one is not None
+    }
+
+
+def scalar(shape: Shape, value: object, path: str) -> Any:
+    if not of_type(shape.type_name, value):
+        raise wrong_type(shape, value, path)
+    if isinstance(value, str):
+        check_length(shape, value, path)
+        check_enum(shape, value, path)
+        check_pattern(shape.metadata.get("pattern"), value, path)
+    elif shape.type_name != "boolean":
+        check_range(shape.metadata.get("min"), shape.metadata.get("max"), value, path)
+    return value
+
+
+def of_type(name: str, value: object) -> bool:
+    if name == "boolean":
+        return isinstance(value, bool)
+    if name in ("integer", "long"):
+        return isinstance(value, int) and not isinstance(value, bool)
+    if name in ("double", "float", "timestamp"):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value)  # type: ignore[arg-type]
+    return isinstance(value, str)
+
+
+def wrong_type(shape: Shape, value: object, path: str) -> Fault:
+    kind = WORDS.get(shape.type_name, shape.type_name)
+    return Fault(f"{path or 'body'}: got {short(value)}; allowed: {kind}")
+
+
+def check_length(shape: Shape, value: Any, path: str) -> None:
+    check_size(shape.metadata.get("min"), shape.metadata.get("max"), value, path)
+
+
+def check_size(least: int | None, most: int | None, value: Any, path: str) -> None:
+    if most is not None and len(value) > most:
+        rule = f"Member must have length less than or equal to {most}"
+        raise constraint(path, short(value), rule)
+    if least is not None and len(value) < least:
+        rule = f"Member must have length greater than or equal to {least}"
+        raise constraint(path, short(value), rule)
+
+
+def check_range(least: float | None, most: float | None, value: Any, path: str) -> None:
+    if most is not None and value > most:
+        rule = f"Member must have value less than or equal to {most}"
+        raise constraint(path, value, rule)
+    if least is not None and value < least:
+        rule = f"Member must have value greater than or equal to {least}"
+        raise constraint(path, value, rule)
+
+
+def check_enum(shape: Shape, value: str, path: str) -> None:
+    allowed = getattr(shape, "enum", None)
+    if not allowed:
+        return
+    given = value.upper() if shape.name in ANY_CASE else value
+    if given not in allowed:
+        rule = f"Member must satisfy enum value set: [{', '.join(allowed)}]"
+        raise constraint(path, value, rule)
+
+
+def check_pattern(pattern: str | None, value: str, path: str) -> None:
+    if pattern is not None and not re.fullmatch(pattern, value):
+        rule = f"Member must satisfy regular expression pattern: {pattern}"
+        raise constraint(path, value, rule)
+
+
+def check_limit(limit: Limit, value: Any, path: str) -> None:
+    """One of the documented limits that the model lacks, in the service's words where known."""
+    try:
+        if isinstance(value, str | list | dict):
+            check_size(limit.least, limit.most, value, path)
+        else:
+            check_range(limit.least, limit.most, value, path)
+        if limit.pattern is not None:
+            check_pattern(limit.pattern, value, path)
+    except Fault as fault:
+        if limit.words is None:
+            raise
+        raise Fault(limit.words, wrapped=True) from fault
+
+
+def below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def short(value: object, most: int = 80) -> str:
+    words = repr(value)
+    return words if len(words) <= most else f"{words[: most - 1]}…"

@@ -1,0 +1,76 @@
+"""The container of a job as DescribeJobs tells it: the definition's, with the job's own over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headgate.job import Job, fill
+from queue_broker.records import Standing
+from queue_broker.wire import containers
+from queue_broker.wire.endings import exit_of, last_ended, stream_of
+from queue_broker.wire.service import Answer
+
+#: What the job says itself, in the words of `Job`; the rest is the definition's.
+OWN = {"command", "environment", "image", "resourceRequirements", "vcpus", "memory"}
+#: Lists that the service always answers.
+EMPTY = ("volumes", "mountPoints", "ulimits", "secrets", "networkInterfaces")
+
+
+def container(standing: Standing, definition: Mapping[str, Any]) -> Answer:
+    """A `ContainerDetail`."""
+    job = standing.record.job
+    plain = containers.of_definition(definition)
+    lists: Answer = {name: [] for name in EMPTY}
+    kept = {name: value for name, value in plain.items() if name not in OWN}
+    told = lists | kept | own(job) | resources(job, plain)
+    return told | run_of(standing)
+
+
+def own(job: Job) -> Answer:
+    found: Answer = {
+        "command": list(fill(job.command, job.parameters)),
+        "environment": [{"name": name, "value": one} for name, one in job.environment.items()],
+    }
+    return found | ({"image": job.image} if job.image else {})
+
+
+def resources(job: Job, plain: Mapping[str, Any]) -> Answer:
+    """What was asked for, in the form (`vcpus` and `memory`, or a list) that the definition has."""
+    asked = job.resources
+    pairs = (("VCPU", asked.vcpu), ("MEMORY", asked.memory_mib), ("GPU", asked.gpus))
+    listed = [{"type": kind, "value": f"{value:g}"} for kind, value in pairs if value]
+    legacy: Answer = {}
+    if "vcpus" in plain and asked.vcpu is not None:
+        legacy["vcpus"] = int(asked.vcpu)
+    if "memory" in plain and asked.memory_mib is not None:
+        legacy["memory"] = asked.memory_mib
+    told = {"vcpus": "VCPU", "memory": "MEMORY"}
+    hidden = {told[name] for name in legacy}
+    return legacy | {"resourceRequirements": [one for one in listed if one["type"] not in hidden]}
+
+
+def run_of(standing: Standing) -> Answer:
+    """Of the last attempt: its log, and how it ended."""
+    found: Answer = {}
+    if standing.attempts:
+        found["logStreamName"] = stream_of(standing.record.job, standing.attempts[-1])
+    last = last_ended(standing)
+    return found | (exit_of(last) if last else {})
+
+
+def eks(standing: Standing, definition: Mapping[str, Any]) -> Answer:
+    """An `EksPropertiesDetail`: the pod of the definition with the job's own container in it."""
+    pod = dict(definition["eksProperties"].get("podProperties", {}))
+    job = standing.record.job
+    first = dict(next(iter(pod.get("containers", ())), {})) | {
+        "command": list(fill(job.command, job.parameters)),
+        "env": [{"name": name, "value": one} for name, one in job.environment.items()],
+    }
+    first.pop("args", None)
+    told = run_of(standing)
+    first |= {name: told[name] for name in ("exitCode", "reason") if name in told}
+    pod["containers"] = [first, *pod.get("containers", ())[1:]]
+    if "logStreamName" in told:
+        pod["podName"] = told["logStreamName"].rpartition("/")[2]
+    return {"podProperties": pod}

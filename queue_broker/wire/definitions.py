@@ -1,0 +1,212 @@
+"""Job definitions, kept by the broker: revisions that never change, and go INACTIVE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from headgate.errors import Conflict
+from queue_broker.core.submit import Caller
+from queue_broker.ports import Shelf, Upstream
+from queue_broker.records import Document
+from queue_broker.wire import pages
+from queue_broker.wire.check import check_pattern
+from queue_broker.wire.faults import Fault, refused
+from queue_broker.wire.kept import every
+from queue_broker.wire.limits import NAME
+from queue_broker.wire.names import Place, name_and_revision
+from queue_broker.wire.service import Answer, Call, Wire
+
+KIND = "job-definition"
+#: Lists that the service always answers, empty where nothing was given.
+CONTAINER_LISTS = (
+    *("command", "volumes", "environment", "mountPoints"),
+    *("ulimits", "resourceRequirements", "secrets"),
+)
+TRIES = 20
+
+
+def register(wire: Wire, call: Call) -> Answer:
+    name = call.get("jobDefinitionName")
+    try:
+        check_pattern(NAME, name, "jobDefinitionName")
+    except Fault:
+        words = f"Provided name {name} is not supported pattern[a-zA-Z_0-9-]{{1,128}}"
+        raise refused(words) from None
+    check_properties(call.given)
+    kept = add_revision(wire.shelf, name, normal(call.given))
+    return {
+        "jobDefinitionName": name,
+        "jobDefinitionArn": arn(call.place, kept),
+        "revision": kept.revision,
+    }
+
+
+def add_revision(shelf: Shelf, name: str, body: dict[str, Any]) -> Document:
+    """The next revision. Numbers are never used twice, since revisions are never removed."""
+    for _ in range(TRIES):
+        newest = next(iter(shelf.named(KIND, [name])), None)
+        revision = newest.revision + 1 if newest else 1
+        try:
+            return shelf.put(Document(KIND, name, body, revision))
+        except Conflict:  # somebody registered at the same time
+            continue
+    raise Conflict(f"job definition {name!r} is being registered by too many at once")
+
+
+def check_properties(given: Mapping[str, Any]) -> None:
+    """What the service wants of a definition beyond its model's types."""
+    kind = given["type"]
+    if kind == "multinode":
+        if "nodeProperties" not in given:
+            raise refused("nodeProperties: got nothing; allowed: the nodes of a multinode job")
+        return
+    if "nodeProperties" in given:
+        raise refused("nodeProperties: got an object; allowed: only with type multinode")
+    if not {"containerProperties", "eksProperties", "ecsProperties"} & given.keys():
+        wanted = "containerProperties, ecsProperties or eksProperties"
+        raise refused(f"containerProperties: got nothing; allowed: one of {wanted}")
+    if container := given.get("containerProperties"):
+        check_container(container)
+
+
+def check_container(container: Mapping[str, Any]) -> None:
+    if not container.get("image"):
+        raise refused("containerProperties.image: got nothing; allowed: a container image")
+    asked = {one["type"]: one["value"] for one in container.get("resourceRequirements", ())}
+    for kind, legacy, words in (("VCPU", "vcpus", "vCPU"), ("MEMORY", "memory", "Memory")):
+        value = asked.get(kind, container.get(legacy))
+        if value is None:
+            raise refused(f"{words} is not provided.")
+        if not positive(value):
+            raise refused(f"{words}: got {value!r}; allowed: a number above 0")
+
+
+def positive(value: object) -> bool:
+    try:
+        return float(str(value)) > 0
+    except ValueError:
+        return False
+
+
+def normal(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The definition as the service answers it: its defaults filled in."""
+    body = {name: value for name, value in given.items() if name != "jobDefinitionName"}
+    body |= {"status": "ACTIVE", "containerOrchestrationType": "ECS"}
+    body.setdefault("parameters", {})
+    body.setdefault("tags", {})
+    if "eksProperties" in body:
+        body["containerOrchestrationType"] = "EKS"
+    if "containerProperties" in body:
+        lists: dict[str, Any] = {name: [] for name in CONTAINER_LISTS}
+        body["containerProperties"] = lists | body["containerProperties"]
+        body.setdefault("platformCapabilities", ["EC2"])
+    if "retryStrategy" in body:
+        body["retryStrategy"] = lower_actions(body["retryStrategy"])
+    return body
+
+
+def lower_actions(strategy: Mapping[str, Any]) -> dict[str, Any]:
+    """The service answers `retry` whatever the case it was given."""
+    rules = strategy.get("evaluateOnExit", ())
+    return {
+        **strategy,
+        "evaluateOnExit": [one | {"action": one["action"].lower()} for one in rules],
+    }
+
+
+def arn(place: Place, document: Document) -> str:
+    return place.arn(KIND, f"{document.name}:{document.revision}")
+
+
+def deregister(wire: Wire, call: Call) -> Answer:
+    name, revision = name_and_revision(call.get("jobDefinition"))
+    if revision is None:
+        raise refused(f"jobDefinition: got {name!r}; allowed: name:revision, or its ARN")
+    found = wire.shelf.get(KIND, name, revision)
+    if found is not None and found.body["status"] == "ACTIVE":
+        wire.shelf.put(replace(found, body=found.body | {"status": "INACTIVE"}))
+    return {}
+
+
+def describe(wire: Wire, call: Call) -> Answer:
+    most = pages.size(call.get("maxResults"))
+    found: list[Document] = []
+    more = None
+    for document in matching(wire.shelf, call):
+        if len(found) == most:
+            more = pages.to_token([found[-1].name, found[-1].revision])
+            break
+        found.append(document)
+    answer: Answer = {"jobDefinitions": [to_definition(call.place, one) for one in found]}
+    return answer | ({"nextToken": more} if more else {})
+
+
+def matching(shelf: Shelf, call: Call) -> Iterator[Document]:
+    """The definitions asked for, by name and then newest first, from the page's start on."""
+    after = pages.from_token(call.get("nextToken"))
+    start = None if after is None else (str(after[0]), int(after[1]))
+    wanted = list(call.get("jobDefinitions", ()))
+    if name := call.get("jobDefinitionName"):
+        wanted.append(name)
+    for document in asked_for(shelf, wanted, start) if wanted else every(shelf, KIND, start):
+        if call.get("status") in (None, document.body["status"]):
+            yield document
+
+
+def asked_for(shelf: Shelf, wanted: list[str], after: tuple[str, int] | None) -> Iterator[Document]:
+    asked = [name_and_revision(one) for one in wanted]
+    for document in shelf.named(KIND, sorted({name for name, _ in asked})):
+        mine = (document.name, None) in asked or (document.name, document.revision) in asked
+        if mine and (after is None or behind(document, after)):
+            yield document
+
+
+def behind(document: Document, after: tuple[str, int]) -> bool:
+    name, revision = after
+    return document.name > name or (document.name == name and document.revision < revision)
+
+
+def to_definition(place: Place, document: Document) -> Answer:
+    return {
+        "jobDefinitionName": document.name,
+        "jobDefinitionArn": arn(place, document),
+        "revision": document.revision,
+        **document.body,
+    }
+
+
+def find(wire: Wire, given: str, place: Place) -> Answer:
+    """The definition that a submission names: of a bare name, the newest active revision."""
+    name, revision = name_and_revision(given)
+    asked: Answer = {"status": "ACTIVE"}
+    asked |= {"jobDefinitionName": name} if revision is None else {"jobDefinitions": [given]}
+    if wire.upstream is None:
+        call = Call("DescribeJobDefinitions", asked, Caller(), place)
+        found = [to_definition(place, one) for one in matching(wire.shelf, call)]
+    else:
+        found = from_upstream(wire.upstream, asked)
+    if not found:
+        if given.startswith("arn:"):
+            raise Fault(f"JobDefinition {given} not found.")
+        raise Fault(f"JobDefinition name {given} does not exist or is not in ACTIVE status")
+    newest: Answer = max(found, key=lambda one: int(one["revision"]))
+    return newest
+
+
+def of_jobs(wire: Wire, wanted: set[str | None], place: Place) -> dict[str, Answer]:
+    """The definitions of jobs by `name:revision`, INACTIVE ones too; unknown ones left out."""
+    asked = [(*name_and_revision(one), one) for one in sorted(filter(None, wanted))]
+    if wire.upstream is not None:
+        ask: Answer = {"jobDefinitions": [one for *_, one in asked]}
+        found = from_upstream(wire.upstream, ask) if asked else []
+        return {f"{one['jobDefinitionName']}:{one['revision']}": one for one in found}
+    kept = wire.shelf.exact(KIND, [(name, revision or 0) for name, revision, _ in asked])
+    return {f"{one.name}:{one.revision}": to_definition(place, one) for one in kept}
+
+
+def from_upstream(upstream: Upstream, asked: Answer) -> list[Answer]:
+    answer: Answer = upstream.call("DescribeJobDefinitions", asked)
+    found: list[Answer] = answer["jobDefinitions"]
+    return found

@@ -1,0 +1,64 @@
+"""How an attempt ended, in AWS Batch's words: clients look for them to decide what to retry."""
+
+from __future__ import annotations
+
+from headgate.job import Job
+from headgate.lifecycle import FINISHED, Cause, State
+from queue_broker.records import Attempt, Standing
+from queue_broker.wire.service import Answer
+
+#: The service's words for how an attempt ended; of the others, the attempt's own reason is told.
+STATUS_REASONS = {
+    Cause.EXITED: "Essential container in task exited",
+    Cause.OUT_OF_MEMORY: "Essential container in task exited",
+    Cause.TIMEOUT: "Job attempt duration exceeded timeout",
+    Cause.NOT_STARTED: "Task failed to start",
+}
+CONTAINER_REASONS = {
+    Cause.OUT_OF_MEMORY: "OutOfMemoryError: Container killed due to memory usage",
+    Cause.NOT_STARTED: "CannotStartContainerError",
+}
+
+
+def last_ended(standing: Standing) -> Attempt | None:
+    ended = [one for one in standing.attempts if one.cause is not None]
+    return ended[-1] if ended and standing.state in FINISHED else None
+
+
+def cancelled(standing: Standing) -> bool:
+    if standing.state is not State.FAILED or (standing.record.array and standing.task is None):
+        return False
+    last = last_ended(standing)
+    return last.cause is Cause.CANCELLED if last else True
+
+
+def status_reason(standing: Standing) -> str | None:
+    """What the service says of how it ended; while it waits, what holds it."""
+    group, last = standing.group, last_ended(standing)
+    if standing.state is State.RUNNABLE and group is not None:
+        return group.hold
+    if last is not None:
+        return attempt_reason(last)
+    return standing.record.reason if standing.state is State.FAILED else None
+
+
+def exit_of(attempt: Attempt) -> Answer:
+    """Exit code and reason, each only where there is one."""
+    found: Answer = {}
+    if attempt.exit_code is not None:
+        found["exitCode"] = attempt.exit_code
+    if attempt.cause is not None and (words := CONTAINER_REASONS.get(attempt.cause)):
+        detail = f": {attempt.reason}" if attempt.cause is Cause.NOT_STARTED else ""
+        found["reason"] = words + detail
+    return found
+
+
+def attempt_reason(attempt: Attempt) -> str:
+    cause = attempt.cause or Cause.EXITED
+    return STATUS_REASONS.get(cause) or attempt.reason or cause.value
+
+
+def stream_of(job: Job, attempt: Attempt) -> str:
+    """The attempt's log stream in /aws/batch/job: DEFINITION/default/LEAK-TASK."""
+    name = (job.definition or job.name).partition(":")[0]
+    return f"{name}/default/{attempt.leak}-{attempt.task}"

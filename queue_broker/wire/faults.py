@@ -1,0 +1,56 @@
+"""Errors as AWS Batch gives them: a code, an HTTP status, and the service's own words.
+
+The words are those seen from the real service where anybody has published them; elsewhere they
+name the field, what was got and what is allowed (docs/reference/wire.md says which is which).
+"""
+
+from __future__ import annotations
+
+from headgate.errors import Forbidden, HeadgateError, Throttled, Unauthorized
+from queue_broker.ports import UpstreamRefused
+
+
+class Fault(Exception):
+    """What a client's SDK raises. `wrapped`: in the frame Batch puts around what it checks late."""
+
+    def __init__(
+        self, message: str, code: str = "ClientException", status: int = 400, wrapped: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.code, self.status, self.wrapped = code, status, wrapped
+
+    def words(self, request_id: str) -> str:
+        if not self.wrapped:
+            return str(self)
+        return f"Error executing request, Exception : {self}, RequestId: {request_id}"
+
+
+def refused(message: str) -> Fault:
+    """Batch looked at the request and does not like it."""
+    return Fault(message, wrapped=True)
+
+
+def constraint(path: str, value: object, rule: str) -> Fault:
+    """A member breaks a rule of the service's model."""
+    got = f"Value {value!r}" if isinstance(value, str) else f"Value '{value}'"
+    return Fault(
+        f"1 validation error detected: {got} at '{path}' failed to satisfy constraint: {rule}"
+    )
+
+
+#: The broker's own errors as AWS's codes; the rest is a ClientException or a ServerException.
+CODES: dict[type[HeadgateError], tuple[str, int]] = {
+    Throttled: ("TooManyRequestsException", 429),
+    Forbidden: ("AccessDeniedException", 403),
+    Unauthorized: ("UnrecognizedClientException", 403),
+}
+
+
+def to_fault(error: HeadgateError) -> Fault:
+    """One of the broker's own errors, as Batch would put it."""
+    words = "; ".join(str(error).splitlines())
+    if isinstance(error, UpstreamRefused):
+        return Fault(words, error.aws_code, error.status)
+    if known := CODES.get(type(error)):
+        return Fault(words, *known)
+    return refused(words) if error.http_status < 500 else Fault(words, "ServerException", 500)

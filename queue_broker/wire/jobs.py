@@ -1,0 +1,158 @@
+"""Operations that tell of jobs: DescribeJobs, ListJobs, GetJobQueueSnapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from headgate.errors import NotFound
+from headgate.lifecycle import State
+from queue_broker.records import JobId, Listing, Standing
+from queue_broker.wire import definitions, pages, tags
+from queue_broker.wire.detail import full_id, ms, split_id, to_detail, to_summary
+from queue_broker.wire.faults import Fault
+from queue_broker.wire.names import name_and_revision, name_of
+from queue_broker.wire.queues import open_queue
+from queue_broker.wire.service import Answer, Call, Wire
+
+#: A page of ListJobs, and how many jobs a filter by definition looks at for one page.
+MOST_LISTED, MOST_SCANNED = 1000, 5000
+#: How many jobs a snapshot of a queue's front holds.
+FRONT = 100
+
+
+def describe(wire: Wire, call: Call) -> Answer:
+    """Unknown ids are left out, as AWS leaves them out."""
+    found = standings(wire, [split_id(one) for one in call.get("jobs")])
+    names = {one.record.job.definition for one in found}
+    known = definitions.of_jobs(wire, names, call.place)
+    changed = tags.changed(wire.shelf, [full_id(one) for one in found])
+
+    def detail(one: Standing) -> Answer:
+        definition = known.get(one.record.job.definition or "", {})
+        return to_detail(one, definition, changed.get(full_id(one)), call.place)
+
+    return {"jobs": [detail(one) for one in found]}
+
+
+def standings(wire: Wire, ids: Sequence[tuple[JobId, int | None]]) -> list[Standing]:
+    return wire.describer.standings(list(dict.fromkeys(ids)))
+
+
+def list_jobs(wire: Wire, call: Call) -> Answer:
+    of = [name for name in ("jobQueue", "arrayJobId", "multiNodeJobId") if name in call.given]
+    if len(of) != 1:
+        got = ", ".join(of) or "nothing"
+        raise Fault(f"got {got}; allowed: one of jobQueue, arrayJobId, multiNodeJobId")
+    if of[0] == "jobQueue":
+        return in_queue(wire, call)
+    return children(wire, call) if of[0] == "arrayJobId" else {"jobSummaryList": []}
+
+
+def children(wire: Wire, call: Call) -> Answer:
+    """An array's children in one state, by index."""
+    job_id, _ = split_id(call.get("arrayJobId"))
+    most = pages.size(call.get("maxResults"), MOST_LISTED)
+    after = pages.from_token(call.get("nextToken"))
+    state = State(call.get("jobStatus", State.RUNNING))
+    try:
+        record = wire.store.job(job_id)
+        found = wire.store.tasks_in(job_id, state, -1 if after is None else after, most + 1)
+    except NotFound:
+        return {"jobSummaryList": []}
+    shown = standings(wire, [(job_id, task) for task in found[:most]] if record.array else [])
+    more = pages.to_token(found[most - 1]) if len(found) > most else None
+    return summaries(shown, call, more)
+
+
+def summaries(found: Sequence[Standing], call: Call, more: str | None) -> Answer:
+    answer: Answer = {"jobSummaryList": [to_summary(one, call.place) for one in found]}
+    return answer | ({"nextToken": more} if more else {})
+
+
+def in_queue(wire: Wire, call: Call) -> Answer:
+    """A queue's jobs, newest first: in one state, or those that a filter lets through."""
+    most = pages.size(call.get("maxResults"), MOST_LISTED)
+    listing = to_listing(wire, call, most)
+    wanted = definition_filter(call)
+    found: list[Standing] = []
+    last, more = JobId(""), None
+    for scanned, one in enumerate(every(wire, listing)):
+        if len(found) == most or scanned == MOST_SCANNED:
+            more = pages.to_token(last)
+            break
+        last = one.record.job_id
+        if wanted is None or is_of(one, wanted):
+            found.append(one)
+    return summaries(found, call, more)
+
+
+def every(wire: Wire, listing: Listing) -> Iterator[Standing]:
+    while ids := wire.describer.listed(listing):
+        yield from standings(wire, [(one, None) for one in ids])
+        listing = replace(listing, after=ids[-1])
+
+
+def to_listing(wire: Wire, call: Call, most: int) -> Listing:
+    """With a filter the state plays no part, as with AWS; without either, RUNNING is meant."""
+    listing = Listing(
+        queue=open_queue(wire, call.get("jobQueue")),
+        after=pages.from_token(call.get("nextToken")),
+        limit=most + 1,
+    )
+    for one in call.get("filters", ()):
+        return filtered(listing, one.get("name", ""), one.get("values", [""])[0])
+    return replace(listing, state=State(call.get("jobStatus", State.RUNNING)))
+
+
+def filtered(listing: Listing, name: str, value: str) -> Listing:
+    match name:
+        case "JOB_NAME":
+            return replace(listing, name=value)
+        case "BEFORE_CREATED_AT":
+            return replace(listing, submitted_before_s=seconds(value))
+        case "AFTER_CREATED_AT":
+            return replace(listing, submitted_after_s=seconds(value))
+        case "JOB_DEFINITION":
+            return listing
+    known = "JOB_NAME, JOB_DEFINITION, BEFORE_CREATED_AT, AFTER_CREATED_AT"
+    raise Fault(f"filters.1.name: got {name!r}; allowed: one of {known}")
+
+
+def seconds(value: str) -> float:
+    try:
+        return int(value) / 1000
+    except ValueError:
+        words = "milliseconds since the Unix epoch"
+        raise Fault(f"filters.1.values: got {value!r}; allowed: {words}") from None
+
+
+def definition_filter(call: Call) -> str | None:
+    wanted = [
+        one["values"][0] for one in call.get("filters", ()) if one["name"] == "JOB_DEFINITION"
+    ]
+    return name_of(wanted[0]) if wanted else None
+
+
+def is_of(standing: Standing, wanted: str) -> bool:
+    """Whether a job is of a definition: `name`, `name:revision`, or a beginning and `*`."""
+    mine = standing.record.job.definition or ""
+    if wanted.endswith("*"):
+        return mine.lower().startswith(wanted[:-1].lower())
+    return wanted in (mine, name_and_revision(mine)[0] if mine else "")
+
+
+def snapshot(wire: Wire, call: Call) -> Answer:
+    """The front of a queue in the broker's own order, each job with what holds it."""
+    name = open_queue(wire, call.get("jobQueue"))
+    rank = {tier.name: tier.rank for tier in wire.settings.tiers}
+    groups = [one for one in wire.store.eligible(FRONT) if one.job.queue == name]
+    groups.sort(key=lambda one: (rank.get(one.tier, 0), -one.priority, one.queued_at_s))
+    front: dict[str, Any] = {}
+    for group in groups:
+        arn = call.place.arn("job", group.job_id)
+        told = {"jobArn": arn, "earliestTimeAtPosition": ms(group.queued_at_s)}
+        front.setdefault(arn, told | {"reason": group.hold or "has not been looked at yet"})
+    jobs = list(front.values())[:FRONT]
+    return {"frontOfQueue": {"jobs": jobs, "lastUpdatedAt": ms(wire.clock())}}

@@ -1,0 +1,87 @@
+"""AWS Batch's documented limits that its service model lacks.
+
+Source: the API reference and "Service quotas" of AWS Batch, API version 2016-08-10. `words` are the
+service's own where they have been published (each seen in a public issue report).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headgate.job import (
+    MAX_ATTEMPTS,
+    MAX_DEPENDENCIES,
+    MAX_EXIT_RULES,
+    MAX_SWEEP_SIZE,
+    MIN_TIMEOUT_S,
+)
+
+#: One SubmitJob request, in bytes.
+MAX_SUBMIT_BYTES = 30 * 1024
+#: Any other request; far above what any of them may hold.
+MAX_BODY_BYTES = 1 << 20
+#: What one DescribeJobs, DescribeJobQueues, ... names.
+MAX_NAMED = 100
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Bounds of a number, or of the length of a text, list or map."""
+
+    least: int | None = None
+    most: int | None = None
+    pattern: str | None = None
+    words: str | None = None
+
+
+DEPENDENCIES = Limit(
+    most=MAX_DEPENDENCIES, words=f"Job cannot have more than {MAX_DEPENDENCIES} dependencies"
+)
+JOB_NAME = Limit(pattern=NAME, words="Job name should match valid pattern")
+#: Arrays beyond 10,000 children are our extension: Headgate hands them on in slices.
+ARRAY = Limit(least=2, most=MAX_SWEEP_SIZE)
+TOO_MANY_JOBS = f"Maximum number of jobs supported is {MAX_NAMED} ."
+SHARE = Limit(least=1, most=255, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+PAGE = Limit(least=1, most=1000)
+
+#: By the shape's name in the model and the member's.
+LIMITS: dict[tuple[str, str], Limit] = {
+    ("ArrayProperties", "size"): ARRAY,
+    ("CancelJobRequest", "jobId"): Limit(least=1),
+    ("CancelJobRequest", "reason"): Limit(least=1, most=1024),
+    ("CancelJobsRequest", "jobs"): Limit(least=1, most=MAX_NAMED),
+    ("CancelJobsRequest", "reason"): Limit(least=1, most=1024),
+    ("CreateComputeEnvironmentRequest", "computeEnvironmentName"): Limit(pattern=NAME),
+    ("CreateJobQueueRequest", "jobQueueName"): Limit(pattern=NAME),
+    ("CreateJobQueueRequest", "computeEnvironmentOrder"): Limit(most=3),
+    ("CreateJobQueueRequest", "priority"): Limit(least=0, most=1000),
+    ("CreateSchedulingPolicyRequest", "name"): Limit(pattern=NAME),
+    ("DescribeComputeEnvironmentsRequest", "computeEnvironments"): Limit(most=MAX_NAMED),
+    ("DescribeJobDefinitionsRequest", "jobDefinitions"): Limit(most=MAX_NAMED),
+    ("DescribeJobQueuesRequest", "jobQueues"): Limit(most=MAX_NAMED),
+    ("DescribeJobsRequest", "jobs"): Limit(most=MAX_NAMED, words=TOO_MANY_JOBS),
+    ("DescribeSchedulingPoliciesRequest", "arns"): Limit(most=MAX_NAMED),
+    ("EvaluateOnExit", "onExitCode"): Limit(most=512, pattern=r"[0-9]*\*?"),
+    ("EvaluateOnExit", "onReason"): Limit(most=512),
+    ("EvaluateOnExit", "onStatusReason"): Limit(most=512),
+    ("FairsharePolicy", "computeReservation"): Limit(least=0, most=99),
+    ("FairsharePolicy", "shareDecaySeconds"): Limit(least=0, most=604_800),
+    ("FairsharePolicy", "shareDistribution"): Limit(most=500),
+    ("JobTimeout", "attemptDurationSeconds"): Limit(least=MIN_TIMEOUT_S),
+    ("ListJobsRequest", "filters"): Limit(most=1),
+    ("ListJobsRequest", "maxResults"): PAGE,
+    ("RegisterJobDefinitionRequest", "schedulingPriority"): Limit(least=0, most=9999),
+    ("RetryStrategy", "attempts"): Limit(least=1, most=MAX_ATTEMPTS),
+    ("RetryStrategy", "evaluateOnExit"): Limit(most=MAX_EXIT_RULES),
+    ("SubmitJobRequest", "dependsOn"): DEPENDENCIES,
+    ("SubmitJobRequest", "jobName"): JOB_NAME,
+    ("SubmitJobRequest", "schedulingPriorityOverride"): Limit(least=0, most=9999),
+    ("SubmitJobRequest", "shareIdentifier"): SHARE,
+    ("TerminateJobRequest", "jobId"): Limit(least=1),
+    ("TerminateJobRequest", "reason"): Limit(least=1, most=1024),
+    ("TerminateJobsRequest", "jobs"): Limit(least=1, most=MAX_NAMED),
+    ("TerminateJobsRequest", "reason"): Limit(least=1, most=1024),
+    ("UpdateJobQueueRequest", "computeEnvironmentOrder"): Limit(most=3),
+    ("UpdateJobQueueRequest", "priority"): Limit(least=0, most=1000),
+}

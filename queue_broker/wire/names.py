@@ -1,0 +1,47 @@
+"""Amazon Resource Names: arn:aws:batch:REGION:ACCOUNT:KIND/NAME."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from queue_broker.wire.faults import Fault
+
+ARN = re.compile(
+    r"arn:aws[a-z-]*:batch:(?P<region>[a-z0-9-]*):(?P<account>[0-9]*):(?P<kind>[a-z-]+)/(?P<name>.+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the broker pretends to be: the Region that the request was signed for, the account."""
+
+    region: str
+    account: str
+
+    def arn(self, kind: str, name: str) -> str:
+        return f"arn:aws:batch:{self.region}:{self.account}:{kind}/{name}"
+
+
+def name_of(given: str) -> str:
+    """A thing's name, from its name or its ARN."""
+    found = ARN.fullmatch(given)
+    return found["name"] if found else given
+
+
+def parts(arn: str) -> tuple[str, str]:
+    """(kind, name) of an ARN; `Fault` when it is none of Batch's."""
+    found = ARN.fullmatch(arn)
+    if found is None:
+        raise Fault(f"resourceArn: got {arn!r}; allowed: the ARN of a resource of AWS Batch")
+    return found["kind"], found["name"]
+
+
+def name_and_revision(given: str) -> tuple[str, int | None]:
+    """A job definition's name and revision, from `name`, `name:revision` or its ARN."""
+    name, colon, revision = name_of(given).partition(":")
+    if not colon:
+        return name, None
+    if not revision.isascii() or not revision.isdecimal() or not 0 < int(revision) < 2**31:
+        raise Fault(f"Provided name {given} is not supported pattern[a-zA-Z_0-9-]{{1,128}}")
+    return name, int(revision)

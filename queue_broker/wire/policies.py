@@ -1,0 +1,63 @@
+"""Scheduling policies, kept by the broker. What decides is its own fair share, by tenant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from queue_broker.records import Document
+from queue_broker.wire.faults import Fault
+from queue_broker.wire.kept import chosen, create, every, existing, page
+from queue_broker.wire.names import Place, name_of
+from queue_broker.wire.queues import QUEUE
+from queue_broker.wire.service import Answer, Call, Wire
+
+KIND = "scheduling-policy"
+DEFAULTS = {"shareDecaySeconds": 0, "computeReservation": 0, "shareDistribution": []}
+
+
+def create_policy(wire: Wire, call: Call) -> Answer:
+    name = call.get("name")
+    body = {key: value for key, value in call.given.items() if key != "name"}
+    body["fairsharePolicy"] = DEFAULTS | body.get("fairsharePolicy", {})
+    create(wire.shelf, Document(KIND, name, {"tags": {}} | body))
+    return named(call.place, name)
+
+
+def update_policy(wire: Wire, call: Call) -> Answer:
+    found = existing(wire.shelf, KIND, call.get("arn"))
+    given = {key: value for key, value in call.given.items() if key != "arn"}
+    if "fairsharePolicy" in given:
+        given["fairsharePolicy"] = DEFAULTS | given["fairsharePolicy"]
+    wire.shelf.put(replace(found, body=found.body | given))
+    return {}
+
+
+def delete_policy(wire: Wire, call: Call) -> Answer:
+    found = wire.shelf.get(KIND, name_of(call.get("arn")))
+    if found is None:
+        return {}
+    used = [one for one in every(wire.shelf, QUEUE) if found.name == policy_of(one)]
+    if used:
+        words = f"it is the policy of job queue {used[0].name}"
+        raise Fault(f"arn: got {call.get('arn')!r}; allowed: a policy no queue uses ({words})")
+    wire.shelf.remove(found)
+    return {}
+
+
+def policy_of(queue: Document) -> str | None:
+    given = queue.body.get("schedulingPolicyArn")
+    return name_of(given) if given else None
+
+
+def describe_policies(wire: Wire, call: Call) -> Answer:
+    found = chosen(wire.shelf, KIND, [name_of(one) for one in call.get("arns")] or [""])
+    return {"schedulingPolicies": [named(call.place, one.name) | one.body for one in found]}
+
+
+def list_policies(wire: Wire, call: Call) -> Answer:
+    found = [{"arn": call.place.arn(KIND, one.name)} for one in every(wire.shelf, KIND)]
+    return page("schedulingPolicies", found, call)
+
+
+def named(place: Place, name: str) -> Answer:
+    return {"name": name, "arn": place.arn(KIND, name)}

@@ -1,0 +1,183 @@
+"""Job queues and compute environments, kept by the broker.
+
+A local queue is a name that jobs are submitted to: configuration says which tier and tenant it
+stands for. Those that the configuration names are there without being created.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from queue_broker.ports import Shelf
+from queue_broker.records import Document
+from queue_broker.settings import Settings
+from queue_broker.wire.faults import Fault, refused
+from queue_broker.wire.kept import chosen, create, every, existing, page
+from queue_broker.wire.names import Place, name_of
+from queue_broker.wire.service import Answer, Call, Wire
+
+QUEUE = "job-queue"
+ENVIRONMENT = "compute-environment"
+
+
+def create_environment(wire: Wire, call: Call) -> Answer:
+    name = call.get("computeEnvironmentName")
+    body = {key: value for key, value in call.given.items() if key != "computeEnvironmentName"}
+    if body["type"] == "MANAGED" and "computeResources" not in body:
+        raise refused("computeResources: got nothing; allowed: an object, for type MANAGED")
+    create(wire.shelf, Document(ENVIRONMENT, name, {"state": "ENABLED", "tags": {}} | body))
+    return named_environment(call.place, name)
+
+
+def update_environment(wire: Wire, call: Call) -> Answer:
+    found = existing(wire.shelf, ENVIRONMENT, call.get("computeEnvironment"))
+    given = {key: value for key, value in call.given.items() if key != "computeEnvironment"}
+    if resources := given.get("computeResources"):
+        given["computeResources"] = found.body.get("computeResources", {}) | resources
+    wire.shelf.put(replace(found, body=found.body | given))
+    return named_environment(call.place, found.name)
+
+
+def delete_environment(wire: Wire, call: Call) -> Answer:
+    found = wire.shelf.get(ENVIRONMENT, name_of(call.get("computeEnvironment")))
+    if found is None:
+        return {}
+    if found.body["state"] != "DISABLED":
+        raise Fault("Cannot delete, compute environment state must be DISABLED")
+    if any(found.name in environments(queue) for queue in every(wire.shelf, QUEUE)):
+        raise Fault("Cannot delete, found existing JobQueue relationship")
+    wire.shelf.remove(found)
+    return {}
+
+
+def describe_environments(wire: Wire, call: Call) -> Answer:
+    wanted = [name_of(one) for one in call.get("computeEnvironments", ())]
+    found = chosen(wire.shelf, ENVIRONMENT, wanted)
+    return page("computeEnvironments", [to_environment(call.place, one) for one in found], call)
+
+
+def to_environment(place: Place, document: Document) -> Answer:
+    cluster = f"cluster/{document.name}_Batch"
+    return {
+        **named_environment(place, document.name),
+        "ecsClusterArn": f"arn:aws:ecs:{place.region}:{place.account}:{cluster}",
+        "containerOrchestrationType": "EKS" if "eksConfiguration" in document.body else "ECS",
+        "status": "VALID",
+        "statusReason": "ComputeEnvironment Healthy",
+        **document.body,
+    }
+
+
+def named_environment(place: Place, name: str) -> Answer:
+    return {
+        "computeEnvironmentName": name,
+        "computeEnvironmentArn": place.arn(ENVIRONMENT, name),
+    }
+
+
+def create_queue(wire: Wire, call: Call) -> Answer:
+    name = call.get("jobQueueName")
+    body = {key: value for key, value in call.given.items() if key != "jobQueueName"}
+    if name in configured(wire.settings):
+        raise Fault("Object already exists")
+    check_order(wire.shelf, body.get("computeEnvironmentOrder", []))
+    create(wire.shelf, Document(QUEUE, name, {"state": "ENABLED", "tags": {}} | body))
+    return named_queue(call.place, name)
+
+
+def check_order(shelf: Shelf, order: list[dict[str, Any]]) -> None:
+    """A queue's environments, each known and each once."""
+    if not order:
+        raise refused("At least 1 compute environment must be provided")
+    names = [name_of(one["computeEnvironment"]) for one in order]
+    known = {document.name for document in shelf.named(ENVIRONMENT, names)}
+    for at, name in enumerate(names):
+        if name not in known:
+            words = "a compute environment that exists"
+            raise refused(f"computeEnvironmentOrder.{at + 1}: got {name!r}; allowed: {words}")
+    if len({one["order"] for one in order}) < len(order) or len(set(names)) < len(names):
+        raise refused("computeEnvironmentOrder: got an order twice; allowed: each order once")
+
+
+def update_queue(wire: Wire, call: Call) -> Answer:
+    name = name_of(call.get("jobQueue"))
+    given = {key: value for key, value in call.given.items() if key != "jobQueue"}
+    if "computeEnvironmentOrder" in given:
+        check_order(wire.shelf, given["computeEnvironmentOrder"])
+    found = wire.shelf.get(QUEUE, name) or by_configuration(wire.settings, name)
+    if found is None:
+        raise Fault(f"JobQueue {name} not found.")
+    wire.shelf.put(replace(found, body=found.body | given))
+    return named_queue(call.place, found.name)
+
+
+def delete_queue(wire: Wire, call: Call) -> Answer:
+    found = wire.shelf.get(QUEUE, name_of(call.get("jobQueue")))
+    if found is None:
+        return {}
+    if found.body["state"] != "DISABLED":
+        raise Fault("Cannot delete, job queue state must be DISABLED")
+    wire.shelf.remove(found)
+    return {}
+
+
+def describe_queues(wire: Wire, call: Call) -> Answer:
+    wanted = [name_of(one) for one in call.get("jobQueues", ())]
+    kept = {one.name: one for one in chosen(wire.shelf, QUEUE, wanted)}
+    for name in configured(wire.settings):
+        if not wanted or name in wanted:
+            kept.setdefault(name, standing(name))
+    found = [to_queue(call.place, kept[name]) for name in sorted(kept)]
+    return page("jobQueues", found, call)
+
+
+def to_queue(place: Place, document: Document) -> Answer:
+    order = [
+        one | {"computeEnvironment": place.arn(ENVIRONMENT, name_of(one["computeEnvironment"]))}
+        for one in document.body.get("computeEnvironmentOrder", ())
+    ]
+    return {
+        **named_queue(place, document.name),
+        "status": "VALID",
+        "statusReason": "JobQueue Healthy",
+        **document.body,
+        "computeEnvironmentOrder": order,
+    }
+
+
+def named_queue(place: Place, name: str) -> Answer:
+    return {"jobQueueName": name, "jobQueueArn": place.arn(QUEUE, name)}
+
+
+def configured(settings: Settings) -> list[str]:
+    """The queues that are there by configuration: those with a rule, the tiers', and `default`."""
+    return sorted({*settings.queues, *(tier.name for tier in settings.tiers), "default"})
+
+
+def by_configuration(settings: Settings, name: str) -> Document | None:
+    return standing(name) if name in configured(settings) else None
+
+
+def standing(name: str) -> Document:
+    return Document(QUEUE, name, {"state": "ENABLED", "priority": 1, "tags": {}})
+
+
+def open_queue(wire: Wire, given: str) -> str:
+    """The name of a queue that takes jobs; `Fault` when there is none, or it is DISABLED."""
+    name = name_of(given)
+    if wire.upstream is not None:
+        return name  # a queue of the broker need not be one of AWS: lanes are
+    found = wire.shelf.get(QUEUE, name) or by_configuration(wire.settings, name)
+    if found is None:
+        raise Fault(f"JobQueue {given} not found.")
+    if found.body["state"] != "ENABLED":
+        raise refused(
+            f"jobQueue: got {name!r}, which is DISABLED; allowed: a queue that is ENABLED"
+        )
+    return name
+
+
+def environments(queue: Document) -> set[str]:
+    order = queue.body.get("computeEnvironmentOrder", ())
+    return {name_of(one["computeEnvironment"]) for one in order}

@@ -1,0 +1,226 @@
+"""Batch's operations as HTTP routes, all of them from the service's model.
+
+A request is read, checked against the model, and let in; then it is the broker's own (jobs, and
+without AWS everything else) or it is handed on to AWS as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from headgate.errors import HeadgateError
+from queue_broker.wire import (
+    definitions,
+    jobs,
+    policies,
+    queues,
+    sigv4,
+    stopping,
+    submit,
+    tags,
+)
+from queue_broker.wire.check import checked
+from queue_broker.wire.faults import Fault, refused, to_fault
+from queue_broker.wire.keys import Gatekeeper
+from queue_broker.wire.limits import MAX_BODY_BYTES, MAX_SUBMIT_BYTES
+from queue_broker.wire.model import Operation, operations
+from queue_broker.wire.names import Place, parts
+from queue_broker.wire.service import Answer, Call, Handler, Wire
+
+log = logging.getLogger(__name__)
+
+SUBMIT = "SubmitJob"
+#: The broker's own, whatever stands behind it.
+JOBS: dict[str, Handler] = {
+    "CancelJob": stopping.cancel,
+    "CancelJobs": stopping.cancel_many,
+    "DescribeJobs": jobs.describe,
+    "GetJobQueueSnapshot": jobs.snapshot,
+    "ListJobs": jobs.list_jobs,
+    "TerminateJob": stopping.terminate,
+    "TerminateJobs": stopping.terminate_many,
+}
+#: The broker's own for jobs; of other things only where AWS does not stand behind it.
+TAGS: dict[str, Handler] = {
+    "ListTagsForResource": tags.list_tags,
+    "TagResource": tags.tag,
+    "UntagResource": tags.untag,
+}
+#: Kept by the broker where AWS does not stand behind it.
+KEPT: dict[str, Handler] = {
+    "CreateComputeEnvironment": queues.create_environment,
+    "CreateJobQueue": queues.create_queue,
+    "CreateSchedulingPolicy": policies.create_policy,
+    "DeleteComputeEnvironment": queues.delete_environment,
+    "DeleteJobQueue": queues.delete_queue,
+    "DeleteSchedulingPolicy": policies.delete_policy,
+    "DeregisterJobDefinition": definitions.deregister,
+    "DescribeComputeEnvironments": queues.describe_environments,
+    "DescribeJobDefinitions": definitions.describe,
+    "DescribeJobQueues": queues.describe_queues,
+    "DescribeSchedulingPolicies": policies.describe_policies,
+    "ListSchedulingPolicies": policies.list_policies,
+    "RegisterJobDefinition": definitions.register,
+    "UpdateComputeEnvironment": queues.update_environment,
+    "UpdateJobQueue": queues.update_queue,
+    "UpdateSchedulingPolicy": policies.update_policy,
+}
+
+
+def router(wire: Wire, gatekeeper: Gatekeeper) -> APIRouter:
+    """The routes. Needs botocore: `HeadgateError` says how to get it."""
+    routes = APIRouter()
+    for operation in operations():
+        path = operation.path.replace("{resourceArn}", "{resourceArn:path}")
+        endpoint = Endpoint(wire, gatekeeper, operation)
+        routes.add_route(path, endpoint.answer, methods=[operation.method], include_in_schema=False)
+    return routes
+
+
+class Endpoint:
+    """One operation, from the HTTP request to the HTTP answer."""
+
+    def __init__(self, wire: Wire, gatekeeper: Gatekeeper, operation: Operation) -> None:
+        self._wire = wire
+        self._gatekeeper = gatekeeper
+        self._operation = operation
+
+    async def answer(self, request: Request) -> Response:
+        request_id = str(uuid4())
+        try:
+            return ok(await self._run(request), request_id)
+        except Fault as fault:
+            return wrong(fault, request_id)
+        except HeadgateError as error:
+            return wrong(to_fault(error), request_id)
+        except Exception:
+            log.exception("a request failed", extra={"action": "wire_failed", "id": request_id})
+            return wrong(Fault("Internal failure", "ServerException", 500), request_id)
+
+    async def _run(self, request: Request) -> Answer:
+        raw = await self._read(request)
+        caller = self._gatekeeper.caller(raw, changes=not self._operation.reads)
+        given = members(self._operation, request, raw.body)
+        place = self._place(raw.headers)
+        call = Call(self._operation.name, given, caller, place, token(raw.headers))
+        if call.operation == SUBMIT:
+            definition = await self._definition(call)
+            return await submit.submit(self._wire, call, definition)
+        return await run_in_threadpool(dispatch, self._wire, call)
+
+    async def _read(self, request: Request) -> sigv4.Request:
+        body = await request.body() if length(request) <= MAX_BODY_BYTES else None
+        if body is None or len(body) > MAX_BODY_BYTES:
+            raise Fault(f"body: got more; allowed: at most {MAX_BODY_BYTES:,} bytes", status=413)
+        if self._operation.name == SUBMIT and len(body) > MAX_SUBMIT_BYTES:
+            got = -(-len(body) // 1024)
+            raise refused(
+                f"Job size must be less than {MAX_SUBMIT_BYTES // 1024} KiB, got {got} KiB"
+            )
+        target = request.scope["raw_path"].decode("ascii", "replace")
+        if query := request.scope["query_string"].decode("ascii", "replace"):
+            target += f"?{query}"
+        return sigv4.Request(request.method, target, dict(request.headers), body)
+
+    async def _definition(self, call: Call) -> Answer:
+        """Read here from the broker's own shelf; AWS is far, and must not hold up the others."""
+        if self._wire.upstream is None:
+            return submit.definition_of(self._wire, call)
+        return await run_in_threadpool(submit.definition_of, self._wire, call)
+
+    def _place(self, headers: Mapping[str, str]) -> Place:
+        """The Region is the one that the client signed for."""
+        settings = self._wire.settings
+        _, _, credential = headers.get("authorization", "").partition("Credential=")
+        scope = credential.partition(",")[0].split("/")
+        region = scope[2] if len(scope) == 5 and scope[2] else settings.aws_region
+        return Place(region, settings.aws_account)
+
+
+def dispatch(wire: Wire, call: Call) -> Answer:
+    """The broker's own answer, or that of AWS behind it."""
+    if handler := JOBS.get(call.operation):
+        return handler(wire, call)
+    if call.operation in TAGS and (wire.upstream is None or is_job(call)):
+        return TAGS[call.operation](wire, call)
+    if wire.upstream is not None:
+        return wire.upstream.call(call.operation, call.given)
+    if handler := KEPT.get(call.operation):
+        return handler(wire, call)
+    words = "an operation that works without AWS Batch behind the broker"
+    raise Fault(f"got {call.operation}; allowed: {words}")
+
+
+def is_job(call: Call) -> bool:
+    return parts(call.get("resourceArn"))[0] == tags.JOB
+
+
+def length(request: Request) -> int:
+    declared = request.headers.get("content-length", "0")
+    return int(declared) if declared.isdecimal() else 0
+
+
+def members(operation: Operation, request: Request, body: bytes) -> dict[str, Any]:
+    """The operation's input: members of the path, of the query, and of the JSON body; checked."""
+    if operation.takes is None:
+        return {}
+    given: dict[str, Any] = dict(parsed(body))
+    for name, member in operation.takes.members.items():  # type: ignore[attr-defined]
+        where = member.serialization.get("location")
+        key = member.serialization.get("name", name)
+        if where == "uri":
+            given[name] = request.path_params[name]
+        elif where == "querystring" and key in request.query_params:
+            values = request.query_params.getlist(key)
+            given[name] = values if member.type_name == "list" else values[0]
+    found: dict[str, Any] = checked(operation.takes, given)
+    return found
+
+
+def parsed(body: bytes) -> Mapping[str, Any]:
+    if not body:
+        return {}
+    try:
+        given = json.loads(body, parse_constant=no_number)
+    except (ValueError, RecursionError) as error:
+        words = f"body: got no JSON ({error}); allowed: a JSON object"
+        raise Fault(words, "SerializationException") from error
+    if not isinstance(given, dict):
+        raise Fault("body: got no object; allowed: a JSON object", "SerializationException")
+    return given
+
+
+def no_number(word: str) -> float:
+    raise ValueError(f"{word} is not JSON")
+
+
+def token(headers: Mapping[str, str]) -> str | None:
+    """The same for every try of one call: AWS's SDKs number their calls, other clients sign them.
+
+    So an SDK that lost an answer and tries again gets the job that it had submitted already.
+    """
+    call = headers.get("amz-sdk-invocation-id") or headers.get("authorization")
+    return f"wire-{blake2b(call.encode(), digest_size=16).hexdigest()}" if call else None
+
+
+def ok(answer: Answer, request_id: str) -> Response:
+    return respond(answer, 200, {"x-amzn-requestid": request_id})
+
+
+def wrong(fault: Fault, request_id: str) -> Response:
+    """As botocore and the other SDKs parse it: the code in a header, the words in the body."""
+    headers = {"x-amzn-requestid": request_id, "x-amzn-errortype": fault.code}
+    return respond({"message": fault.words(request_id)}, fault.status, headers)
+
+
+def respond(body: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> Response:
+    content = json.dumps(body, separators=(",", ":")).encode()
+    return Response(content, status, headers, media_type="application/json")

@@ -1,0 +1,49 @@
+"""What the operations stand on, and one call of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from queue_broker.core.submit import Caller, Submitter
+from queue_broker.ports import Clock, Describer, Engine, Shelf, Store, Upstream
+from queue_broker.settings import Settings
+from queue_broker.wire.names import Place
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Made by the composition root. `upstream` is AWS itself where it stands behind the broker."""
+
+    settings: Settings
+    submitter: Submitter
+    store: Store
+    describer: Describer
+    shelf: Shelf
+    engine: Engine
+    clock: Clock
+    changed: Callable[[], None] = lambda: None  #: somebody's wish is in the store: run a cycle
+    upstream: Upstream | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A checked request: what is given, by whom, signed for which place.
+
+    `token` is the same for all tries of one call of a client, and None where none can be told.
+    """
+
+    operation: str
+    given: Mapping[str, Any]
+    caller: Caller
+    place: Place
+    token: str | None = None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.given.get(name, default)
+
+
+Handler = Callable[[Wire, Call], Answer]

@@ -1,0 +1,88 @@
+"""CancelJob(s) and TerminateJob(s). Idempotent; unknown ids are no error, as with AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from headgate.errors import HeadgateError
+from headgate.lifecycle import FINISHED, WAITING
+from queue_broker.records import JobId, Standing, Tasks
+from queue_broker.wire.detail import split_id
+from queue_broker.wire.faults import to_fault
+from queue_broker.wire.service import Answer, Call, Wire
+
+#: Stops one job, or one child of an array.
+Stop = Callable[[Wire, Call, str], None]
+
+
+def cancel(wire: Wire, call: Call) -> Answer:
+    cancel_one(wire, call, call.get("jobId"))
+    return {}
+
+
+def terminate(wire: Wire, call: Call) -> Answer:
+    terminate_one(wire, call, call.get("jobId"))
+    return {}
+
+
+def cancel_many(wire: Wire, call: Call) -> Answer:
+    return many(wire, call, cancel_one)
+
+
+def terminate_many(wire: Wire, call: Call) -> Answer:
+    return many(wire, call, terminate_one)
+
+
+def many(wire: Wire, call: Call, stop: Stop) -> Answer:
+    """Each by itself: those that cannot be stopped are answered with the reason."""
+    failed = []
+    for job in call.get("jobs"):
+        try:
+            stop(wire, call, job)
+        except HeadgateError as error:
+            fault = to_fault(error)
+            failed.append({"jobId": job, "errorCode": fault.code, "errorMessage": str(fault)})
+    return {"failedJobs": failed} if failed else {}
+
+
+def terminate_one(wire: Wire, call: Call, given: str) -> None:
+    """Whatever state it is in; what waits fails at once, what runs is stopped."""
+    found = find(wire, call, given)
+    if found is not None and found.state not in FINISHED:
+        tasks = None if found.task is None else Tasks([found.task])
+        stop(wire, found.record.job_id, tasks, call.get("reason"))
+
+
+def cancel_one(wire: Wire, call: Call, given: str) -> None:
+    """Only what has not started: SUBMITTED, PENDING or RUNNABLE."""
+    found = find(wire, call, given)
+    if found is None or found.state in FINISHED:
+        return
+    record = found.record
+    if found.task is None and record.array:
+        waiting = waiting_tasks(wire, record.job_id, record.size)
+    else:
+        waiting = Tasks([found.task or 0]) if found.state in WAITING else Tasks()
+    if waiting:
+        stop(wire, record.job_id, waiting, call.get("reason"))
+
+
+def waiting_tasks(wire: Wire, job_id: JobId, size: int) -> Tasks:
+    """An array's children that have not started."""
+    return Tasks.union(
+        Tasks(), *(Tasks(wire.store.tasks_in(job_id, state, -1, size)) for state in WAITING)
+    )
+
+
+def stop(wire: Wire, job_id: JobId, tasks: Tasks | None, reason: str) -> None:
+    wire.store.cancel(job_id, tasks, reason)
+    wire.changed()
+
+
+def find(wire: Wire, call: Call, given: str) -> Standing | None:
+    """The job, if there is one; `Forbidden` where it is another tenant's."""
+    found = wire.describer.standings([split_id(given)])
+    if not found:
+        return None
+    wire.submitter.allow(call.caller, found[0].record.tenant)
+    return found[0]

@@ -1,0 +1,83 @@
+"""Tags of everything that has an ARN. A job's own are in the job; what was changed since, here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from headgate.job import MAX_TAGS
+from queue_broker.ports import Shelf
+from queue_broker.records import Document
+from queue_broker.wire.definitions import KIND as DEFINITION
+from queue_broker.wire.detail import split_id
+from queue_broker.wire.faults import Fault
+from queue_broker.wire.names import name_and_revision, parts
+from queue_broker.wire.policies import KIND as POLICY
+from queue_broker.wire.queues import ENVIRONMENT, QUEUE, by_configuration
+from queue_broker.wire.service import Answer, Call, Wire
+
+JOB = "job"
+KIND = "job-tags"
+Change = Callable[[dict[str, str]], dict[str, str]]
+
+
+def list_tags(wire: Wire, call: Call) -> Answer:
+    return {"tags": tagged(wire, call.get("resourceArn")).body["tags"]}
+
+
+def tag(wire: Wire, call: Call) -> Answer:
+    return change(wire, call, lambda tags: tags | call.get("tags"))
+
+
+def untag(wire: Wire, call: Call) -> Answer:
+    gone = set(call.get("tagKeys"))
+    return change(
+        wire, call, lambda tags: {key: one for key, one in tags.items() if key not in gone}
+    )
+
+
+def change(wire: Wire, call: Call, to: Change) -> Answer:
+    found = tagged(wire, call.get("resourceArn"))
+    tags = to(found.body["tags"])
+    check(tags)
+    wire.shelf.put(replace(found, body=found.body | {"tags": tags}))
+    return {}
+
+
+def check(tags: dict[str, str]) -> None:
+    if len(tags) > MAX_TAGS:
+        raise Fault(f"tags: got {len(tags)} of them; allowed: at most {MAX_TAGS} of one resource")
+    reserved = sorted(key for key in tags if key.lower().startswith("aws:"))
+    if reserved:
+        raise Fault(f"tags: got {reserved[0]!r}; allowed: keys that do not begin with aws:")
+
+
+def tagged(wire: Wire, arn: str) -> Document:
+    """The document that holds the tags of an ARN; `Fault` when there is no such resource."""
+    kind, name = parts(arn)
+    revision: int | None = 0
+    if kind == JOB:
+        return of_job(wire, name)
+    if kind == DEFINITION:
+        name, revision = name_and_revision(arn)
+    known = kind in {DEFINITION, QUEUE, ENVIRONMENT, POLICY} and revision is not None
+    found = wire.shelf.get(kind, name, revision or 0) if known else None
+    if found is None and kind == QUEUE:
+        found = by_configuration(wire.settings, name)
+    if found is None:
+        raise Fault(f"resourceArn: got {arn!r}; allowed: the ARN of something that exists")
+    return found
+
+
+def of_job(wire: Wire, name: str) -> Document:
+    job_id, task = split_id(name)
+    known = wire.describer.standings([(job_id, task)])
+    if not known:
+        raise Fault(f"resourceArn: got {name!r}; allowed: the ARN of a job that exists")
+    wire_tags = Document(KIND, name, {"tags": dict(known[0].record.job.tags)})
+    return wire.shelf.get(KIND, name) or wire_tags
+
+
+def changed(shelf: Shelf, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The tags of those of these jobs whose tags were ever changed."""
+    return {one.name: one.body["tags"] for one in shelf.named(KIND, ids)}

@@ -169,7 +169,7 @@ def test_an_intent_whose_group_moved_on_is_left_out(store: SqlStore) -> None:
 def test_an_intent_for_a_group_that_never_was_is_left_out(store: SqlStore) -> None:
     [group] = make_runnable(store, a_sweep())
     intent = an_intent(group)
-    gone = Intent(type(intent.group_id)(999), 0, intent.tasks, "local", intent.allocation)
+    gone = Intent(type(intent.group_id)(10**9), 0, intent.tasks, "local", intent.allocation)
     assert store.write_intents([gone], START_S) == []
 
 

@@ -11,11 +11,15 @@ from queue_broker.adapters.store.schema import tenants as table
 
 def tenants(connection: Connection) -> list[Tenant]:
     found = connection.execute(select(table).order_by(table.c.name))
-    return [Tenant(name=row.name, weight=row.weight, parent=row.parent) for row in found]
+    return [
+        Tenant(name=row.name) if row.settings is None else Tenant.model_validate_json(row.settings)
+        for row in found
+    ]
 
 
 def put_tenant(connection: Connection, tenant: Tenant) -> None:
-    values = tenant.model_dump()
-    statement = insert(connection, table).values(**values)
-    changed = {"weight": tenant.weight, "parent": tenant.parent}
-    connection.execute(statement.on_conflict_do_update(index_elements=[table.c.name], set_=changed))
+    settings = tenant.model_dump_json()
+    statement = insert(connection, table).values(name=tenant.name, settings=settings)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=[table.c.name], set_={"settings": settings})
+    )

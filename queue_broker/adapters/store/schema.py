@@ -271,9 +271,8 @@ tenants = Table(
     "tenants",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("weight", Double, nullable=False, server_default=text("1.0")),
-    Column("parent", Text),
-    CheckConstraint("weight > 0", name="weight"),
+    #: What was set, as JSON; null for one that was only seen on a job.
+    Column("settings", Text),
 )
 
 backlogs = Table(

@@ -299,7 +299,7 @@ def outcomes() -> None:
         sa.Column("tasks", sa.LargeBinary(), nullable=False),
         sa.Column("n_tasks", sa.Integer(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.Column("exported", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
+        sa.Column("exported", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.CheckConstraint("n_tasks > 0", name=op.f("ck_outcomes_not_empty")),
         sa.ForeignKeyConstraint(
             ["job"], ["jobs.number"], name=op.f("fk_outcomes_job"), ondelete="CASCADE"
@@ -361,7 +361,7 @@ def dependencies() -> None:
         sa.Column("job", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("on_job", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("type", sa.Text(), nullable=True),
-        sa.Column("ripe", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
+        sa.Column("ripe", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.CheckConstraint(
             "job <> on_job OR type = 'SEQUENTIAL'", name=op.f("ck_dependencies_not_on_itself")
         ),

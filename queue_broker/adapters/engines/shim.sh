@@ -42,7 +42,7 @@ hg_watch_gpus() {
   hg_say() {
     printf '\nHEADGATE_USAGE {"gpu_mib":%s,"gpu_busy":%s,"gpu_looks":%s}\n' \
       "$hg_memory" "$hg_busy" "$hg_looks"
-    kill "$hg_sleep" 2>/dev/null
+    kill "$hg_sleep"
     exit 0
   }
   hg_sleep=''
@@ -68,14 +68,14 @@ fi
 
 # 4. Run the command. A child in the background ignores INT and QUIT, so they reach it as TERM.
 hg_pid='' hg_signal=''
-hg_forward() { hg_signal=$1; [ -z "$hg_pid" ] || kill -s "$1" "$hg_pid" 2>/dev/null; }
+hg_forward() { hg_signal=$1; [ -z "$hg_pid" ] || kill -s "$1" "$hg_pid"; }
 trap 'hg_forward TERM' TERM INT QUIT
 trap 'hg_forward HUP' HUP
 trap 'hg_forward USR1' USR1
 trap 'hg_forward USR2' USR2
-(exec "$@") &
+exec 9>&2 2>/dev/null # the shell's own remarks ("Killed") are not the command's output
+(exec 2>&9 9>&- && exec "$@") &
 hg_pid=$!
-exec 2>/dev/null # the shell's own remarks ("Killed") are not the command's output
 [ -z "$hg_signal" ] || kill -s "$hg_signal" "$hg_pid"
 # A forwarded signal ends `wait` early; a child that can still be signalled is waited for again.
 while :; do

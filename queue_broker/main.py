@@ -20,6 +20,8 @@ from predictor.predictor import Predictor
 from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
 from queue_broker.adapters.lake import FolderLake
 from queue_broker.adapters.registry import FolderRegistry
+from queue_broker.adapters.store.shelf import SqlShelf
+from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.api.app import create_app
 from queue_broker.api.services import Services
@@ -33,8 +35,13 @@ from queue_broker.core.observe import Observing
 from queue_broker.core.parameters import Parameters
 from queue_broker.core.predict import Estimating
 from queue_broker.core.submit import Submitter
-from queue_broker.ports import Clock, Engine, Lake, ModelRegistry, Store
+from queue_broker.ports import Clock, Describer, Engine, Lake, ModelRegistry, Shelf, Store
 from queue_broker.settings import Settings
+from queue_broker.wire.definitions import Source
+from queue_broker.wire.mount import mount
+from queue_broker.wire.names import Place
+from queue_broker.wire.service import Wire
+from queue_broker.wire.submit import Definer
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +55,9 @@ class Broker:
 
     settings: Settings
     store: Store
+    shelf: Shelf
+    describer: Describer
+    clock: Clock
     engine: Engine
     registry: ModelRegistry
     lake: Lake
@@ -132,7 +142,9 @@ def build(settings: Settings, clock: Clock = time.time) -> Broker:
     )
     registry = FolderRegistry(settings.data_dir / "models")
     forecaster = Forecaster(Predictor(), registry)
-    return wire(settings, clock, Parts(store, engine, registry, forecaster, parameters))
+    shelf, describer = SqlShelf(store.database), SqlDescriber(store.database)
+    parts = Parts(store, shelf, describer, engine, registry, forecaster, parameters)
+    return wire(settings, clock, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +152,8 @@ class Parts:
     """The adapters that differ between a laptop, a company and a test."""
 
     store: Store
+    shelf: Shelf
+    describer: Describer
     engine: Engine
     registry: ModelRegistry
     forecaster: Forecaster
@@ -167,6 +181,9 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     broker = Broker(
         settings=settings,
         store=store,
+        shelf=parts.shelf,
+        describer=parts.describer,
+        clock=clock,
         engine=engine,
         registry=parts.registry,
         lake=lake,
@@ -180,11 +197,15 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
             parts.parameters,
             lambda job, mode: forecaster.estimate([job], [mode])[0],
         ),
-        submitter=Submitter(settings, store, commit, clock),
+        submitter=Submitter(settings, store, commit, clock, definer(settings, parts)),
         cycle=cycle,
         keeping=Keeping(store, lake, clock, settings.keep_finished_s),
     )
     return broker
+
+
+def definer(settings: Settings, parts: Parts) -> Definer:
+    return Definer(Source(parts.shelf), Place(settings.aws_region, settings.aws_account))
 
 
 def application(broker: Broker) -> FastAPI:
@@ -208,7 +229,23 @@ def application(broker: Broker) -> FastAPI:
         stopping=lambda: broker.stopping,
         changed=broker.wake,
     )
-    return create_app(services, lifespan)
+    app = create_app(services, lifespan)
+    mount(app, wire_protocol(broker))
+    return app
+
+
+def wire_protocol(broker: Broker) -> Wire:
+    """What AWS Batch's wire protocol stands on."""
+    return Wire(
+        settings=broker.settings,
+        submitter=broker.submitter,
+        store=broker.store,
+        describer=broker.describer,
+        shelf=broker.shelf,
+        engine=broker.engine,
+        clock=broker.clock,
+        changed=broker.wake,
+    )
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:

@@ -58,15 +58,19 @@ class Extent:
     content: str = ""
 
 
+def refuse_definition(job: Job) -> Job:
+    raise InvalidInput.of("definition", job.definition, "a job definition that this broker knows")
+
+
 @dataclass(frozen=True, slots=True)
 class Submitter:
-    """The one way in. `knows_definition` says whether a job definition of that name exists."""
+    """The one way in. `define` gives a job what its job definition says (`InvalidInput`: none)."""
 
     settings: Settings
     store: Store
     commit: GroupCommit
     clock: Clock
-    knows_definition: Callable[[str], bool] = lambda name: False
+    define: Callable[[Job], Job] = refuse_definition
 
     async def submit(self, work: Job | Sweep, caller: Caller) -> Accepted:
         """Durable when it returns. `InvalidInput`, `Forbidden`, `Conflict`, `Unavailable`."""
@@ -111,9 +115,8 @@ class Submitter:
     def _submission(self, job: Job, caller: Caller, extent: Extent) -> Submission:
         now_s = self.clock()
         check_not_itself(job)
-        if job.definition and not job.command and not self.knows_definition(job.definition):
-            allowed = "a job definition that this broker knows"
-            raise InvalidInput.of("definition", job.definition, allowed)
+        if job.definition and not job.command:
+            job = self.define(job)
         return Submission(
             job_id=new_job_id(now_s),
             job=job,

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from headgate.errors import show
 from queue_broker.wire.faults import Fault, constraint
 from queue_broker.wire.limits import LIMITS, Limit
 
@@ -104,7 +105,7 @@ def of_type(name: str, value: object) -> bool:
 
 def wrong_type(shape: Shape, value: object, path: str) -> Fault:
     kind = WORDS.get(shape.type_name, shape.type_name)
-    return Fault(f"{path or 'body'}: got {short(value)}; allowed: {kind}")
+    return Fault(f"{path or 'body'}: got {show(value)}; allowed: {kind}")
 
 
 def check_length(shape: Shape, value: Any, path: str) -> None:
@@ -114,10 +115,10 @@ def check_length(shape: Shape, value: Any, path: str) -> None:
 def check_size(least: int | None, most: int | None, value: Any, path: str) -> None:
     if most is not None and len(value) > most:
         rule = f"Member must have length less than or equal to {most}"
-        raise constraint(path, short(value), rule)
+        raise constraint(path, value, rule)
     if least is not None and len(value) < least:
         rule = f"Member must have length greater than or equal to {least}"
-        raise constraint(path, short(value), rule)
+        raise constraint(path, value, rule)
 
 
 def check_range(least: float | None, most: float | None, value: Any, path: str) -> None:
@@ -162,8 +163,3 @@ def check_limit(limit: Limit, value: Any, path: str) -> None:
 
 def below(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-def short(value: object, most: int = 80) -> str:
-    words = repr(value)
-    return words if len(words) <= most else f"{words[: most - 1]}…"

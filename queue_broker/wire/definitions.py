@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headgate.errors import Conflict
@@ -177,16 +177,24 @@ def to_definition(place: Place, document: Document) -> Answer:
     }
 
 
-def find(wire: Wire, given: str, place: Place) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where definitions are: with AWS if that stands behind the broker, else on its own shelf."""
+
+    shelf: Shelf
+    upstream: Upstream | None = None
+
+
+def find(source: Source, given: str, place: Place) -> Answer:
     """The definition that a submission names: of a bare name, the newest active revision."""
     name, revision = name_and_revision(given)
     asked: Answer = {"status": "ACTIVE"}
     asked |= {"jobDefinitionName": name} if revision is None else {"jobDefinitions": [given]}
-    if wire.upstream is None:
+    if source.upstream is None:
         call = Call("DescribeJobDefinitions", asked, Caller(), place)
-        found = [to_definition(place, one) for one in matching(wire.shelf, call)]
+        found = [to_definition(place, one) for one in matching(source.shelf, call)]
     else:
-        found = from_upstream(wire.upstream, asked)
+        found = from_upstream(source.upstream, asked)
     if not found:
         if given.startswith("arn:"):
             raise Fault(f"JobDefinition {given} not found.")

@@ -10,6 +10,10 @@ from headgate.errors import Forbidden, HeadgateError, Throttled, Unauthorized
 from queue_broker.ports import UpstreamRefused
 
 
+#: Of a value that is refused, so many characters are shown.
+MOST_SHOWN = 80
+
+
 class Fault(Exception):
     """What a client's SDK raises. `wrapped`: in the frame Batch puts around what it checks late."""
 
@@ -32,10 +36,10 @@ def refused(message: str) -> Fault:
 
 def constraint(path: str, value: object, rule: str) -> Fault:
     """A member breaks a rule of the service's model."""
-    got = f"Value {value!r}" if isinstance(value, str) else f"Value '{value}'"
-    return Fault(
-        f"1 validation error detected: {got} at '{path}' failed to satisfy constraint: {rule}"
-    )
+    got = str(value)
+    got = got if len(got) <= MOST_SHOWN else f"{got[: MOST_SHOWN - 1]}…"
+    detected = f"1 validation error detected: Value '{got}' at '{path}'"
+    return Fault(f"{detected} failed to satisfy constraint: {rule}")
 
 
 #: The broker's own errors as AWS's codes; the rest is a ClientException or a ServerException.

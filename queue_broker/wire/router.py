@@ -75,14 +75,49 @@ KEPT: dict[str, Handler] = {
 }
 
 
+#: Where the ARN stands in the path of the tags' operations.
+TAGGED = "/v1/tags/"
+
+
 def router(wire: Wire, gatekeeper: Gatekeeper) -> APIRouter:
-    """The routes. Needs botocore: `HeadgateError` says how to get it."""
+    """One route for all operations: which there are is read from the model at the first call, so
+    that a broker nobody speaks this protocol to starts without botocore."""
     routes = APIRouter()
-    for operation in operations():
-        path = operation.path.replace("{resourceArn}", "{resourceArn:path}")
-        endpoint = Endpoint(wire, gatekeeper, operation)
-        routes.add_route(path, endpoint.answer, methods=[operation.method], include_in_schema=False)
+    endpoints = Endpoints(wire, gatekeeper)
+    methods = ["DELETE", "GET", "POST"]
+    routes.add_route("/v1/{path:path}", endpoints.answer, methods, include_in_schema=False)
     return routes
+
+
+class Endpoints:
+    """Finds the operation of a request."""
+
+    def __init__(self, wire: Wire, gatekeeper: Gatekeeper) -> None:
+        self._wire = wire
+        self._gatekeeper = gatekeeper
+        self._known: dict[tuple[str, str], Endpoint] = {}
+
+    async def answer(self, request: Request) -> Response:
+        try:
+            return await self._find(request).answer(request)
+        except Fault as fault:
+            return wrong(fault, str(uuid4()))
+        except HeadgateError as error:
+            return wrong(to_fault(error), str(uuid4()))
+
+    def _find(self, request: Request) -> Endpoint:
+        """`HeadgateError` without botocore, `Fault` where there is no such operation."""
+        path = request.url.path
+        path = f"{TAGGED}{{resourceArn}}" if path.startswith(TAGGED) else path
+        self._known = self._known or {
+            (one.method, one.path): Endpoint(self._wire, self._gatekeeper, one)
+            for one in operations()
+        }
+        found = self._known.get((request.method, path))
+        if found is None:
+            words = f"got {request.method} {path}; allowed: an operation of AWS Batch"
+            raise Fault(words, "UnknownOperationException", 404)
+        return found
 
 
 class Endpoint:
@@ -177,7 +212,7 @@ def members(operation: Operation, request: Request, body: bytes) -> dict[str, An
         where = member.serialization.get("location")
         key = member.serialization.get("name", name)
         if where == "uri":
-            given[name] = request.path_params[name]
+            given[name] = request.url.path.removeprefix(TAGGED)
         elif where == "querystring" and key in request.query_params:
             values = request.query_params.getlist(key)
             given[name] = values if member.type_name == "list" else values[0]

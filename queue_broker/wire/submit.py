@@ -7,6 +7,7 @@ Submitted through the same service as the native API, and translated by the same
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from headgate.batch_kwargs import OVERRIDES, REBUILT, RENAMED, from_batch
@@ -15,8 +16,8 @@ from headgate.job import Job
 from headgate.sweep import Sweep
 from queue_broker.core.submit import ITSELF
 from queue_broker.wire import containers, definitions
-from queue_broker.wire.faults import refused
-from queue_broker.wire.names import name_and_revision
+from queue_broker.wire.faults import Fault, refused
+from queue_broker.wire.names import Place, name_and_revision
 from queue_broker.wire.queues import open_queue
 from queue_broker.wire.service import Answer, Call, Wire
 
@@ -39,7 +40,8 @@ async def submit(wire: Wire, call: Call, definition: Answer) -> Answer:
 
 def definition_of(wire: Wire, call: Call) -> Answer:
     """The definition of a submission; `Fault` when there is none, or nothing here can run it."""
-    found = definitions.find(wire, call.get("jobDefinition"), call.place)
+    source = definitions.Source(wire.shelf, wire.upstream)
+    found = definitions.find(source, call.get("jobDefinition"), call.place)
     if found["type"] == "multinode" and wire.upstream is None:
         words = "a container job; multi-node parallel jobs need AWS Batch behind the broker"
         raise refused(f"jobDefinition: got {call.get('jobDefinition')!r}; allowed: {words}")
@@ -134,3 +136,19 @@ def from_definition(definition: Mapping[str, Any], container: Mapping[str, Any])
     if "schedulingPriority" in definition:
         fields["priority"] = definition["schedulingPriority"]
     return fields | ({"image": container["image"]} if container.get("image") else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Definer:
+    """Gives a job of the native API what its definition says, as SubmitJob does."""
+
+    source: definitions.Source
+    place: Place
+
+    def __call__(self, job: Job) -> Job:
+        try:
+            found = definitions.find(self.source, job.definition or "", self.place)
+        except Fault:
+            allowed = "a job definition that this broker knows"
+            raise InvalidInput.of("definition", job.definition, allowed) from None
+        return fold(job, found)

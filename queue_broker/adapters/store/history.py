@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
 from headgate.lifecycle import Cause
 from headgate.sweep import Grid
 from headgate.usage import Observation, Usage
 from queue_broker.adapters.store import codec
+from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.outcomes import ended_at, unpack
 from queue_broker.adapters.store.schema import chunks, groups, jobs, leaks, outcomes
 from queue_broker.core.parameters import row as table_row
@@ -37,32 +38,42 @@ def select_outcomes() -> Select[Any]:
 def observations(connection: Connection, after: int, limit: int) -> tuple[list[Observation], int]:
     """At most `limit`, and the cursor behind the last one."""
     number, done = divmod(max(after, 0), PLACES)
-    query = select_outcomes().where(outcomes.c.number >= number).limit(limit)
+    rest = (outcomes.c.number > number) | (
+        (outcomes.c.number == number) & (outcomes.c.n_tasks > done)
+    )
     found: list[Observation] = []
     cursor = after
-    for row in connection.execute(query.execution_options(yield_per=50)):
+    for row in first_rows(connection, rest, limit + done):
         skip = done if row.number == number else 0
-        part = range(skip, min(row.n_tasks, skip + limit - len(found)))
-        found += read_row(connection, row, part)
-        cursor = row.number * PLACES + max(skip, part.stop)
-        if len(found) >= limit:
-            break
+        places = range(skip, min(row.n_tasks, skip + limit - len(found)))
+        found += read_row(connection, row, places)
+        cursor = row.number * PLACES + places.stop
     return found, cursor
 
 
 def unexported(
     connection: Connection, limit: int
 ) -> tuple[list[Observation], tuple[int, int] | None]:
-    """Whole rows, at least one, until `limit` attempts are reached."""
-    query = select_outcomes().where(~outcomes.c.exported).limit(limit)
-    found: list[Observation] = []
+    """Whole rows, until `limit` attempts are reached."""
+    chosen = first_rows(connection, ~outcomes.c.exported, limit)
+    found = [one for row in chosen for one in read_row(connection, row, range(row.n_tasks))]
+    return found, (chosen[0].number, chosen[-1].number) if chosen else None
+
+
+def first_rows(
+    connection: Connection, condition: ColumnElement[bool], limit: int
+) -> Sequence[Row[Any]]:
+    """The oldest rows that hold `limit` attempts between them."""
+    sizes = select(outcomes.c.number, outcomes.c.n_tasks).where(condition)
     numbers: list[int] = []
-    for row in connection.execute(query.execution_options(yield_per=50)):
-        if found and len(found) + row.n_tasks > limit:
+    total = 0
+    for number, n_tasks in connection.execute(sizes.order_by(outcomes.c.number).limit(limit)):
+        if total >= limit:
             break
-        found += read_row(connection, row, range(row.n_tasks))
-        numbers.append(row.number)
-    return found, (numbers[0], numbers[-1]) if numbers else None
+        numbers.append(number)
+        total += n_tasks
+    wanted = select_outcomes().where(among(connection, outcomes.c.number, numbers))
+    return connection.execute(wanted).all()
 
 
 def exported(connection: Connection, span: tuple[int, int]) -> None:

@@ -53,7 +53,11 @@ class SqlStore:
     def __init__(self, url: str, clock: Clock = time.time) -> None:
         self.database = Database(url)
         self.clock = clock
-        upgrade(self.database)
+        try:
+            upgrade(self.database)
+        except BaseException:
+            self.database.close()
+            raise
         self._leadership = leadership(self.database.engine, self.database.folder)
 
     # Intake

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NoReturn
 import pyarrow as pa
 import pyarrow.json as pj
 
-from headgate.errors import InvalidInput, show
+from headgate.errors import InvalidInput
 
 #: In a field's metadata: the column holds JSON texts, since its values are of several kinds.
 JSON_ENCODED = b"headgate.json"
@@ -135,4 +135,4 @@ def fits(kind: pa.DataType, values: list[Any]) -> bool:
 
 
 def text(line: bytes) -> str:
-    return show(line.decode(errors="replace"))
+    return line.decode(errors="replace")

@@ -1,0 +1,168 @@
+"""A broker's HTTP edge for tests: a real server and a real store, and no cycle that moves things.
+
+Tests move tasks themselves, through the store's own port.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from headgate.errors import NotFound
+from headgate.estimate import Estimate
+from headgate.job import Job
+from headgate.resources import Resources
+from headgate.sweep import Sweep
+from queue_broker.adapters.store.store import SqlStore
+from queue_broker.api.app import create_app
+from queue_broker.api.services import Services
+from queue_broker.core.group_commit import GroupCommit
+from queue_broker.core.insights import Insights
+from queue_broker.core.parameters import Parameters
+from queue_broker.core.submit import Caller, Submitter
+from queue_broker.records import JobId, Judged, Lane, Leak, LogPage, Split, Tasks
+from queue_broker.settings import Settings
+from tests.factories import START_S, an_estimate, an_intent, starts, taken
+
+PATIENCE_S = 10.0
+
+
+@dataclass(slots=True)
+class Fleet:
+    """An engine that runs nothing, and a registry of models: what the read service looks at."""
+
+    name: str = "none"
+    texts: dict[tuple[str, int], str] = field(default_factory=dict)
+    published: list[str] = field(default_factory=list)
+
+    def lanes(self) -> list[Lane]:
+        small, big = Resources(2, 4096), Resources(16, 65536)
+        return [Lane("small", small), Lane("big", big), Lane("shut", big, closed="no capacity")]
+
+    def logs(self, leak: str, task: int, after: str | None, limit: int) -> LogPage:
+        text = self.texts.get((leak, task))
+        if text is None:
+            raise NotFound("no log")
+        start = int(after or 0)
+        piece = text[start : start + limit]
+        return LogPage(piece, str(start + len(piece)), ended=start + len(piece) >= len(text))
+
+    def current_version(self) -> str | None:
+        return self.published[-1] if self.published else None
+
+    def versions(self) -> list[str]:
+        return self.published
+
+
+class Edge:
+    """The parts under test, on one SQLite file."""
+
+    def __init__(self, url: str, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.store = SqlStore(url, lambda: START_S)
+        self.fleet = Fleet()
+        self.problems: list[str] = []
+        self.changes = 0
+        self.commit = GroupCommit(self.store)
+        self.submitter = Submitter(self.settings, self.store, self.commit, lambda: START_S)
+        self.insights = Insights(
+            self.settings,
+            self.store,
+            self.fleet,  # type: ignore[arg-type]  # it has the part that is read
+            self.fleet,  # type: ignore[arg-type]
+            Parameters(self.store),
+            self.foretell,
+        )
+
+    def foretell(self, job: Job, mode: str) -> Estimate:
+        memory_mib = job.resources.memory_mib or 1024
+        return an_estimate(memory_mib, why=f"leaning to {mode}")
+
+    def changed(self) -> None:
+        self.changes += 1
+
+    def services(self) -> Services:
+        return Services(
+            submitter=self.submitter,
+            insights=self.insights,
+            store=self.store,
+            tokens=self.settings.tokens,
+            problems=lambda: self.problems,
+            changed=self.changed,
+        )
+
+    def add(self, work: Job | Sweep) -> JobId:
+        """Submitted, behind the API's back."""
+        submission = self.submitter.prepare(work, Caller())
+        self.store.add([submission])
+        return submission.job_id
+
+    def estimate(self, job_id: JobId, memory_mib: int = 1024) -> None:
+        """SUBMITTED -> RUNNABLE."""
+        group = self.store.groups(job_id)[0]
+        self.store.estimated([(group, [Split(group.waiting, an_estimate(memory_mib))])])
+
+    def leak(self, job_id: JobId, tasks: Tasks | None = None) -> Leak:
+        """RUNNABLE -> RUNNING."""
+        group = next(g for g in self.store.groups(job_id) if g.waiting)
+        leak = self.store.write_intents([an_intent(group, tasks)], START_S)[0]
+        self.store.handed_over(taken([leak]), START_S)
+        self.store.started(starts(leak))
+        return leak
+
+    def settle(self, judged: list[Judged]) -> None:
+        self.store.settle(judged)
+
+
+class Stage:
+    """A server in a thread of this process, that serves one application after another.
+
+    Starting one for each test would take longer than most tests.
+    """
+
+    def __init__(self) -> None:
+        self._app: ASGIApp | None = None
+        self._server = uvicorn.Server(
+            uvicorn.Config(self, port=0, log_level="critical", lifespan="off")
+        )
+        self._thread = threading.Thread(target=self._server.run)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self._app is not None, "nobody is on stage"
+        await self._app(scope, receive, send)
+
+    def open(self) -> str:
+        """Start; the address."""
+        self._thread.start()
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._server.started:
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.005)
+        port: int = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(PATIENCE_S)
+
+    @contextmanager
+    def showing(self, edge: Edge) -> Iterator[None]:
+        self._app = create_app(edge.services())
+        try:
+            yield
+        finally:
+            self._app = None
+            edge.store.close()
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    """Status and words of an error answer."""
+    body = answer.json()
+    return answer.status_code, body["message"]

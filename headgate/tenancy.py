@@ -24,12 +24,30 @@ class Tier(Value):
     preemptible: bool = False
 
 
+class Quota(Value):
+    """What a tenant may hold at once, with all that are below it. What is left out is unbounded."""
+
+    vcpu: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    memory_mib: int | None = Field(default=None, ge=0)
+    gpus: int | None = Field(default=None, ge=0)
+    usd_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+
+
 class Tenant(Value):
-    """A team or a user. Weights are relative to the siblings under one parent."""
+    """An organisation, a team or a user. Weights are relative to the siblings under one parent.
+
+    Without a `parent`, a name such as `physics/lab/ada` stands below `physics/lab`.
+    """
 
     name: TenantName
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     parent: TenantName | None = None
+    quota: Quota | None = None
+    borrow: bool = Field(
+        default=True, description="may pass its quota while siblings leave theirs idle"
+    )
+    max_running: int | None = Field(default=None, ge=0, description="tasks in flight at once")
+    max_starts_per_minute: int | None = Field(default=None, ge=0)
 
 
 DEFAULT_TENANT = "default"

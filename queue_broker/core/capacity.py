@@ -1,120 +1,174 @@
-"""What the lanes have free, and when they will have more. Pure."""
+"""What the lanes have free in the course of one decision, and when they will have more. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from headgate.resources import Resources
-from packer.catalogue import Bin, InstanceType
-from queue_broker.records import Lane, Leak
+import numpy as np
+import numpy.typing as npt
 
-
-@dataclass(frozen=True, slots=True)
-class LaneLoad:
-    """A lane with what it holds now. `ends` are predicted: (seconds from now, what comes free)."""
-
-    lane: Lane
-    used: Resources
-    waiting_s: float
-    ends: tuple[tuple[float, Resources], ...]
-
-    @property
-    def total(self) -> Resources:
-        return self.lane.shape * self.lane.instances
-
-    @property
-    def free(self) -> Resources:
-        return self.total - self.used
+from queue_broker.core.amounts import Amount
+from queue_broker.core.ledger import LaneUse, Ledger, remaining_s
+from queue_broker.core.window import Window
+from queue_broker.core.yard import Floats, Ints, Yard
+from queue_broker.records import Lane
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """The room kept for the head of the queue: where, from when, and what it will not need then."""
 
-    lane: str
+    place: int
     in_s: float
-    spare: Resources
+    spare: Amount
 
 
-def load(lane: Lane, leaks: Sequence[Leak], now_s: float) -> LaneLoad:
-    """What a lane holds, from the open leaks: the store's truth, not the engine's guess."""
-    total = lane.shape * lane.instances
-    used, waiting_s = Resources(), 0.0
-    ends: list[tuple[float, Resources]] = []
-    for leak in leaks:
-        if leak.lane != lane.name:
-            continue
-        count = len(leak.open)
-        used += leak.allocation * count
-        not_started = count - len(leak.running)
-        runtime_s = leak.estimate.runtime_s.p50 if leak.estimate else 60.0
-        waiting_s += leak.allocation.dominant_share(total) * runtime_s * not_started
-        ends.append((remaining_s(leak, now_s), leak.allocation * count))
-    return LaneLoad(lane, used, waiting_s, tuple(sorted(ends)))
-
-
-def remaining_s(leak: Leak, now_s: float) -> float:
-    """Predicted seconds until a leak's tasks end; past a quantile, the next one counts."""
-    elapsed = now_s - leak.created_at_s
-    if leak.estimate is None:
-        return max(60.0 - elapsed, elapsed)
-    for quantile in (leak.estimate.runtime_s.p50, leak.estimate.runtime_s.p95):
-        if elapsed < quantile:
-            return quantile - elapsed
-    return max(1.0, elapsed / 2)
-
-
-def hosts(load: LaneLoad) -> tuple[list[Bin], list[InstanceType]]:
-    """A lane as the packer sees it: the instance that is partly used, and those that are empty.
+@dataclass(slots=True)
+class Board:
+    """The lanes as they fill up.
 
     Within a lane ECS places the tasks, so that only the sum is known; it is taken as packed
     tightly. If ECS does worse, tasks wait in STARTING, the start delay grows, and the window
-    closes.
+    closes. `ahead_s` is how many predicted seconds of work may still queue beyond what is free.
     """
-    lane = load.lane
-    busy = whole_instances(load)
-    traits = {
-        "arch": lane.arch,
-        "gpu_model": lane.gpu_model,
-        "gpu_memory_mib": lane.gpu_memory_mib or 0,
-    }
-    bins = []
-    if busy or lane.instances == 1:
-        free = lane.shape * max(busy, 1) - load.used
-        bins = [Bin(key=lane.name, free=free, capacity=lane.shape, **traits)]  # type: ignore[arg-type]
-    empty = lane.instances - max(busy, 1 if lane.instances == 1 else 0)
-    if empty <= 0:
-        return bins, []
-    price = lane.price_usd_hour
-    kind = InstanceType(
-        name=lane.name,
-        capacity=lane.shape,
-        price_usd_hour=price,
-        limit=empty,
-        **traits,  # type: ignore[arg-type]
-    )
-    return bins, [kind]
+
+    yard: Yard
+    used: Ints
+    ready: Ints  #: instances that run or were filled when the decision began
+    open: npt.NDArray[np.bool_]
+    ahead_s: Floats
+    uses: Sequence[LaneUse | None] = ()
+    _alike: dict[Amount, Ints] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, yard: Yard, lanes: Sequence[Lane], ledger: Ledger, windows: Mapping[str, Window]
+    ) -> Board:
+        """The lanes with what they hold now; `lanes` are the yard's, in its order."""
+        uses = [ledger.lanes.get(lane.name) for lane in lanes]
+        used = np.array(
+            [use.amount[:3] if use else (0, 0, 0) for use in uses], dtype=np.int64
+        ).reshape(len(lanes), 3)
+        board = cls(
+            yard=yard,
+            used=used,
+            ready=ready(yard, lanes, used),
+            open=np.array([lane.closed is None for lane in lanes], dtype=bool),
+            ahead_s=np.zeros(len(lanes)),
+            uses=uses,
+        )
+        for place, (lane, use) in enumerate(zip(lanes, uses, strict=True)):
+            if lane.queues:
+                window = windows.get(lane.name) or Window()
+                board.ahead_s[place] = window.room_s(board.waiting_s(place, use))
+        return board
+
+    def waiting_s(self, place: int, use: LaneUse | None) -> float:
+        """Predicted seconds that a lane needs for the work in it that has no room yet."""
+        if use is None or not use.starting:
+            return 0.0
+        over = use.amount.bare.share(self.whole(place)) - 1.0
+        return max(0.0, over) * use.starting_s / use.starting
+
+    def whole(self, place: int) -> Amount:
+        one = Amount(*map(int, self.yard.one[place]))
+        return Amount().plus(one, int(self.yard.instances[place]))
+
+    def free(self, place: int) -> Amount:
+        return self.whole(place).plus(Amount(*map(int, self.used[place])), -1)
+
+    @property
+    def all_free(self) -> Amount:
+        """The sum over the open lanes; a lane that is overfull has nothing."""
+        left = (self.yard.one * self.yard.instances[:, None] - self.used)[self.open]
+        return Amount(*map(int, np.maximum(left, 0).sum(axis=0)))
+
+    def fits(self, each: Amount, places: Ints, *, cold: bool) -> Ints:
+        """How many more go into each lane: into what is ready, or (cold) also into what would have
+        to be started."""
+        need = np.array(each[:3], dtype=np.int64)
+        asked = np.flatnonzero(need)
+        one, used = self.yard.one[places], self.used[places]
+        busy = np.minimum(instances_filled(used, one), self.yard.instances[places])
+        upto = self.yard.instances[places] if cold else self.ready[places]
+        left = (one * busy[:, None] - used)[:, asked]
+        partly = np.maximum(left, 0) // need[asked]
+        fresh = one[:, asked] // need[asked]
+        most = fresh.min(axis=1)
+        count = partly.min(axis=1) + (upto - busy) * most
+        count = np.minimum(count, upto * most - self.alike(each)[places])
+        count = np.where(busy <= upto, count, 0)
+        return np.where(self.open[places], np.maximum(count, 0), 0)
+
+    def alike(self, each: Amount) -> Ints:
+        """Tasks of this very shape in each lane: what an instance cannot hold of them, the lane
+        cannot either, whatever the sum of the scraps."""
+        found = self._alike.get(each.bare)
+        if found is None:
+            counts = [use.alike.get(each.bare, 0) if use else 0 for use in self.uses]
+            found = self._alike[each.bare] = np.array(counts, dtype=np.int64)
+        return found
+
+    def ahead(self, each: Amount, place: int, runtime_s: float) -> int:
+        """How many more may queue in a lane, beyond what is free."""
+        seconds = each.share(self.whole(place)) * max(runtime_s, 1.0)
+        return int(self.ahead_s[place] / seconds) if seconds > 0 else 0
+
+    def put(self, each: Amount, place: int, tasks: int) -> None:
+        self.used[place] += np.array(each[:3], dtype=np.int64) * tasks
+        self.alike(each)[place] += tasks
+
+    def queue(self, each: Amount, place: int, tasks: int, runtime_s: float) -> None:
+        """Put tasks where there is no room yet."""
+        self.ahead_s[place] -= each.share(self.whole(place)) * max(runtime_s, 1.0) * tasks
+        self.put(each, place, tasks)
 
 
-def whole_instances(load: LaneLoad) -> int:
-    """Instances that the used resources fill at the least."""
-    share = load.used.dominant_share(load.lane.shape)
-    return min(load.lane.instances, -int(-share // 1))
+def ready(yard: Yard, lanes: Sequence[Lane], used: Ints) -> Ints:
+    """Instances that run; where the engine does not say, those in use, or all if they are free."""
+
+    def said(lane: Lane) -> int:
+        if lane.running is not None:
+            return lane.running
+        return 0 if lane.price_usd_hour else lane.instances
+
+    run = np.array([said(lane) for lane in lanes], dtype=np.int64)
+    found: Ints = np.minimum(np.maximum(run, instances_filled(used, yard.one)), yard.instances)
+    return found
 
 
-def reserve(head: Resources, loads: Sequence[LaneLoad]) -> Reservation | None:
+def instances_filled(used: Ints, one: Ints) -> Ints:
+    """Whole instances that the used resources fill at the least."""
+    filled: Ints = (-(-used // np.maximum(one, 1))).max(axis=1)
+    return filled
+
+
+def reserve(
+    need: Amount, places: Ints, board: Board, ledger: Ledger, now_s: float
+) -> Reservation | None:
     """Where and when the head of the queue will fit first (EASY backfilling, Lifka 1995)."""
-    found = [option for load in loads if (option := reserve_in(head, load))]
-    return min(found, key=lambda option: (option.in_s, option.lane), default=None)
+    found = [
+        option
+        for place in map(int, places)
+        if board.open[place]
+        and (option := reserve_in(need, place, board, ledger, now_s)) is not None
+    ]
+    return min(found, key=lambda option: (option.in_s, option.place), default=None)
 
 
-def reserve_in(head: Resources, load: LaneLoad) -> Reservation | None:
-    if load.lane.closed or not head.fits(load.lane.shape):
-        return None
-    free = load.free
-    for in_s, freed in ((0.0, Resources()), *load.ends):
-        free += freed
-        if head.fits(free):
-            return Reservation(load.lane.name, in_s, free - head)
-    return None
+def reserve_in(
+    need: Amount, place: int, board: Board, ledger: Ledger, now_s: float
+) -> Reservation | None:
+    """The lane's first moment with room for the head, as the predicted ends come."""
+    free, in_s = board.free(place), 0.0
+    entries = ledger.in_lane(board.yard.lanes[place].name)
+    ends = sorted(
+        ((remaining_s(entry.leak, now_s), entry) for entry in entries),
+        key=lambda end: (end[0], end[1].leak.leak_id),
+    )
+    for end_s, entry in ends:
+        if need.within(free):
+            break
+        free, in_s = free.plus(entry.each.bare, entry.open), end_s
+    return Reservation(place, in_s, free.plus(need, -1)) if need.within(free) else None

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headgate.resources import Resources
-from headgate.tenancy import Tenant, Tier
-from queue_broker.core.fairness import Debts, shares
-from queue_broker.core.leak import Decision, Snapshot, decide
+from headgate.tenancy import Tier
+from queue_broker.core.leak import Decision
 from queue_broker.core.observe import Observing
+from queue_broker.core.policy import Policy, World
 from queue_broker.core.predict import Estimating
-from queue_broker.core.window import Window
+from queue_broker.core.preempt import REASON
 from queue_broker.ports import Clock, Engine, Store
-from queue_broker.records import Event, Lane, Leak, Started, Tasks
+from queue_broker.records import Lane, Leak, Tasks
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Pass:
 
 @dataclass(slots=True)
 class Cycle:
-    """The pass with its few memories: windows, debts, and what it has asked engines to stop."""
+    """The pass with its few memories: the policy's, and what it has asked engines to stop."""
 
     store: Store
     engine: Engine
@@ -61,10 +61,8 @@ class Cycle:
     tiers: Sequence[Tier]
     clock: Clock
     limits: Limits = field(default_factory=Limits)
-    windows: dict[str, Window] = field(default_factory=dict)
-    debts: Debts = field(default_factory=Debts)
+    policy: Policy = field(default_factory=Policy)
     stopping: dict[str, Tasks] = field(default_factory=dict)
-    last_s: float | None = None
 
     def take_over(self) -> None:
         """What a new leader does first: take up the work that runs already."""
@@ -72,11 +70,11 @@ class Cycle:
 
     def run_once(self) -> Pass:
         """One bounded pass."""
-        lanes = self.engine.lanes()
+        world, lanes = self.world(), self.engine.lanes()
         leaks = {leak.name: leak for leak in self.store.open_leaks()}
         # 1. Observe: what started and ended becomes state; retries are decided.
         events = self.observing.run(leaks, largest(lanes), self.limits.events)
-        self.learn_windows(events, leaks)
+        self.policy.learn(events, leaks, world)
         # 2. Release what waited for others, and stop what was cancelled.
         released = self.store.settle_dependencies(self.limits.dependencies)
         self.stop_cancelled(leaks.values())
@@ -84,13 +82,14 @@ class Cycle:
         estimated = self.estimating.run(self.limits.estimates)
         # 4. Decide: order, pack, windows.
         open_ = self.store.open_leaks() if events else list(leaks.values())
-        decision = self.decide(open_, lanes)
+        decision = self.decide(open_, lanes, world)
         # 5. Leak: the intents first, then the hand-over; also what a crash left between the two.
         written = self.store.write_intents(decision.intents, self.clock())
         unclear = [leak for leak in open_ if leak.handed_over_at_s is None]
         self.hand_over([*unclear, *written])
-        # 6. Hold the rest, each with its reason.
+        # 6. Hold the rest, each with its reason; stop others where a promise would be missed.
         self.store.hold(decision.holds)
+        self.preempt(open_, self.policy.victims(decision, world))
         leaked = sum(len(leak.tasks) for leak in written)
         return Pass(len(events), estimated, released, leaked, len(decision.holds))
 
@@ -99,47 +98,16 @@ class Cycle:
         leaks = {leak.name: leak for leak in self.store.open_leaks()}
         self.observing.run(leaks, largest(self.engine.lanes()), self.limits.events)
 
-    def decide(self, leaks: Sequence[Leak], lanes: Sequence[Lane]) -> Decision:
-        snapshot = Snapshot(
-            groups=self.store.eligible(self.limits.groups_per_tenant),
-            leaks=leaks,
-            lanes=lanes,
-            tiers=self.tiers,
-            tenants=self.tenants(),
-            windows=self.windows,
-            debts=self.debts,
-            now_s=self.clock(),
-        )
-        self.accrue(snapshot)
-        if not snapshot.groups:
-            return Decision((), {})
-        return decide(snapshot)
+    def decide(self, leaks: Sequence[Leak], lanes: Sequence[Lane], world: World) -> Decision:
+        groups = self.store.eligible(self.limits.groups_per_tenant)
+        return self.policy.decide(groups, leaks, lanes, world)
 
-    def tenants(self) -> Mapping[str, Tenant]:
-        return {tenant.name: tenant for tenant in self.store.tenants()}
-
-    def accrue(self, snapshot: Snapshot) -> None:
-        """Let the time since the last pass count towards the minimum shares."""
-        passed_s = snapshot.now_s - (self.last_s if self.last_s is not None else snapshot.now_s)
-        self.last_s = snapshot.now_s
-        having = shares(snapshot.holdings(), snapshot.total)
-        waiting = {group.tier for group in snapshot.groups}
-        now = {tier: having.get(tier, 0.0) for tier in waiting}
-        self.debts.accrue(self.tiers, now, max(0.0, passed_s))
+    def world(self) -> World:
+        return World(self.tiers, self.store.tenants(), self.clock())
 
     def hand_over(self, leaks: Sequence[Leak]) -> None:
         if leaks:
             self.store.handed_over(self.engine.hand_over(leaks), self.clock())
-
-    def learn_windows(self, events: Sequence[Event], leaks: Mapping[str, Leak]) -> None:
-        promise_s = min(tier.promise_s for tier in self.tiers)
-        for event in events:
-            leak = leaks.get(event.leak)
-            if not isinstance(event, Started) or leak is None or leak.handed_over_at_s is None:
-                continue
-            window = self.windows.get(leak.lane, Window())
-            delay_s = event.at_s - leak.handed_over_at_s
-            self.windows[leak.lane] = window.after_start(delay_s, promise_s)
 
     def stop_cancelled(self, leaks: Iterable[Leak]) -> None:
         """Ask the engine once for each task; it comes back as an event when it is done."""
@@ -149,6 +117,24 @@ class Cycle:
             if fresh:
                 self.engine.stop(leak, fresh, interrupted=False)
                 self.stopping[leak.name] = asked | fresh
+
+    def preempt(self, leaks: Iterable[Leak], victims: Mapping[str, Tasks]) -> None:
+        """Stop the victims; they come back as interrupted, and are requeued at no attempt lost."""
+        told = self.observing.told
+        open_ = {leak.name: leak for leak in leaks} if victims or told else {}
+        for name in [name for name in told if name not in open_]:
+            del told[name]
+        for leak in open_.values():
+            tasks = victims.get(leak.name)
+            if tasks:
+                log.info(
+                    "%d tasks of %s are stopped for a higher tier",
+                    len(tasks),
+                    leak.job_id,
+                    extra={"action": "preempted", "job_id": leak.job_id, "tenant": leak.tenant},
+                )
+                told[leak.name] = REASON
+                self.engine.stop(leak, tasks, interrupted=True)
 
 
 def largest(lanes: Sequence[Lane]) -> Resources:

@@ -1,151 +1,241 @@
 """Whose turn it is: tiers strictly, then tenants by weighted dominant share. Pure.
 
 A tier's minimum share is kept as a debt in fleet-seconds: while it has work and runs on less than
-its
-share, the debt grows; once it would pay for the tier's next task, that task goes first, once. So a
-minimum
-share bends the strict order by one task at a time, and never starves anybody for ever.
+its share, the debt grows; what it would pay for goes first. So a minimum share bends the strict
+order by no more than the fleet owes, and nothing starves for ever.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from headgate.resources import Resources
-from headgate.tenancy import Tenant, Tier
-from queue_broker.records import Group
+from headgate.tenancy import Tier
+from queue_broker.core.amounts import UNBOUNDED, Amount, amount, bound
+from queue_broker.core.demands import given
+from queue_broker.core.hints import hints_of
+from queue_broker.core.ledger import Held
+from queue_broker.core.tenant_tree import Tree
+from queue_broker.records import Group, GroupId
 
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """What a tenant holds in a tier now."""
-
-    tier: str
-    tenant: str
-    resources: Resources
+#: So many seconds in the queue weigh as much as one point of priority.
+AGEING_S = 3600.0
+#: A turn moves a tenant's share by this part of the fleet at the most.
+QUANTUM = 0.01
+#: Longer tasks cost a debt no more than these: a minimum share is of capacity, not of patience.
+MOST_PRICED_S = 600.0
+#: A debt is kept for this long, so that a long famine ends softly.
+MOST_OWED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Some tasks of a group, in the order that they may go; `debt` marks a minimum share's turn."""
+    """Some tasks of a group that may go now; `debt` marks a minimum share's turn."""
 
     group: Group
     tasks: int
     debt: bool = False
+    gang: bool = False
 
 
 @dataclass(slots=True)
 class Debts:
-    """What the fleet owes each tier, in fleet-seconds. The only state of the policy."""
+    """What the fleet owes each tier, in fleet-seconds."""
 
     owed_s: dict[str, float] = field(default_factory=dict)
 
-    def accrue(self, tiers: Sequence[Tier], shares: Mapping[str, float], idle_s: float) -> None:
-        """Let `idle_s` seconds pass. `shares` has each tier with work, and its share of the fleet.
-
-        A debt never grows beyond a minute of the whole fleet, so that a long famine ends softly.
-        """
+    def accrue(self, tiers: Sequence[Tier], shares: Mapping[str, float], passed_s: float) -> None:
+        """Let time pass. `shares` has each tier with work, and its share of the fleet."""
         for tier in tiers:
             if tier.name not in shares:
                 self.owed_s.pop(tier.name, None)
                 continue
             missing = max(0.0, tier.min_share - shares[tier.name])
-            self.owed_s[tier.name] = min(60.0, self.owed_s.get(tier.name, 0.0) + missing * idle_s)
+            self.owed_s[tier.name] = self.owed_s.get(tier.name, 0.0) + missing * passed_s
+
+    def affords(self, tier: Tier, price_s: float) -> int:
+        """Tasks at `price_s` each that the debt pays for. It never exceeds a minute of the tier's
+        minimum share, or the one task that it saves up for."""
+        owed_s = self.owed_s.get(tier.name, 0.0)
+        if price_s <= 0 or owed_s <= 0:
+            return 0
+        self.owed_s[tier.name] = min(owed_s, max(MOST_OWED_S * tier.min_share, price_s))
+        return int(self.owed_s[tier.name] / price_s + 1e-9)
 
     def pay(self, tier: str, price_s: float) -> None:
         self.owed_s[tier] = max(0.0, self.owed_s.get(tier, 0.0) - price_s)
 
 
-def price_s(group: Group, total: Resources) -> float:
+@dataclass(slots=True)
+class Past:
+    """Each tenant's average dominant share, older seconds weighing less: half after `half_life_s`.
+
+    Who had little lately goes before who had much; a half-life of 0 looks at the moment alone.
+    """
+
+    half_life_s: float = 600.0
+    average: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def pass_time(
+        self, held: Mapping[tuple[str, str], Held], total: Amount, passed_s: float
+    ) -> None:
+        if passed_s <= 0 or self.half_life_s <= 0:
+            return
+        keep = math.exp2(-passed_s / self.half_life_s)
+        for whose in [*self.average, *(new for new in held if new not in self.average)]:
+            now = held[whose].amount.share(total) if whose in held else 0.0
+            average = self.average.get(whose, 0.0) * keep + now * (1 - keep)
+            if average < 1e-7 and not now:
+                self.average.pop(whose, None)
+            else:
+                self.average[whose] = average
+
+
+def price_s(group: Group, total: Amount) -> float:
     """What one task of the group costs the fleet, in fleet-seconds."""
     if group.estimate is None:
         return 0.0
-    return group.estimate.allocation.dominant_share(total) * group.estimate.runtime_s.p50
+    runtime_s = min(group.estimate.runtime_s.p50, MOST_PRICED_S)
+    return allocation(group).share(total) * runtime_s
 
 
-def shares(holdings: Sequence[Holding], total: Resources) -> dict[str, float]:
-    """Each tier's dominant share of the fleet."""
-    held: dict[str, Resources] = defaultdict(Resources)
-    for holding in holdings:
-        held[holding.tier] += holding.resources
-    return {tier: resources.dominant_share(total) for tier, resources in held.items()}
+def allocation(group: Group) -> Amount:
+    return amount(given(group))
 
 
-def turns(
-    groups: Sequence[Group],
-    holdings: Sequence[Holding],
-    tiers: Sequence[Tier],
-    tenants: Mapping[str, Tenant],
-    total: Resources,
-    debts: Debts,
-) -> Iterator[Turn]:
-    """The order in which waiting tasks may go, lazily, with what goes counted as held."""
-    by_tier: dict[str, list[Group]] = defaultdict(list)
-    for group in groups:
-        by_tier[group.tier].append(group)
-    ranked = sorted(tiers, key=lambda tier: (tier.rank, tier.name))
-    for tier in ranked:
-        head = first(by_tier[tier.name])
-        if head and debts.owed_s.get(tier.name, 0.0) >= max(price_s(head, total), 1e-9):
-            yield Turn(head, 1, debt=True)
-    for tier in ranked:
-        held = {h.tenant: h.resources for h in holdings if h.tier == tier.name}
-        yield from share(by_tier[tier.name], held, tenants, total)
+class Node:
+    """A tenant as one tier sees it: what it and all below it hold, and who has work."""
+
+    __slots__ = ("average", "children", "groups", "heap", "held", "name", "quota", "weight")
+
+    def __init__(self, name: str, weight: float, quota: Amount | None) -> None:
+        self.name = name
+        self.weight = weight
+        self.quota = quota
+        self.held = Amount()
+        self.average = 0.0
+        self.children: dict[str, Node] = {}
+        self.heap: list[tuple[tuple[bool, float], str]] = []
+        self.groups: deque[Group] = deque()
+
+    def standing(self, total: Amount) -> tuple[bool, float]:
+        """Who borrows beyond its quota goes after those who do not; then the weighted share."""
+        borrows = self.quota is not None and not self.held.within(self.quota)
+        return borrows, (self.held.share(total) + self.average) / self.weight
 
 
-def first(groups: Sequence[Group]) -> Group | None:
-    return min(groups, key=seniority, default=None)
+class Order:
+    """Progressive filling (DRF, Ghodsi et al. 2011), level by level down the tenants' tree.
 
-
-def seniority(group: Group) -> tuple[int, float, int]:
-    """A total order within a tenant: priority, age, number."""
-    return (-group.priority, group.queued_at_s, group.group_id)
-
-
-def share(
-    groups: Sequence[Group],
-    held: Mapping[str, Resources],
-    tenants: Mapping[str, Tenant],
-    total: Resources,
-) -> Iterator[Turn]:
-    """Progressive filling (DRF, Ghodsi et al. 2011): the tenant with the least weighted share goes
-    next.
-
-    A turn is as many tasks as move the tenant's share by a hundredth of the fleet, one at the
-    least,
-    so that the cost follows the fleet's size and not the backlog's.
+    `next` says who goes; `took` must follow, and says how many went. A group that got less than its
+    turn is done with for this pass, so the cost is one step a turn and a group.
     """
-    queues: dict[str, list[Group]] = defaultdict(list)
-    for group in sorted(groups, key=seniority):
-        queues[group.tenant].append(group)
-    mine = {tenant: held.get(tenant, Resources()) for tenant in queues}
-    left = {group.group_id: len(group.waiting) for group in groups}
-    heap = [(weigh(mine[name], total, tenants.get(name)), name) for name in sorted(queues)]
-    heapq.heapify(heap)
-    while heap:
-        _, name = heapq.heappop(heap)
-        group = queues[name][0]
-        tasks = min(quantum(group, total), left[group.group_id])
-        yield Turn(group, tasks)
-        left[group.group_id] -= tasks
-        if not left[group.group_id]:
-            queues[name].pop(0)
-        if queues[name]:
-            mine[name] += allocation(group) * tasks
-            heapq.heappush(heap, (weigh(mine[name], total, tenants.get(name)), name))
+
+    def __init__(self, total: Amount, groups: Iterable[Group], left: dict[GroupId, int]) -> None:
+        self.total = total
+        self.left = left
+        self.root = Node("", 1.0, None)
+        self.path: list[Node] = []
+        self.waiting = list(groups)
+
+    @classmethod
+    def of(cls, standing: Standing, tier: str, groups: Sequence[Group]) -> Order:
+        """The order of one tier's groups."""
+        order = cls(standing.total, groups, standing.left)
+        averages = {who: mean for (of, who), mean in standing.past.average.items() if of == tier}
+        having = {who: one.amount for (of, who), one in standing.held.items() if of == tier}
+        for who in sorted({*averages, *having}):
+            for node in order.nodes(standing.tree, who):
+                node.held = node.held.plus(having.get(who, Amount()))
+                node.average += averages.get(who, 0.0)
+        for group in sorted(groups, key=lambda group: seniority(group, standing)):
+            order.nodes(standing.tree, group.tenant)[-1].groups.append(group)
+        order.build(order.root)
+        return order
+
+    def nodes(self, tree: Tree, tenant: str) -> list[Node]:
+        """The nodes on the way to a tenant, the last being its own work (not its children's)."""
+        node, found = self.root, [self.root]
+        for name in (*tree.path(tenant), ""):
+            below = node.children.get(name)
+            if below is None:
+                quota = tree.tenant(name).quota if name else None
+                weight = tree.weight(name) if name else 1.0
+                below = node.children[name] = Node(name, weight, bound(quota) if quota else None)
+            found.append(below)
+            node = below
+        return found
+
+    def build(self, node: Node) -> bool:
+        """Heaps of those who have work, bottom up; whether there is any."""
+        working = [child for child in node.children.values() if self.build(child)]
+        node.heap = [(child.standing(self.total), child.name) for child in working]
+        heapq.heapify(node.heap)
+        return bool(working or node.groups)
+
+    def next(self) -> Turn | None:
+        """The next turn, or None when nobody has work left."""
+        node, self.path = self.root, [self.root]
+        while node.heap:
+            node = node.children[node.heap[0][1]]
+            self.path.append(node)
+        if not node.groups:
+            return None
+        group = node.groups[0]
+        left = self.left[group.group_id]
+        gang = bool(group.job.tags) and hints_of(group.job).gang
+        return Turn(group, left if gang else min(quantum(group, self.total), left), gang=gang)
+
+    def took(self, turn: Turn, tasks: int, each: Amount) -> None:
+        """So many of the turn's tasks went, each holding so much."""
+        self.left[turn.group.group_id] -= tasks
+        if tasks < turn.tasks or not self.left[turn.group.group_id]:
+            self.path[-1].groups.popleft()
+        for node in self.path:
+            node.held = node.held.plus(each, tasks)
+        for above, node in zip(self.path[-2::-1], self.path[:0:-1], strict=True):
+            if node.heap or node.groups:
+                heapq.heapreplace(above.heap, (node.standing(self.total), node.name))
+            else:
+                heapq.heappop(above.heap)
 
 
-def allocation(group: Group) -> Resources:
-    return group.estimate.allocation if group.estimate else Resources()
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the order rests on. `left` counts each group's tasks that have not gone yet."""
+
+    total: Amount
+    tree: Tree
+    held: Mapping[tuple[str, str], Held]
+    past: Past
+    left: dict[GroupId, int]
+    now_s: float = 0.0
+    urgent_s: Mapping[str, float] = field(default_factory=dict)  #: by tier: its promise
 
 
-def quantum(group: Group, total: Resources) -> int:
-    share_of_one = allocation(group).dominant_share(total)
-    return max(1, int(0.01 / share_of_one)) if share_of_one > 0 else len(group.waiting)
+def seniority(group: Group, standing: Standing) -> tuple[float, float, int]:
+    """A total order within a tenant: nearing deadlines, then priority with age, then number.
+
+    Age counts as priority by the hour, which as a key needs no clock: everybody ages alike.
+    """
+    deadline_s = hints_of(group.job).start_by_s if group.job.tags else None
+    if deadline_s is None or deadline_s - standing.now_s > standing.urgent_s.get(group.tier, 60.0):
+        deadline_s = math.inf
+    return deadline_s, group.queued_at_s / AGEING_S - group.priority, group.group_id
 
 
-def weigh(resources: Resources, total: Resources, tenant: Tenant | None) -> float:
-    return resources.dominant_share(total) / (tenant.weight if tenant else 1.0)
+def quantum(group: Group, total: Amount) -> int:
+    """Tasks that move a share by a hundredth of the fleet: cost follows the fleet, not the
+    backlog."""
+    share_of_one = allocation(group).share(total)
+    return max(1, int(QUANTUM / share_of_one)) if share_of_one > 0 else UNBOUNDED
+
+
+def by_tier(groups: Iterable[Group]) -> dict[str, list[Group]]:
+    sorted_: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        sorted_[group.tier].append(group)
+    return sorted_

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from headgate.usage import Observation, Usage
 from queue_broker.core.forecast import Forecaster
@@ -27,6 +28,8 @@ class Observing:
     forecaster: Forecaster
     parameters: ParametersOf
     memory_attempts: int
+    #: Why the broker itself interrupted tasks of a leak, for their owners to read.
+    told: dict[str, str] = field(default_factory=dict)
 
     def run(self, leaks: Mapping[str, Leak], largest: Resources, limit: int) -> list[Event]:
         """One bounded pass; returns the events that were seen.
@@ -49,6 +52,8 @@ class Observing:
             bigger = self.forecaster.retry(self._observation(leak, ended), largest)
             return bigger if bigger.memory_mib > leak.allocation.memory_mib else None
 
+        if ended.cause is Cause.INTERRUPTED and leak.name in self.told:
+            ended = replace(ended, reason=self.told[leak.name])
         return judge(leak, ended, grow, self.memory_attempts)
 
     def _learn(self, leaks: Mapping[str, Leak], fresh: Sequence[Judged]) -> None:

@@ -1,30 +1,41 @@
-"""The leak window: how much predicted work may sit in a lane ahead of a newcomer. Pure.
+"""The leak window: how much predicted work may wait in a lane ahead of a newcomer. Pure.
 
-Additive increase, multiplicative decrease (Chiu and Jain, 1989) on the measured start delay: a
-lane that
-starts what it gets within the promise is given a little more next time, one that does not is given
-half.
+Additive increase, multiplicative decrease (Chiu and Jain, 1989) on the measured start delay: a lane
+that starts what it gets well within the promise is given a little more next time, one that does not
+is given half. What an idle lane needs to start a task anyway (the container, the instance) is not
+queueing, so the least delay seen lately is taken off first, as LEDBAT (RFC 6817) does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`limit_s`: predicted seconds of work that may wait in the lane, for each instance."""
+    """`limit_s`: predicted seconds that the lane needs for what waits in it."""
 
-    limit_s: float = 30.0
+    limit_s: float = 5.0
     floor_s: float = 1.0
-    ceiling_s: float = 600.0
+    ceiling_s: float = 60.0
+    base_s: float | None = None  #: the least start delay seen lately
 
-    def after_start(self, delay_s: float, promise_s: float) -> Window:
-        """The window after a task of the lane took `delay_s` from hand-over to start."""
-        if delay_s > promise_s:
-            return replace(self, limit_s=max(self.floor_s, self.limit_s / 2))
-        return replace(self, limit_s=min(self.ceiling_s, self.limit_s + promise_s / 20))
+    def after_starts(self, delays_s: Sequence[float], promise_s: float) -> Window:
+        """The window after one pass's starts, `delays_s` from hand-over to start.
 
-    def room_s(self, waiting_s: float, instances: int) -> float:
+        One step a pass, whatever the number of starts: they all tell of the same queue. The base
+        forgets by a hundredth a pass, so that a lane that became slower is believed in the end.
+        """
+        if not delays_s:
+            return self
+        base_s = min([*delays_s, *([self.base_s * 1.01] if self.base_s is not None else [])])
+        queueing_s = max(delays_s) - base_s
+        if queueing_s > promise_s / 2:
+            return replace(self, limit_s=max(self.floor_s, self.limit_s / 2), base_s=base_s)
+        grown = min(self.ceiling_s, promise_s / 2, self.limit_s + promise_s / 20)
+        return replace(self, limit_s=max(self.floor_s, grown), base_s=base_s)
+
+    def room_s(self, waiting_s: float) -> float:
         """Predicted seconds that may still be added, given what waits there now."""
-        return max(0.0, self.limit_s * max(1, instances) - waiting_s)
+        return max(0.0, self.limit_s - waiting_s)

@@ -1,0 +1,222 @@
+"""Who sits where: turns in, tasks by lane out. Pure.
+
+The order decides who goes; this decides where: first on what runs already, then on what would have
+to be started, cheapest first, and last behind others in lanes that keep a queue of their own. What
+has to be started is then packed as a whole, since the packer finds cheaper fleets than one turn
+after the other can.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from headgate.resources import Resources
+from queue_broker.core.amounts import UNBOUNDED, Amount, amount
+from queue_broker.core.capacity import Board, Reservation, reserve
+from queue_broker.core.fairness import Turn
+from queue_broker.core.ledger import Ledger
+from queue_broker.core.repack import Cold, repack
+from queue_broker.core.yard import Ints, Key, shape_key
+from queue_broker.records import Group, GroupId
+
+NO_ROOM = "no room: every lane that could hold it is busy"
+BEHIND_HEAD = "held back: room is kept for the head of the queue"
+HEADROOM = "held back: room is kept for the first tier's expected arrivals"
+RATE = "SubmitJob's rate: the calls of this moment are used up"
+GANG = "no room for the whole gang on one lane"
+
+
+class Placing:
+    """The places given in one decision, and what was found out on the way."""
+
+    def __init__(
+        self,
+        board: Board,
+        ledger: Ledger,
+        now_s: float,
+        headroom: Resources,
+        calls: int | None,
+    ) -> None:
+        self.board = board
+        self.ledger = ledger
+        self.now_s = now_s
+        self.calls = UNBOUNDED if calls is None else calls
+        self.placed: dict[tuple[GroupId, str], int] = {}
+        self.cold: dict[tuple[GroupId, int], int] = defaultdict(int)
+        self.groups: dict[GroupId, Group] = {}
+        self.blocked: list[Group] = []
+        self.why = ""
+        self._headroom = amount(headroom)
+        self._free = board.all_free if any(self._headroom) else None
+        self._dead: dict[bool, set[Key]] = {True: set(), False: set()}
+        self._keys: set[Key] = set()
+        self._head: Turn | None = None
+        self._reserved: Reservation | None = None
+        self._queueing = True
+
+    def each(self, group: Group) -> Amount:
+        return self.board.yard.ranking(group).priced
+
+    def hopeful(self, groups: Sequence[Group], *, top: bool) -> bool:
+        """Whether any of these groups has a shape that may still find room."""
+        self._keys = {shape_key(group) for group in groups}
+        return self.hope(top=top)
+
+    def hope(self, *, top: bool) -> bool:
+        return not self._keys <= self._dead[top]
+
+    def close_tier(self) -> None:
+        """A lower tier may not queue ahead of what a higher one has waiting."""
+        if self._head is not None:
+            self._queueing = False
+
+    def place(self, turn: Turn, most: int, *, top: bool) -> int:
+        """Give up to `most` tasks their places; `why` says what bounded it where fewer go."""
+        group, key = turn.group, shape_key(turn.group)
+        ranking = self.board.yard.ranking(group)
+        self.why = ranking.never or NO_ROOM
+        if ranking.never or most <= 0:
+            if ranking.never:
+                self._dead[True].add(key)
+                self._dead[False].add(key)
+            return 0
+        if key in self._dead[top]:
+            return 0
+        went = self._fill(turn, most, ranking.order, top=top)
+        if went < most:
+            self._note_shortage(turn, key, went, top=top)
+        return went
+
+    def _fill(self, turn: Turn, most: int, places: Ints, *, top: bool) -> int:
+        each = self.board.yard.ranking(turn.group).each
+        bounded = most if top else min(most, self._beside_headroom(each, most))
+        if bounded < most:
+            self.why = HEADROOM
+        if turn.gang:
+            return self._gang(turn, bounded, each, places) if bounded == most else 0
+        went = self._into(turn, bounded, each, places, cold=False)
+        if went < bounded:
+            went += self._into(turn, bounded - went, each, places, cold=True)
+        if went < most and not top and self._queueing:
+            went += self._behind(turn, most - went, each, places)
+        return went
+
+    def _into(self, turn: Turn, most: int, each: Amount, places: Ints, *, cold: bool) -> int:
+        """Into free room, lane by lane in the order of their cost."""
+        counts = self.board.fits(each, places, cold=cold)
+        went = 0
+        for i in np.flatnonzero(counts):
+            place = int(places[i])
+            tasks = self._beside_head(turn, place, each, min(int(counts[i]), most - went))
+            tasks = self._seat(turn.group, place, tasks)
+            if tasks:
+                self.board.put(each, place, tasks)
+                if cold:
+                    self.cold[turn.group.group_id, place] += tasks
+                went += tasks
+            if went == most:
+                break
+        return went
+
+    def _gang(self, turn: Turn, most: int, each: Amount, places: Ints) -> int:
+        """All of them on the first lane that holds them all, else none."""
+        counts = self.board.fits(each, places, cold=True)
+        for i in np.flatnonzero(counts >= most):
+            place = int(places[i])
+            if self._beside_head(turn, place, each, most) == most and self.calls > 0:
+                self.board.put(each, place, self._seat(turn.group, place, most))
+                return most
+        self.why = GANG
+        return 0
+
+    def _behind(self, turn: Turn, most: int, each: Amount, places: Ints) -> int:
+        """Behind others, in full lanes that keep a queue, as far as their windows allow."""
+        waiting = places[self.board.ahead_s[places] > 0]
+        if not len(waiting):
+            return 0
+        estimate = turn.group.estimate
+        runtime_s = estimate.runtime_s.p50 if estimate else 0.0
+        full = waiting[self.board.fits(each, waiting, cold=True) == 0]
+        went = 0
+        for place in map(int, full[np.argsort(-self.board.ahead_s[full], kind="stable")]):
+            tasks = min(most - went, self.board.ahead(each, place, runtime_s))
+            tasks = self._seat(turn.group, place, tasks)
+            if tasks:
+                self.board.queue(each, place, tasks, runtime_s)
+                went += tasks
+            if went == most:
+                break
+        return went
+
+    def _seat(self, group: Group, place: int, tasks: int) -> int:
+        """Note tasks in a lane; a new pair of group and lane costs a call."""
+        if tasks <= 0:
+            return 0
+        seat = (group.group_id, self.board.yard.lanes[place].name)
+        if seat not in self.placed:
+            if self.calls <= 0:
+                self.why = RATE
+                return 0
+            self.calls -= 1
+            self.placed[seat] = 0
+        self.placed[seat] += tasks
+        self.groups[group.group_id] = group
+        if self._free is not None:
+            self._free = self._free.plus(self.board.yard.ranking(group).each, -tasks)
+        return tasks
+
+    def _beside_headroom(self, each: Amount, most: int) -> int:
+        """Tasks that leave the headroom free."""
+        if self._free is None:
+            return most
+        return each.times_into(self._free.plus(self._headroom, -1), most)
+
+    def _beside_head(self, turn: Turn, place: int, each: Amount, tasks: int) -> int:
+        """Backfill never delays the head: in the lane kept for it go tasks that end in time, or
+        that use what it leaves over."""
+        if self._head is None or tasks <= 0:
+            return tasks
+        if self._reserved is None:
+            self._reserved = self._reserve(self._head)
+        kept = self._reserved
+        if kept.place != place or runtime_p95_s(turn.group) <= kept.in_s:
+            return tasks
+        tasks = each.times_into(kept.spare, tasks)
+        if not tasks:
+            self.why = BEHIND_HEAD
+        self._reserved = Reservation(place, kept.in_s, kept.spare.plus(each, -tasks))
+        return tasks
+
+    def _reserve(self, head: Turn) -> Reservation:
+        ranking = self.board.yard.ranking(head.group)
+        need = Amount().plus(ranking.each, head.tasks if head.gang else 1)
+        found = reserve(need, ranking.order, self.board, self.ledger, self.now_s)
+        return found or Reservation(-1, 0.0, Amount())
+
+    def _note_shortage(self, turn: Turn, key: Key, went: int, *, top: bool) -> None:
+        """Remember that such tasks find no room any more, and who was the first without any."""
+        if self.why == RATE:
+            self._dead[top] |= self._keys
+            return
+        if top and not turn.debt:
+            self.blocked.append(turn.group)
+        if self._head is None and self.why in (NO_ROOM, GANG):
+            self._head = Turn(turn.group, turn.tasks - went, turn.debt, turn.gang)
+        if self.why == NO_ROOM:
+            self._dead[top].add(key)
+            self._dead[False].add(key)
+        elif self.why == HEADROOM:
+            self._dead[False].add(key)
+
+    def repack(self) -> None:
+        """Give what needs new instances to the packer as a whole, and take its lanes if cheaper."""
+        if self.cold:
+            calls = self.calls + len(self.cold)
+            repack(Cold(self.board, self.groups, self.cold, self.placed, calls))
+
+
+def runtime_p95_s(group: Group) -> float:
+    return group.estimate.runtime_s.p95 if group.estimate else float("inf")

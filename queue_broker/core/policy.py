@@ -1,0 +1,135 @@
+"""The policy with its few memories, from one pass to the next. Everything it calls is pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headgate.tenancy import Tenant, Tier
+from queue_broker.core import preempt
+from queue_broker.core.bucket import TokenBucket
+from queue_broker.core.fairness import Debts, Past, allocation
+from queue_broker.core.headroom import Headroom
+from queue_broker.core.leak import Decision, Snapshot, decide
+from queue_broker.core.ledger import Ledger, tier_shares
+from queue_broker.core.quotas import Starts
+from queue_broker.core.tenant_tree import Tree
+from queue_broker.core.window import Window
+from queue_broker.core.yard import Yard
+from queue_broker.records import Event, Group, Lane, Leak, Started, Tasks
+
+
+@dataclass(slots=True)
+class Policy:
+    """What a decision needs beyond what the store says. A new leader starts with empty memories,
+    and is as good as the old one after a half-life; nothing but fairness rests on them.
+
+    `bucket` None: hand-overs are not counted (this machine has no such limit).
+    """
+
+    headroom: Headroom | None = field(default_factory=Headroom)
+    bucket: TokenBucket | None = None
+    preempts: bool = True
+    windows: dict[str, Window] = field(default_factory=dict)
+    debts: Debts = field(default_factory=Debts)
+    past: Past = field(default_factory=Past)
+    starts: Starts = field(default_factory=Starts)
+    runs: preempt.Runs = field(default_factory=preempt.Runs)
+    ledger: Ledger = field(default_factory=Ledger)
+    yard: Yard = field(default_factory=lambda: Yard.of(()))
+    tree: Tree = field(default_factory=Tree)
+    last_s: float | None = None
+
+    def decide(
+        self, groups: Sequence[Group], leaks: Sequence[Leak], lanes: Sequence[Lane], world: World
+    ) -> Decision:
+        """What is leaked now; the time since the last decision counts."""
+        passed_s = max(0.0, world.now_s - (world.now_s if self.last_s is None else self.last_s))
+        self.yard = self.yard.renewed(lanes)
+        self.ledger.sync(leaks, lanes)
+        self.runs.forget(self.ledger)
+        self._renew_tree(world.tenants)
+        self._pass_time(groups, world.tiers, passed_s)
+        self._note_arrivals(groups, world)
+        self.last_s = world.now_s
+        if not groups:
+            return Decision((), {})
+        decision = decide(self._snapshot(groups, leaks, lanes, world))
+        if self.bucket is not None:
+            self.bucket.take(len(decision.intents), world.now_s)
+        return decision
+
+    def victims(self, decision: Decision, world: World) -> dict[str, Tasks]:
+        """Whom to stop for those who found no room; they are remembered as being stopped."""
+        if not self.preempts or not decision.blocked:
+            return {}
+        top = min(world.tiers, key=lambda tier: (tier.rank, tier.name))
+        scene = preempt.Scene(self.yard, self.ledger, self.runs, world.tiers, world.now_s)
+        chosen = preempt.choose(decision.blocked, top.promise_s, scene)
+        for leak, tasks in chosen.items():
+            self.runs.stopping[leak] = self.runs.stopping.get(leak, Tasks()) | tasks
+        return chosen
+
+    def learn(self, events: Sequence[Event], leaks: Mapping[str, Leak], world: World) -> None:
+        """From one pass's starts and ends."""
+        self.runs.learn(events, leaks, {tier.name for tier in world.tiers if tier.preemptible})
+        delays: dict[str, list[float]] = defaultdict(list)
+        for event in events:
+            leak = leaks.get(event.leak)
+            if isinstance(event, Started) and leak and leak.handed_over_at_s is not None:
+                delays[leak.lane].append(event.at_s - leak.handed_over_at_s)
+        promise_s = min(tier.promise_s for tier in world.tiers)
+        for lane, delays_s in delays.items():
+            window = self.windows.get(lane) or Window()
+            self.windows[lane] = window.after_starts(delays_s, promise_s)
+
+    def _snapshot(
+        self, groups: Sequence[Group], leaks: Sequence[Leak], lanes: Sequence[Lane], world: World
+    ) -> Snapshot:
+        snapshot = Snapshot(
+            groups=groups,
+            leaks=leaks,
+            lanes=lanes,
+            tiers=world.tiers,
+            now_s=world.now_s,
+            tree=self.tree,
+            windows=self.windows,
+            debts=self.debts,
+            past=self.past,
+            starts=self.starts,
+            calls=None if self.bucket is None else max(0, self.bucket.left(world.now_s)),
+            kept_ledger=self.ledger,
+            kept_yard=self.yard,
+        )
+        if self.headroom is None:
+            return snapshot
+        return snapshot.with_headroom(self.headroom.keep(world.now_s, self.yard.fleet))
+
+    def _renew_tree(self, tenants: Sequence[Tenant]) -> None:
+        known = self.tree.known
+        if len(tenants) != len(known) or any(known.get(one.name) != one for one in tenants):
+            self.tree = Tree.of(tenants)
+
+    def _pass_time(self, groups: Sequence[Group], tiers: Sequence[Tier], passed_s: float) -> None:
+        having = tier_shares(self.ledger, self.yard.fleet)
+        waiting = {group.tier for group in groups}
+        self.debts.accrue(tiers, {tier: having.get(tier, 0.0) for tier in waiting}, passed_s)
+        self.past.pass_time(self.ledger.tenants, self.yard.fleet, passed_s)
+
+    def _note_arrivals(self, groups: Sequence[Group], world: World) -> None:
+        if self.headroom is None or self.last_s is None:
+            return
+        top = min(world.tiers, key=lambda tier: (tier.rank, tier.name)).name
+        fresh = [one for one in groups if one.tier == top and one.queued_at_s > self.last_s]
+        for group in sorted(fresh, key=lambda group: (group.queued_at_s, group.group_id)):
+            self.headroom.arrived(allocation(group), len(group.waiting), group.queued_at_s)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What people set, and the time."""
+
+    tiers: Sequence[Tier]
+    tenants: Sequence[Tenant]
+    now_s: float

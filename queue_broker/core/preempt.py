@@ -1,0 +1,200 @@
+"""Which running tasks are stopped so that the first tier keeps its promise. Pure.
+
+Only when a task of the first tier would miss its promise, only tasks of preemptible tiers, the
+cheapest to lose first (work done x price; what has not started is lost for nothing, and what writes
+checkpoints for little), and never more than needed. They are requeued with no attempt lost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headgate.tenancy import Tier
+from queue_broker.core.amounts import Amount
+from queue_broker.core.hints import hints_of
+from queue_broker.core.ledger import Entry, Ledger, remaining_s
+from queue_broker.core.yard import Yard
+from queue_broker.records import Event, Group, Leak, Started, Tasks
+
+#: A task that writes checkpoints loses so much of its work.
+CHECKPOINT_LOSS = 0.1
+#: Of one pass; the next sees what is still short.
+MOST_STOPPED = 500
+REASON = "stopped to let a task of a higher tier keep its promise; no attempt was lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """A task that could be stopped, and what that would lose."""
+
+    loss: float
+    leak: str
+    task: int
+    frees: Amount
+
+
+@dataclass(slots=True)
+class Runs:
+    """When the tasks of preemptible tiers started, and which of them are being stopped."""
+
+    started_s: dict[str, dict[int, float]] = field(default_factory=dict)
+    stopping: dict[str, Tasks] = field(default_factory=dict)
+
+    def learn(self, events: Sequence[Event], leaks: Mapping[str, Leak], tiers: set[str]) -> None:
+        for event in events:
+            leak = leaks.get(event.leak)
+            if leak is None or leak.tier not in tiers:
+                continue
+            if isinstance(event, Started):
+                self.started_s.setdefault(event.leak, {})[event.task] = event.at_s
+                continue
+            self.started_s.get(event.leak, {}).pop(event.task, None)
+            stopping = self.stopping.get(event.leak)
+            if stopping is not None:
+                stopping.discard(event.task)
+
+    def forget(self, ledger: Ledger) -> None:
+        """Drop leaks that have ended."""
+        for memory in (self.started_s, self.stopping):
+            for name in [name for name in memory if name not in ledger.entries]:
+                del memory[name]
+
+    def elapsed_s(self, leak: Leak, task: int, now_s: float) -> float:
+        """How long a running task has run; after a restart of the broker, at most since its
+        leak."""
+        return now_s - self.started_s.get(leak.name, {}).get(task, leak.created_at_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a choice of victims looks at."""
+
+    yard: Yard
+    ledger: Ledger
+    runs: Runs
+    tiers: Sequence[Tier]
+    now_s: float
+
+    @property
+    def preemptible(self) -> set[str]:
+        return {tier.name for tier in self.tiers if tier.preemptible}
+
+
+def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str, Tasks]:
+    """Tasks to stop, by leak, for the groups that found no room, which are in order."""
+    lanes = {place: Lane(place, scene, promise_s) for place in range(len(scene.yard.lanes))}
+    stopped: dict[str, Tasks] = defaultdict(Tasks)
+    left = MOST_STOPPED
+    for group in blocked:
+        ranking = scene.yard.ranking(group)
+        waited_s = scene.now_s - group.queued_at_s
+        suitable = [lanes[int(place)] for place in ranking.order]
+        short = len(group.waiting)
+        for lane in suitable:
+            short -= lane.promise(ranking.each, short, promise_s - waited_s)
+        for _ in range(max(0, short)):
+            found = cheapest(suitable, ranking.each)
+            if found is None or left <= 0:
+                break
+            for victim in found:
+                stopped[victim.leak].add(victim.task)
+            left -= len(found)
+    return dict(stopped)
+
+
+def cheapest(lanes: Sequence[Lane], each: Amount) -> tuple[Victim, ...] | None:
+    """The victims of the lane where one more task costs least; they are taken out of it."""
+    offers = [
+        (sum(victim.loss for victim in offer), lane.place, lane, offer)
+        for lane in lanes
+        if (offer := lane.offer(each)) is not None
+    ]
+    if not offers:
+        return None
+    *_, lane, offer = min(offers, key=lambda found: found[:2])
+    lane.accept(each, offer)
+    return offer
+
+
+class Lane:
+    """A lane as the choice goes on: what is or comes free, and who could be stopped."""
+
+    def __init__(self, place: int, scene: Scene, promise_s: float) -> None:
+        self.place = place
+        self.scene = scene
+        self.promise_s = promise_s
+        use = scene.ledger.lanes.get(scene.yard.lanes[place].name)
+        self.entries = list(use.entries.values()) if use else []
+        total = Amount().plus(one_of(scene.yard, place), int(scene.yard.instances[place]))
+        self.free = total.plus(use.amount.bare if use else Amount(), -1)
+        for entry in self.entries:
+            stopping = scene.runs.stopping.get(entry.leak.name)
+            if stopping:
+                self.free = self.free.plus(entry.each.bare, len(stopping & entry.leak.open))
+        self._ends: list[tuple[float, Entry]] | None = None
+        self._victims: list[Victim] | None = None
+
+    def promise(self, each: Amount, most: int, within_s: float) -> int:
+        """Tasks that will find room in time by themselves; their room is taken."""
+        free = self.free
+        for end_s, entry in self.ends():
+            if end_s > within_s:
+                break
+            free = free.plus(entry.each.bare, entry.open)
+        count = each.times_into(free, most)
+        self.free = self.free.plus(each, -count)
+        return count
+
+    def ends(self) -> list[tuple[float, Entry]]:
+        if self._ends is None:
+            now_s = self.scene.now_s
+            ends = [(remaining_s(entry.leak, now_s), entry) for entry in self.entries]
+            self._ends = sorted(ends, key=lambda end: (end[0], end[1].leak.leak_id))
+        return self._ends
+
+    def victims(self) -> list[Victim]:
+        """Who could be stopped here, the cheapest first."""
+        if self._victims is None:
+            found = [victim for entry in self.entries for victim in self._of(entry)]
+            self._victims = sorted(found, key=lambda one: (one.loss, one.leak, one.task))
+        return self._victims
+
+    def _of(self, entry: Entry) -> Iterator[Victim]:
+        leak, scene = entry.leak, self.scene
+        if leak.tier not in scene.preemptible:
+            return
+        kept = CHECKPOINT_LOSS if leak.job.tags and hints_of(leak.job).checkpoints else 1.0
+        worth = kept * (entry.each.nusd or entry.each.share(scene.yard.fleet))
+        stopping = scene.runs.stopping.get(leak.name, Tasks())
+        for task in leak.open - stopping - leak.cancelling:
+            done_s = scene.runs.elapsed_s(leak, task, scene.now_s) if task in leak.running else 0.0
+            yield Victim(worth * done_s, leak.name, task, entry.each.bare)
+
+    def offer(self, each: Amount) -> tuple[Victim, ...] | None:
+        """Who would go so that one more task fits; None where that is not enough."""
+        free, going = self.free, []
+        for victim in self.victims():
+            if each.within(free):
+                break
+            going.append(victim)
+            free = free.plus(victim.frees)
+        if not each.within(free):
+            return None
+        for victim in reversed(tuple(going)):  # the dearest first: was it needed after all?
+            if each.within(free.plus(victim.frees, -1)):
+                going.remove(victim)
+                free = free.plus(victim.frees, -1)
+        return tuple(going)
+
+    def accept(self, each: Amount, offer: Sequence[Victim]) -> None:
+        gone = set(offer)
+        self._victims = [victim for victim in self.victims() if victim not in gone]
+        for victim in offer:
+            self.free = self.free.plus(victim.frees)
+        self.free = self.free.plus(each, -1)
+
+
+def one_of(yard: Yard, place: int) -> Amount:
+    return Amount(*map(int, yard.one[place]))

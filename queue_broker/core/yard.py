@@ -1,0 +1,107 @@
+"""The lanes as arrays, and which of them suit a task: what stays from pass to pass. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from packer.triage import Host, suits, unplaceable
+from queue_broker.core.amounts import Amount, amount, priced
+from queue_broker.core.demands import given, to_demand, traits_of
+from queue_broker.records import Group, Lane
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+#: What decides where a task can go: tasks with one key are interchangeable here.
+Key = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Yard:
+    """L lanes; `one` (L x 3) holds an instance's thousandths of a vCPU, MiB and GPUs."""
+
+    lanes: tuple[Lane, ...]
+    one: Ints
+    instances: Ints
+    fleet: Amount
+    places: dict[str, int]
+    _rankings: dict[Key, Ranking] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, lanes: Sequence[Lane]) -> Yard:
+        shapes = [amount(lane.shape)[:3] for lane in lanes]
+        total = Amount()
+        for lane in lanes:
+            one = amount(lane.shape)._replace(nusd=round(lane.price_usd_hour * 1e9))
+            total = total.plus(one, lane.instances)
+        return cls(
+            lanes=tuple(lanes),
+            one=np.array(shapes, dtype=np.int64).reshape(len(lanes), 3),
+            instances=np.array([lane.instances for lane in lanes], dtype=np.int64),
+            fleet=total,
+            places={lane.name: place for place, lane in enumerate(lanes)},
+        )
+
+    def renewed(self, lanes: Sequence[Lane]) -> Yard:
+        """The yard of these lanes: this one, where no more than their state changed."""
+        if len(lanes) == len(self.lanes) and all(map(alike, lanes, self.lanes)):
+            return self
+        return Yard.of(lanes)
+
+    def ranking(self, group: Group) -> Ranking:
+        key = shape_key(group)
+        found = self._rankings.get(key)
+        if found is None:
+            found = self._rankings[key] = rank(self.lanes, group)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The lanes that could ever hold such a task, the cheapest for it first; `dearest` is what it
+    costs an hour, in billionths of a dollar, on the last. `never` says why there is none."""
+
+    order: Ints
+    each: Amount
+    dearest: int
+    never: str = ""
+
+    @property
+    def priced(self) -> Amount:
+        """What a task holds at the most, money included."""
+        return self.each._replace(nusd=self.dearest)
+
+
+def alike(one: Lane, other: Lane) -> bool:
+    return one is other or replace(one, running=None, closed=None) == replace(
+        other, running=None, closed=None
+    )
+
+
+def shape_key(group: Group) -> Key:
+    asked = group.job.resources
+    return given(group), asked.arch, asked.gpu_model, asked.gpu_memory_mib
+
+
+def rank(lanes: Sequence[Lane], group: Group) -> Ranking:
+    """A lane costs a task its dominant part of an instance; among equals the tighter instance goes
+    first, so that large ones stay whole for large tasks; then the name, which is a total order."""
+    shape, demand = given(group), to_demand(group, 1)
+    fitting = sorted(
+        (priced(shape, lane.shape, lane.price_usd_hour).nusd, lane.shape, lane.name, place)
+        for place, lane in enumerate(lanes)
+        if shape.fits(lane.shape) and suits(demand, traits_of(lane))
+    )
+    if fitting:
+        order = np.array([place for *_, place in fitting], dtype=np.int64)
+        return Ranking(order, amount(shape), fitting[-1][0])
+    hosts = [
+        Host(lane.name, lane.shape, traits_of(lane), True, lane.price_usd_hour) for lane in lanes
+    ]
+    refused = unplaceable(demand, hosts)
+    never = f"{refused.reason.value}: {refused.detail}" if refused else "no lane suits it"
+    return Ranking(np.zeros(0, dtype=np.int64), amount(shape), 0, never)

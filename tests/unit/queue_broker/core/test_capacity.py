@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+
+from headgate.resources import Resources
+from queue_broker.core.amounts import Amount
+from queue_broker.core.capacity import Board, reserve_in
+from queue_broker.core.ledger import Ledger, remaining_s
+from queue_broker.core.yard import Yard
+from queue_broker.records import Lane, Leak, Tasks
+from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
+
+
+def board_of(lanes: list[Lane], leaks: list[Leak]) -> tuple[Board, Ledger]:
+    ledger = Ledger.of(leaks, lanes)
+    return Board.of(Yard.of(lanes), lanes, ledger, {}), ledger
+
+
+def room(board: Board, each: Amount, *, cold: bool = True) -> list[int]:
+    places = np.arange(len(board.yard.lanes))
+    return [int(count) for count in board.fits(each, places, cold=cold)]
+
+
+ONE = Amount(mcpu=1_000, mib=1_024)
+
+
+def test_an_empty_lane_holds_what_its_instances_hold() -> None:
+    board, _ = board_of([a_lane(vcpu=4, instances=3)], [])
+    assert room(board, ONE) == [12]
+    assert room(board, Amount(mcpu=3_000, mib=1)) == [3]
+
+
+def test_a_lane_in_use_has_the_rest_of_the_instance_and_the_empty_ones() -> None:
+    board, _ = board_of([a_lane(instances=3)], [a_leak(1, a_group(1, tasks=5))])
+    assert room(board, ONE) == [7]
+    assert room(board, Amount(mcpu=4_000, mib=1)) == [1]
+
+
+def test_an_overfull_lane_holds_nothing_more() -> None:
+    board, _ = board_of([a_lane()], [a_leak(1, a_group(1, tasks=9))])
+    assert room(board, ONE) == [0]
+    assert board.all_free.mcpu == 0
+
+
+def test_only_what_runs_is_warm() -> None:
+    lane = a_lane(instances=3, price_usd_hour=1.0, running=2)
+    board, _ = board_of([lane], [])
+    assert room(board, ONE, cold=False) == [8]
+
+
+def test_where_nobody_says_what_runs_only_a_lane_that_costs_nothing_is_warm() -> None:
+    lanes = [a_lane("free"), a_lane("priced", price_usd_hour=1.0)]
+    board, _ = board_of(lanes, [])
+    assert room(board, ONE, cold=False) == [4, 0]
+
+
+def test_the_head_fits_when_enough_has_ended() -> None:
+    leaks = [
+        a_leak(1, a_group(1, tasks=2, runtime_s=50)),
+        a_leak(2, a_group(2, tasks=2, runtime_s=80)),
+    ]
+    board, ledger = board_of([a_lane()], leaks)
+    kept = reserve_in(Amount(mcpu=3_000, mib=1), 0, board, ledger, NOW_S)
+    assert kept is not None
+    assert kept.in_s == 80
+    assert kept.spare == Amount(mcpu=1_000, mib=16_383)
+
+
+def test_a_task_past_its_quantile_is_given_the_next_one() -> None:
+    leak = a_leak(1, a_group(1, runtime_s=100))
+    assert remaining_s(leak, NOW_S + 40) == 60
+    assert remaining_s(leak, NOW_S + 150) == 50
+    assert remaining_s(leak, NOW_S + 400) == 200
+
+
+def test_the_ledger_follows_leaks_that_come_change_and_go() -> None:
+    lanes = [a_lane(instances=9)]
+    first, second = a_leak(1, a_group(1, tasks=4)), a_leak(2, a_group(2, tasks=3, tenant="b"))
+    ledger = Ledger.of([first, second], lanes)
+    assert ledger.lanes["lane"].amount.mcpu == 7_000
+    partly = Leak(**{name: getattr(first, name) for name in first.__slots__} | {"open": Tasks([3])})
+    ledger.sync([partly], lanes)
+    assert ledger.lanes["lane"].amount.mcpu == 1_000
+    assert set(ledger.tenants) == {("sweep", "acme")}
+    ledger.sync([], lanes)
+    assert not ledger.tenants
+    assert not ledger.jobs
+    assert ledger.lanes["lane"].amount == Amount()
+
+
+def test_resources_too_small_for_whole_units_are_counted_exactly() -> None:
+    lanes = [a_lane()]
+    tenths = a_leak(1, a_group(1, tasks=3, vcpu=0.1))
+    ledger = Ledger.of([tenths], lanes)
+    assert ledger.lanes["lane"].amount.mcpu == 300
+    assert Resources(0.3) == Resources(0.1) * 3

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from headgate.resources import Resources
+from headgate.tenancy import DEFAULT_TIERS, Tenant, Tier
+from queue_broker.core.amounts import Amount
+from queue_broker.core.fairness import Debts, Past, price_s
+from queue_broker.core.ledger import Held
+from tests.unit.queue_broker.core.scenes import (
+    NOW_S,
+    a_group,
+    a_lane,
+    a_leak,
+    decided,
+    leaked,
+)
+
+PRODUCTION, INTERACTIVE, SWEEP = DEFAULT_TIERS
+
+
+def test_a_higher_tier_goes_first_whatever_its_age() -> None:
+    sweep = a_group(1, tasks=4, tier="sweep", queued_at_s=0)
+    production = a_group(2, tasks=4, tier="production", queued_at_s=9_999)
+    assert leaked(decided([sweep, production])) == {2: 4}
+
+
+def test_equal_tenants_share_equally() -> None:
+    groups = [a_group(1, tasks=100, tenant="a"), a_group(2, tasks=100, tenant="b")]
+    assert leaked(decided(groups, [a_lane(instances=4)])) == {1: 8, 2: 8}
+
+
+def test_a_tenant_of_three_times_the_weight_gets_three_times_as_much() -> None:
+    groups = [a_group(1, tasks=100, tenant="a"), a_group(2, tasks=100, tenant="b")]
+    tenants = [Tenant(name="a", weight=3), Tenant(name="b")]
+    assert leaked(decided(groups, [a_lane(instances=4)], tenants=tenants)) == {1: 12, 2: 4}
+
+
+def test_what_a_tenant_holds_already_counts() -> None:
+    holding = a_leak(1, a_group(9, tasks=8, tenant="a"))
+    groups = [a_group(1, tasks=100, tenant="a"), a_group(2, tasks=100, tenant="b")]
+    assert leaked(decided(groups, [a_lane(instances=4)], [holding])) == {2: 8}
+
+
+def test_the_dominant_resource_decides_as_in_the_paper_on_drf() -> None:
+    """Ghodsi et al. 2011, section 4.1: of <9, 18>, A with <1, 4> runs 3, and B with <3, 1> 2."""
+    groups = [
+        a_group(1, tasks=100, tenant="a", vcpu=1, memory_mib=4),
+        a_group(2, tasks=100, tenant="b", vcpu=3, memory_mib=1),
+    ]
+    assert leaked(decided(groups, [a_lane(vcpu=9, memory_mib=18)])) == {1: 3, 2: 2}
+
+
+def test_money_is_a_resource_of_its_own() -> None:
+    lanes = [
+        a_lane("cheap", price_usd_hour=0.1, running=1),
+        a_lane("dear", price_usd_hour=10.0, running=1, arch="arm64"),
+    ]
+    spender = a_leak(1, a_group(9, tasks=2, tenant="a"), lane="dear")
+    saver = a_leak(2, a_group(8, tasks=2, tenant="b"), lane="cheap")
+    groups = [
+        a_group(1, tasks=9, tenant="a", arch="x86_64"),
+        a_group(2, tasks=9, tenant="b", arch="x86_64"),
+    ]
+    assert leaked(decided(groups, lanes, [spender, saver])) == {2: 2}
+
+
+def test_organisations_share_first_and_their_users_within_them() -> None:
+    groups = [
+        a_group(1, tasks=100, tenant="physics/ada"),
+        a_group(2, tasks=100, tenant="biology/bob"),
+        a_group(3, tasks=100, tenant="biology/eve"),
+    ]
+    assert leaked(decided(groups, [a_lane(instances=4)])) == {1: 8, 2: 4, 3: 4}
+
+
+def test_an_idle_sibling_counts_for_its_organisation() -> None:
+    holding = a_leak(1, a_group(9, tasks=6, tenant="biology/idle"))
+    groups = [
+        a_group(1, tasks=100, tenant="physics/ada"),
+        a_group(2, tasks=100, tenant="biology/bob"),
+    ]
+    assert leaked(decided(groups, [a_lane(instances=4)], [holding])) == {1: 8, 2: 2}
+
+
+def test_who_had_much_lately_goes_after_who_had_little() -> None:
+    past = Past(half_life_s=600)
+    past.pass_time({("sweep", "a"): Held(Amount(mcpu=4_000), 4)}, Amount(mcpu=4_000), 600)
+    groups = [a_group(1, tasks=9, tenant="a"), a_group(2, tasks=9, tenant="b")]
+    assert leaked(decided(groups, past=past)) == {1: 1, 2: 3}
+
+
+def test_the_past_is_half_forgotten_after_a_half_life() -> None:
+    past = Past(half_life_s=600, average={("sweep", "a"): 0.5})
+    past.pass_time({}, Amount(mcpu=4_000), 600)
+    assert past.average == {("sweep", "a"): 0.25}
+
+
+def test_priority_decides_within_a_tenant() -> None:
+    groups = [a_group(1, tasks=4), a_group(2, tasks=4, priority=5)]
+    assert leaked(decided(groups)) == {2: 4}
+
+
+def test_an_old_group_overtakes_a_slightly_higher_priority() -> None:
+    groups = [
+        a_group(1, tasks=4, priority=0, queued_at_s=0),
+        a_group(2, tasks=4, priority=1, queued_at_s=7_300),
+    ]
+    assert leaked(decided(groups)) == {1: 4}
+
+
+def test_a_deadline_that_draws_near_goes_before_priority() -> None:
+    urgent = {"headgate:start-by": str(NOW_S + 60)}
+    groups = [a_group(1, tasks=4, priority=99), a_group(2, tasks=4, tags=urgent)]
+    assert leaked(decided(groups)) == {2: 4}
+
+
+def test_a_deadline_that_is_far_away_changes_nothing() -> None:
+    relaxed = {"headgate:start-by": str(NOW_S + 90_000)}
+    groups = [a_group(1, tasks=4, priority=99), a_group(2, tasks=4, tags=relaxed)]
+    assert leaked(decided(groups)) == {1: 4}
+
+
+def test_a_minimum_share_sends_one_task_first_once_its_debt_pays_for_it() -> None:
+    sweep, production = a_group(1, tasks=9), a_group(2, tasks=9, tier="production")
+    debts = Debts()
+    debts.accrue(DEFAULT_TIERS, {"sweep": 0.0, "production": 1.0}, passed_s=400)
+    assert leaked(decided([sweep, production], debts=debts)) == {1: 1, 2: 3}
+
+
+def test_a_debt_that_is_too_small_bends_nothing() -> None:
+    sweep, production = a_group(1, tasks=9), a_group(2, tasks=9, tier="production")
+    debts = Debts()
+    debts.accrue(DEFAULT_TIERS, {"sweep": 0.0, "production": 1.0}, passed_s=60)
+    assert leaked(decided([sweep, production], debts=debts)) == {2: 4}
+
+
+def test_paying_takes_the_price_off_the_debt() -> None:
+    debts = Debts({"sweep": 20.0})
+    decided([a_group(1, tasks=9), a_group(2, tasks=9, tier="production")], debts=debts)
+    assert debts.owed_s["sweep"] == 0.0
+
+
+def test_a_tier_on_more_than_its_share_is_owed_nothing() -> None:
+    debts = Debts()
+    debts.accrue(DEFAULT_TIERS, {"sweep": 0.06}, passed_s=100)
+    assert debts.owed_s == {"sweep": 0.0}
+
+
+def test_a_tier_without_work_forgets_its_debt() -> None:
+    debts = Debts({"sweep": 2.0})
+    debts.accrue(DEFAULT_TIERS, {}, passed_s=1)
+    assert debts.owed_s == {}
+
+
+def test_a_task_that_runs_for_days_is_saved_up_for_within_hours() -> None:
+    """Its price is of capacity, so that a minimum share does reach the longest task."""
+    from queue_broker.core.yard import Yard
+
+    fleet = Yard.of([a_lane()]).fleet
+    long_ = a_group(1, vcpu=4, runtime_s=172_800)
+    debts = Debts({"sweep": 600.0})
+    assert price_s(long_, fleet) == 600.0
+    assert debts.affords(SWEEP, 600.0) == 1
+
+
+def test_a_debt_does_not_grow_beyond_a_minute_of_the_share() -> None:
+    debts = Debts({"sweep": 1e6})
+    assert debts.affords(Tier(name="sweep", rank=2, min_share=0.05, promise_s=1), 0.1) == 30
+
+
+def test_shares_are_of_the_whole_fleet_whichever_lane_gives_them() -> None:
+    lanes = [a_lane("one"), a_lane("two")]
+    groups = [a_group(1, tasks=9, tenant="a"), a_group(2, tasks=9, tenant="b")]
+    assert leaked(decided(groups, lanes)) == {1: 4, 2: 4}
+
+
+def test_what_is_asked_of_resources_is_what_is_given() -> None:
+    decision = decided([a_group(1, vcpu=2, memory_mib=2048)])
+    assert decision.intents[0].allocation == Resources(2, 2048)

@@ -64,6 +64,26 @@ def postgres_url(postgres: Server, postgres_database: str) -> str:
     return postgres.url(postgres_database)
 
 
+@pytest.fixture
+def empty_postgres_url(postgres: Server) -> Iterator[str]:
+    """A database with nothing in it, not even tables."""
+    name = postgres.create()
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'new' / 'headgate.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """A new database of each kind."""
+    url: str = request.getfixturevalue(f"empty_{request.param}_url")
+    return url
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest) -> str:
     """A fresh, migrated database of each kind."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,23 +22,10 @@ from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import JobId
 from tests.contract.stores import check_books, leak_all, make_runnable
 from tests.factories import START_S, a_job, a_sweep, an_estimate, ends
-from tests.postgres import Server
 
 VERSIONS = sorted(
     path.name.partition("_")[0] for path in (migrate.MIGRATIONS / "versions").glob("[0-9]*.py")
 )
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database with nothing in it, not even tables."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'new' / 'headgate.db'}"
-        return
-    server: Server = request.getfixturevalue("postgres")
-    name = server.create()
-    yield server.url(name)
-    server.drop(name)
 
 
 def test_migrations_arrive_at_the_schema(empty_url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
 
 from sqlalchemy import Connection, text
 
@@ -198,6 +199,12 @@ class SqlStore:
     def close(self) -> None:
         self.resign()
         self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def ask(connection: Connection) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from headgate.errors import Forbidden, HeadgateError, Throttled, Unauthorized
 from queue_broker.ports import UpstreamRefused
 
-
 #: Of a value that is refused, so many characters are shown.
 MOST_SHOWN = 80
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from queue_broker.settings import is_loopback
+from queue_broker.wire import logs, router
 from queue_broker.wire.keys import Gatekeeper
-from queue_broker.wire.router import router
 from queue_broker.wire.service import Wire
 
 
@@ -15,4 +15,5 @@ def mount(app: FastAPI, wire: Wire) -> None:
     settings = wire.settings
     open_ = not settings.tokens and is_loopback(settings.host)
     gatekeeper = Gatekeeper(wire.shelf, wire.clock, open_)
-    app.include_router(router(wire, gatekeeper))
+    app.include_router(router.router(wire, gatekeeper))
+    app.include_router(logs.router(wire, gatekeeper))

@@ -6,36 +6,28 @@ without AWS everything else) or it is handed on to AWS as it is.
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
-from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from headgate.errors import HeadgateError
 from queue_broker.wire import (
     definitions,
     jobs,
     policies,
     queues,
-    sigv4,
     stopping,
     submit,
     tags,
 )
 from queue_broker.wire.check import checked
-from queue_broker.wire.faults import Fault, refused, to_fault
+from queue_broker.wire.faults import Fault, refused
+from queue_broker.wire.frame import framed, parsed, place_of, read, token
 from queue_broker.wire.keys import Gatekeeper
-from queue_broker.wire.limits import MAX_BODY_BYTES, MAX_SUBMIT_BYTES
+from queue_broker.wire.limits import MAX_SUBMIT_BYTES
 from queue_broker.wire.model import Operation, operations
-from queue_broker.wire.names import Place, parts
+from queue_broker.wire.names import parts
 from queue_broker.wire.service import Answer, Call, Handler, Wire
-
-log = logging.getLogger(__name__)
 
 SUBMIT = "SubmitJob"
 #: The broker's own, whatever stands behind it.
@@ -98,12 +90,7 @@ class Endpoints:
         self._known: dict[tuple[str, str], Endpoint] = {}
 
     async def answer(self, request: Request) -> Response:
-        try:
-            return await self._find(request).answer(request)
-        except Fault as fault:
-            return wrong(fault, str(uuid4()))
-        except HeadgateError as error:
-            return wrong(to_fault(error), str(uuid4()))
+        return await framed(request, lambda: self._find(request).answer(request))
 
     def _find(self, request: Request) -> Endpoint:
         """`HeadgateError` without botocore, `Fault` where there is no such operation."""
@@ -128,42 +115,18 @@ class Endpoint:
         self._gatekeeper = gatekeeper
         self._operation = operation
 
-    async def answer(self, request: Request) -> Response:
-        request_id = str(uuid4())
-        try:
-            return ok(await self._run(request), request_id)
-        except Fault as fault:
-            return wrong(fault, request_id)
-        except HeadgateError as error:
-            return wrong(to_fault(error), request_id)
-        except Exception:
-            log.exception("a request failed", extra={"action": "wire_failed", "id": request_id})
-            return wrong(Fault("Internal failure", "ServerException", 500), request_id)
-
-    async def _run(self, request: Request) -> Answer:
-        raw = await self._read(request)
+    async def answer(self, request: Request) -> Answer:
+        raw = await read(request)
+        if self._operation.name == SUBMIT:
+            check_size(raw.body)
         caller = self._gatekeeper.caller(raw, changes=not self._operation.reads)
         given = members(self._operation, request, raw.body)
-        place = self._place(raw.headers)
+        place = place_of(raw.headers, self._wire.settings)
         call = Call(self._operation.name, given, caller, place, token(raw.headers))
         if call.operation == SUBMIT:
             definition = await self._definition(call)
             return await submit.submit(self._wire, call, definition)
         return await run_in_threadpool(dispatch, self._wire, call)
-
-    async def _read(self, request: Request) -> sigv4.Request:
-        body = await request.body() if length(request) <= MAX_BODY_BYTES else None
-        if body is None or len(body) > MAX_BODY_BYTES:
-            raise Fault(f"body: got more; allowed: at most {MAX_BODY_BYTES:,} bytes", status=413)
-        if self._operation.name == SUBMIT and len(body) > MAX_SUBMIT_BYTES:
-            got = -(-len(body) // 1024)
-            raise refused(
-                f"Job size must be less than {MAX_SUBMIT_BYTES // 1024} KiB, got {got} KiB"
-            )
-        target = request.scope["raw_path"].decode("ascii", "replace")
-        if query := request.scope["query_string"].decode("ascii", "replace"):
-            target += f"?{query}"
-        return sigv4.Request(request.method, target, dict(request.headers), body)
 
     async def _definition(self, call: Call) -> Answer:
         """Read here from the broker's own shelf; AWS is far, and must not hold up the others."""
@@ -171,13 +134,11 @@ class Endpoint:
             return submit.definition_of(self._wire, call)
         return await run_in_threadpool(submit.definition_of, self._wire, call)
 
-    def _place(self, headers: Mapping[str, str]) -> Place:
-        """The Region is the one that the client signed for."""
-        settings = self._wire.settings
-        _, _, credential = headers.get("authorization", "").partition("Credential=")
-        scope = credential.partition(",")[0].split("/")
-        region = scope[2] if len(scope) == 5 and scope[2] else settings.aws_region
-        return Place(region, settings.aws_account)
+
+def check_size(body: bytes) -> None:
+    if len(body) > MAX_SUBMIT_BYTES:
+        got = -(-len(body) // 1024)
+        raise refused(f"Job size must be less than {MAX_SUBMIT_BYTES // 1024} KiB, got {got} KiB")
 
 
 def dispatch(wire: Wire, call: Call) -> Answer:
@@ -198,11 +159,6 @@ def is_job(call: Call) -> bool:
     return parts(call.get("resourceArn"))[0] == tags.JOB
 
 
-def length(request: Request) -> int:
-    declared = request.headers.get("content-length", "0")
-    return int(declared) if declared.isdecimal() else 0
-
-
 def members(operation: Operation, request: Request, body: bytes) -> dict[str, Any]:
     """The operation's input: members of the path, of the query, and of the JSON body; checked."""
     if operation.takes is None:
@@ -218,44 +174,3 @@ def members(operation: Operation, request: Request, body: bytes) -> dict[str, An
             given[name] = values if member.type_name == "list" else values[0]
     found: dict[str, Any] = checked(operation.takes, given)
     return found
-
-
-def parsed(body: bytes) -> Mapping[str, Any]:
-    if not body:
-        return {}
-    try:
-        given = json.loads(body, parse_constant=no_number)
-    except (ValueError, RecursionError) as error:
-        words = f"body: got no JSON ({error}); allowed: a JSON object"
-        raise Fault(words, "SerializationException") from error
-    if not isinstance(given, dict):
-        raise Fault("body: got no object; allowed: a JSON object", "SerializationException")
-    return given
-
-
-def no_number(word: str) -> float:
-    raise ValueError(f"{word} is not JSON")
-
-
-def token(headers: Mapping[str, str]) -> str | None:
-    """The same for every try of one call: AWS's SDKs number their calls, other clients sign them.
-
-    So an SDK that lost an answer and tries again gets the job that it had submitted already.
-    """
-    call = headers.get("amz-sdk-invocation-id") or headers.get("authorization")
-    return f"wire-{blake2b(call.encode(), digest_size=16).hexdigest()}" if call else None
-
-
-def ok(answer: Answer, request_id: str) -> Response:
-    return respond(answer, 200, {"x-amzn-requestid": request_id})
-
-
-def wrong(fault: Fault, request_id: str) -> Response:
-    """As botocore and the other SDKs parse it: the code in a header, the words in the body."""
-    headers = {"x-amzn-requestid": request_id, "x-amzn-errortype": fault.code}
-    return respond({"message": fault.words(request_id)}, fault.status, headers)
-
-
-def respond(body: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> Response:
-    content = json.dumps(body, separators=(",", ":")).encode()
-    return Response(content, status, headers, media_type="application/json")

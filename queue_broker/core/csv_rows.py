@@ -16,7 +16,8 @@ import pyarrow.csv as pcsv
 
 from headgate.errors import InvalidInput
 
-BLOCK_BYTES = 4 << 20
+#: Arrow's reader keeps some 32 blocks in hand.
+BLOCK_BYTES = 1 << 20
 #: Up to 18 digits, which are sure to fit 64 bits.
 WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
 NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"

@@ -41,15 +41,16 @@ def read_ndjson(file: BinaryIO) -> Iterator[pa.RecordBatch]:
 
 
 def blocks(file: BinaryIO) -> Iterator[bytes]:
-    """The file cut after line ends. No block is blank."""
+    """The file cut at line ends. No block is blank."""
     rest = b""
     while piece := file.read(BLOCK_BYTES):
-        head, newline, tail = (rest + piece).rpartition(b"\n")
-        if len(tail) > MAX_ROW_BYTES:
-            raise InvalidInput.of("table", tail[:80], f"rows of at most {MAX_ROW_BYTES:,} bytes")
-        rest = tail
-        if newline and head.strip():
-            yield head
+        block, _, rest = (rest + piece).rpartition(b"\n")
+        if len(rest) > MAX_ROW_BYTES:
+            raise InvalidInput.of("table", rest[:80], f"rows of at most {MAX_ROW_BYTES:,} bytes")
+        if len(piece) < BLOCK_BYTES:  # the end: its last line may have no line end
+            block, rest = block + b"\n" + rest, b""
+        if block.strip():
+            yield block
     if rest.strip():
         yield rest
 

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.job import Job
+from headgate.sweep import Grid
+from queue_broker.core import tables
+from queue_broker.core.parameters import Parameters, grid_columns
+from queue_broker.core.tables import Format, batches, chunks
+from queue_broker.records import Chunk, JobId, Submission, Table
+
+JOB = Job(name="train", command=("true",), parameters={"lr": 9, "seed": 1})
+
+
+class Shelf:
+    """A reader of one table's chunks, that counts how often it is asked."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        content = "\n".join(map(json.dumps, rows)).encode()
+        self.kept = list(chunks(batches(io.BytesIO(content), Format.NDJSON)))
+        self.asked = 0
+
+    def chunk(self, job_id: JobId, task: int) -> Chunk:
+        self.asked += 1
+        return next(one for one in self.kept if one.first <= task < one.first + one.rows)
+
+    def chunks(self, job_id: JobId) -> Iterator[Chunk]:
+        return iter(self.kept)
+
+
+def a_record(source: Grid | Table, size: int = 10, job_id: str = "sweep") -> Submission:
+    return Submission(JobId(job_id), JOB, "acme", "sweep", 0.0, "", size, True, source)
+
+
+def of_shelf(shelf: Shelf | None, kept: int = 8) -> Parameters:
+    return Parameters(shelf, kept)  # type: ignore[arg-type]  # the part that is used
+
+
+@pytest.fixture
+def tens(monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """100 rows in chunks of 10."""
+    monkeypatch.setattr(tables, "CHUNK_ROWS", 10)
+    return Shelf([{"lr": at / 10, "kind": f"k{at % 3}"} for at in range(100)])
+
+
+def test_a_grids_values_go_over_the_templates() -> None:
+    record = a_record(Grid(axes={"lr": (0.1, 0.2), "depth": (3, 4)}))
+
+    assert of_shelf(None).of(record, 2) == {"lr": 0.2, "seed": 1, "depth": 3}
+
+
+def test_tasks_told_apart_by_index_have_the_templates_parameters() -> None:
+    assert of_shelf(None).of(a_record(Table.NONE), 7) == JOB.parameters
+    assert of_shelf(None).columns(a_record(Table.NONE)) is None
+
+
+def test_a_tables_row_goes_over_the_templates(tens: Shelf) -> None:
+    assert of_shelf(tens).of(a_record(Table.CHUNKS), 57) == {"lr": 5.7, "seed": 1, "kind": "k0"}
+
+
+def test_neighbours_are_read_from_the_chunk_at_hand(tens: Shelf) -> None:
+    parameters = of_shelf(tens)
+
+    for task in range(100):
+        parameters.of(a_record(Table.CHUNKS), task)
+
+    assert tens.asked == 10
+
+
+def test_only_the_chunks_last_used_are_kept(tens: Shelf) -> None:
+    parameters = of_shelf(tens, kept=2)
+
+    for task in (0, 10, 0, 20, 0, 10):
+        parameters.of(a_record(Table.CHUNKS), task)
+
+    assert tens.asked == 4  # 10 was the one that had to go for 20
+
+
+def test_two_sweeps_do_not_share_chunks(tens: Shelf) -> None:
+    parameters = of_shelf(tens)
+
+    parameters.of(a_record(Table.CHUNKS), 0)
+    parameters.of(a_record(Table.CHUNKS, job_id="another"), 0)
+
+    assert tens.asked == 2
+
+
+def test_a_tables_columns_are_put_together(tens: Shelf) -> None:
+    columns = of_shelf(tens).columns(a_record(Table.CHUNKS, 100))
+
+    assert columns is not None
+    assert columns["lr"].dtype == np.float64
+    np.testing.assert_allclose(columns["lr"], np.arange(100) / 10)
+    assert list(columns["kind"][:4]) == ["k0", "k1", "k2", "k0"]
+
+
+def test_a_column_of_mixed_kinds_is_one_of_objects() -> None:
+    shelf = Shelf([{"v": 1}, {"v": "sqrt"}, {"v": None}])
+
+    columns = of_shelf(shelf).columns(a_record(Table.CHUNKS, 3))
+
+    assert columns is not None
+    assert list(columns["v"]) == [1, "sqrt", None]
+
+
+AXES = st.dictionaries(
+    st.sampled_from("abcd"),
+    st.lists(st.integers(-9, 9) | st.text(max_size=2) | st.none(), min_size=1, max_size=4),
+    min_size=1,
+)
+
+
+@given(AXES)
+@settings(max_examples=60, deadline=None)
+def test_a_grids_columns_say_what_its_tasks_say(axes: dict[str, list[Any]]) -> None:
+    grid = Grid(axes={name: tuple(values) for name, values in axes.items()})
+
+    columns = grid_columns(grid)
+
+    assert {len(column) for column in columns.values()} == {grid.size}
+    for index, task in enumerate(grid.tasks()):
+        assert {name: column[index] for name, column in columns.items()} == task
+
+
+def test_numbers_of_a_grid_are_numbers() -> None:
+    axes: dict[str, Any] = {"n": (1, 2), "x": (0.5,), "on": (True, False), "m": (1, "a")}
+
+    columns = grid_columns(Grid(axes=axes))
+
+    assert [columns[name].dtype.kind for name in ("n", "x", "on", "m")] == ["i", "f", "b", "O"]
+
+
+def test_an_integer_beyond_64_bits_keeps_its_value() -> None:
+    axes: dict[str, Any] = {"n": (1, 2**70)}
+
+    columns = grid_columns(Grid(axes=axes))
+
+    assert columns["n"][1] == 2**70

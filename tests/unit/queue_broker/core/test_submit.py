@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.errors import Forbidden, InvalidInput
+from headgate.job import Dependency, Job
+from headgate.sweep import Grid, Sweep
+from headgate.tenancy import Tenant
+from queue_broker.core.group_commit import GroupCommit
+from queue_broker.core.submit import Caller, Submitter, ancestors, new_job_id
+from queue_broker.records import Table
+from queue_broker.settings import QueueRule, Settings
+
+JOB = Job(name="train", command=("python", "train.py"), client_token="t")
+ANYBODY = Caller()
+
+
+class People:
+    """The part of the store that knows tenants."""
+
+    def __init__(self, *known: Tenant) -> None:
+        self.known = known
+
+    def tenants(self) -> list[Tenant]:
+        return list(self.known)
+
+
+def a_submitter(*known: Tenant, **rules: object) -> Submitter:
+    people = People(*known)
+    return Submitter(
+        Settings(**rules),  # type: ignore[arg-type]
+        people,  # type: ignore[arg-type]  # the part that is used
+        GroupCommit(people),  # type: ignore[arg-type]
+        lambda: 1_700_000_000.0,
+    )
+
+
+def test_a_job_is_one_task_without_an_index() -> None:
+    submission = a_submitter().prepare(JOB, ANYBODY)
+
+    assert (submission.size, submission.array, submission.parameters) == (1, False, Table.NONE)
+    assert submission.submitted_at_s == 1_700_000_000.0
+
+
+def test_a_grid_is_kept_as_its_axes() -> None:
+    grid = Grid(axes={"lr": (0.1, 0.2), "depth": (1, 2, 3)})
+
+    submission = a_submitter().prepare(Sweep(job=JOB, grid=grid), ANYBODY)
+
+    assert (submission.size, submission.array, submission.parameters) == (6, True, grid)
+
+
+def test_the_tier_is_the_jobs_own_or_its_queues_or_what_its_kind_gets() -> None:
+    submitter = a_submitter(queues={"nightly": QueueRule(tier="production")})
+
+    def tier(work: Job | Sweep) -> str:
+        return submitter.prepare(work, ANYBODY).tier
+
+    assert tier(JOB) == "interactive"
+    assert tier(Sweep(job=JOB, size=2)) == "sweep"
+    assert tier(JOB.model_copy(update={"queue": "nightly"})) == "production"
+    assert tier(JOB.model_copy(update={"queue": "nightly", "tier": "sweep"})) == "sweep"
+
+
+@pytest.mark.parametrize(
+    ("caller", "wanted", "tenant"),
+    [
+        (None, None, "default"),
+        (None, "acme", "acme"),
+        ("acme", None, "acme"),
+        ("acme", "acme", "acme"),
+        ("house", "acme", "acme"),
+    ],
+)
+def test_the_tenant_is_the_callers_or_one_below_it(
+    caller: str | None, wanted: str | None, tenant: str
+) -> None:
+    submitter = a_submitter(Tenant(name="acme", parent="house"))
+
+    job = JOB.model_copy(update={"tenant": wanted})
+
+    assert submitter.prepare(job, Caller(caller)).tenant == tenant
+
+
+def test_nobody_submits_on_anothers_bill() -> None:
+    submitter = a_submitter(Tenant(name="acme", parent="house"))
+
+    with pytest.raises(Forbidden, match="of tenant 'acme', not of 'rival'"):
+        submitter.prepare(JOB.model_copy(update={"tenant": "rival"}), Caller("acme"))
+
+
+def test_tenants_drawn_in_a_circle_do_not_hang_the_broker() -> None:
+    assert ancestors("a", {"a": "b", "b": "c", "c": "a"}) == {"a", "b", "c"}
+
+
+def test_a_sequential_sweep_may_wait_for_itself() -> None:
+    itself = (Dependency(job_id="self", type="SEQUENTIAL"),)
+    job = JOB.model_copy(update={"depends_on": itself})
+
+    assert a_submitter().prepare(Sweep(job=job, size=3), ANYBODY).job.depends_on == itself
+
+
+@pytest.mark.parametrize("name", ["self", "train"])
+def test_a_job_does_not_wait_for_itself(name: str) -> None:
+    job = JOB.model_copy(update={"depends_on": (Dependency(job_id=name),)})
+
+    with pytest.raises(InvalidInput, match=f"depends_on.0.job_id: got '{name}'"):
+        a_submitter().prepare(job, ANYBODY)
+
+
+def test_the_digest_tells_two_requests_apart_and_not_two_tries() -> None:
+    submitter = a_submitter()
+
+    def digest(work: Job | Sweep) -> str:
+        return submitter.prepare(work, ANYBODY).digest
+
+    other = JOB.model_copy(update={"priority": 1})
+    works = (
+        JOB,
+        other,
+        Sweep(job=JOB, size=2),
+        Sweep(job=JOB, size=3),
+        Sweep(job=JOB, grid=Grid(axes={"a": (1, 2)})),
+        Sweep(job=JOB, grid=Grid(axes={"a": (1, 3)})),
+    )
+    assert digest(JOB) == digest(JOB.model_copy(update={"client_token": "another"}))
+    assert len({digest(work) for work in works}) == len(works)
+
+
+@given(st.lists(st.integers(0, 2**40), min_size=2, max_size=20, unique=True))
+@settings(max_examples=50)
+def test_ids_sort_by_time(stamps_ms: list[int]) -> None:
+    ids = [new_job_id(stamp / 1000) for stamp in sorted(stamps_ms)]
+
+    # Floats may round a stamp down by a millisecond, and neighbours then share one.
+    assert [one[:13] for one in ids] == sorted(one[:13] for one in ids)
+
+
+def test_ids_are_uuids_of_version_7() -> None:
+    one = UUID(new_job_id(time.time()))
+
+    assert (one.version, one.variant) == (7, "specified in RFC 4122")
+    assert len({new_job_id(0) for _ in range(1000)}) == 1000

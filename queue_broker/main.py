@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -254,7 +254,9 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         application(broker), log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
-    Server(config, broker).run(sockets=[listener])
+    # Uvicorn raises the signal again once all is stopped; a stop that was asked for is no error.
+    with suppress(KeyboardInterrupt):
+        Server(config, broker).run(sockets=[listener])
 
 
 class Server(uvicorn.Server):

@@ -19,7 +19,7 @@ from headgate.views import TaskView
 
 ALGORITHMS = ("naive_bayes", "ridge", "centroid", "tree", "forest", "boosting")
 #: The second round asks for sizes that the first has not seen.
-SIZES = ((0.0, 1.0, 2.0, 3.0, 3.5, 4.0, 4.5), (0.5, 1.5, 2.5, 2.8, 3.2, 3.7, 4.2))
+SIZES = ((0.0, 1.0, 2.0, 3.0, 4.0, 4.5), (0.5, 1.5, 2.5, 3.2, 3.7, 4.2))
 SEEDS = (0, 1)
 #: One template for all tasks, so a person asks for what the largest could need, and then some.
 ASKED = ResourceRequest(vcpu=2, memory_mib=4096)

@@ -115,14 +115,17 @@ class Timeline:
             self._widen()
 
     def cumulative(self) -> list[Moment]:
-        """Nothing at the first bucket's start, then the sums up to each bucket's end."""
-        total = Sums()
-        moments = [Moment(min(self.buckets) * self.width_s, 0.0, 0.0, 0.0)] if self.buckets else []
+        """The sums at the start and end of every stretch of buckets, and at each end between."""
+        total, moments = Sums(), []
         for number in sorted(self.buckets):
+            if number - 1 not in self.buckets:  # so that an idle night is drawn flat, not as a ramp
+                moments.append(self._moment(number, total))
             total += self.buckets[number]
-            at_s = (number + 1) * self.width_s
-            moments.append(Moment(at_s, total.asked, total.given, total.used))
+            moments.append(self._moment(number + 1, total))
         return moments
+
+    def _moment(self, number: int, total: Sums) -> Moment:
+        return Moment(number * self.width_s, total.asked, total.given, total.used)
 
     def _bucket(self, number: int) -> Sums:
         return self.buckets.setdefault(number, Sums())

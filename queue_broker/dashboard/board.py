@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from queue_broker.core.forecast import Forecaster
     from queue_broker.core.insights import Insights
     from queue_broker.ports import Clock
+    from queue_broker.records import Lane
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +42,19 @@ class Board:
     _lock: Lock = field(default_factory=Lock)
 
     def follow(self, budget_s: float = CATCH_UP_S) -> None:
-        """Count what ended since the last visit, for about `budget_s` at the most."""
+        """Count what ended since the last visit: one batch at least, then for about `budget_s`."""
         until_s = time.monotonic() + budget_s
         with self._lock:
             lanes = self.insights.engine.lanes()
-            self.behind = True
-            while self.behind and time.monotonic() < until_s:
-                store = self.insights.store
-                observations, self._cursor = store.observations(self._cursor, BATCH)
-                self.scoreboard.add(observations, lanes)
-                self.behind = len(observations) >= BATCH
+            while self._count_batch(lanes) and time.monotonic() < until_s:
+                pass
+
+    def _count_batch(self, lanes: Sequence[Lane]) -> bool:
+        """Whether there may be more."""
+        observations, self._cursor = self.insights.store.observations(self._cursor, BATCH)
+        self.scoreboard.add(observations, lanes)
+        self.behind = len(observations) >= BATCH
+        return self.behind
 
     def look(self, at: Callable[[Scoreboard], T]) -> T:
         """What `at` makes of the scoreboard while nobody changes it."""

@@ -57,7 +57,6 @@ def scatter(points: Sequence[Point], words: Words) -> dict[str, Any]:
     values = [x / words.divisor for point in points for x in (point.predicted, point.actual)]
     return {
         "unit": words.unit,
-        "log": True,
         "line": limits(values),
         "families": list(families),
         "points": dict(by_source),

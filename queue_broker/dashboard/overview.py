@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from headgate.estimate import Source
 from headgate.lifecycle import IN_FLIGHT, WAITING, State
 from headgate.resources import Resources
 from headgate.views import BacklogView, Held, JobView
@@ -19,6 +20,9 @@ from queue_broker.records import Lane, Leak
 MOST_JOBS, MOST_HELD, MOST_QUEUES, MOST_LANES = 15, 12, 12, 8
 #: States of unfinished tasks, in the order of their life.
 UNFINISHED = tuple(state for state in State if state in WAITING | IN_FLIGHT)
+
+#: The sources that predict; the others pass on what they were told.
+PREDICTED = frozenset({Source.MODEL.value, Source.FAMILY.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +225,9 @@ def tiles(
         Tile(
             "Model in use",
             model.version or "none",
-            f"trained on {model.rows:,} attempts" if model.rows else "history and requests speak",
+            f"trained on {wording.attempts(model.rows)}"
+            if model.rows
+            else "history and requests speak",
         ),
     ]
 
@@ -239,29 +245,33 @@ def saved_tile(board: Scoreboard) -> Tile:
 
 
 def bound_tiles(accuracy: Sequence[Accuracy]) -> list[Tile]:
-    """Coverage and error of memory, over all sources."""
+    """Coverage and error of memory: of the predictions, and of requests while there are none."""
     rows = [row for row in accuracy if row.target == "memory_mib"]
-    tasks = sum(row.tasks for row in rows)
+    predicted = [row for row in rows if row.source in PREDICTED]
+    tasks = sum(row.tasks for row in predicted or rows)
     if not tasks:
         nothing = "no measured task yet"
         return [
             Tile("Within the 95 % bound", wording.NOTHING, nothing),
             Tile("Memory error", wording.NOTHING, nothing),
         ]
-    covered = sum(row.coverage * row.tasks for row in rows) / tasks
-    error = sum(row.mape * row.tasks for row in rows) / tasks
-    counted = f"memory of {wording.count(tasks)} tasks"
+    covered = sum(row.coverage * row.tasks for row in predicted or rows) / tasks
+    error = sum(row.mape * row.tasks for row in predicted or rows) / tasks
+    whose = "predicted" if predicted else "as requested"
     return [
-        Tile("Within the 95 % bound", wording.percent(covered), counted),
-        Tile("Memory error", wording.percent(error), "mean, of the predicted median"),
+        Tile(
+            "Within the 95 % bound",
+            wording.percent(covered),
+            f"memory of {wording.tasks(tasks)}, {whose}",
+        ),
+        Tile("Memory error", wording.percent(error), f"mean, of the median {whose}"),
     ]
 
 
 def kills_tile(board: Scoreboard) -> Tile:
     if not board.kills:
-        return Tile("Kills for memory", "0", f"in {wording.count(board.attempts)} attempts")
-    tasks = "task" if board.recovered == 1 else "tasks"
-    detail = f"{wording.count(board.recovered)} {tasks} then succeeded with more"
+        return Tile("Kills for memory", "0", f"in {wording.attempts(board.attempts)}")
+    detail = f"{wording.tasks(board.recovered)} then succeeded with more"
     return Tile("Kills for memory", wording.count(board.kills), detail)
 
 

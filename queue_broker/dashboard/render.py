@@ -14,7 +14,18 @@ OVERVIEW_PARTS = (
     "notices", "tiles", "sampled", "accuracy", "lanes", "queue", "waste", "model", "held", "jobs",
 )  # fmt: skip
 JOB_PARTS = ("summary", "states", "shapes", "task_now")
-FILTERS = ("count", "number", "memory", "duration", "ago", "percent", "moment", "usd")
+FILTERS = (
+    "count",
+    "number",
+    "memory",
+    "duration",
+    "ago",
+    "percent",
+    "moment",
+    "usd",
+    "tasks",
+    "attempts",
+)
 
 
 @cache

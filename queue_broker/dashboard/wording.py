@@ -14,6 +14,14 @@ def count(number: float) -> str:
     return f"{number / 1e6:,.2f} M" if abs(number) >= 1e6 else f"{number:,.0f}"
 
 
+def tasks(number: int) -> str:
+    return f"{count(number)} {'task' if number == 1 else 'tasks'}"
+
+
+def attempts(number: int) -> str:
+    return f"{count(number)} {'attempt' if number == 1 else 'attempts'}"
+
+
 def number(value: float | None) -> str:
     """Three significant digits, without an exponent."""
     if value is None:
@@ -46,8 +54,9 @@ def duration(seconds: float | None) -> str:
         return NOTHING
     if seconds < 10:
         return f"{max(0.0, seconds):.1f} s"
+    seconds = round(seconds)
     if seconds < MINUTE_S:
-        return f"{seconds:.0f} s"
+        return f"{seconds} s"
     for big, small, words in (
         (DAY_S, HOUR_S, ("d", "h")),
         (HOUR_S, MINUTE_S, ("h", "min")),

@@ -48,12 +48,29 @@ function append(log) {
 
 // ---- the figures ----
 
-function axis(title, log, range) {
+function ticks(low, high) {
+  const steps = Math.log10(high / low) > 2.2 ? [1] : [1, 2, 5];
+  const found = [];
+  for (let decade = Math.floor(Math.log10(low)); decade <= Math.ceil(Math.log10(high)); decade += 1) {
+    for (const step of steps) {
+      const value = Number((step * 10 ** decade).toPrecision(1));
+      if (value >= low && value <= high) found.push(value);
+    }
+  }
+  return found;
+}
+
+function axis(title) {
   return {
-    title: { text: title, standoff: 6, font: { size: 12 } }, type: log ? "log" : "linear", range,
-    gridcolor: colour("grid"), linecolor: colour("edge"), zeroline: false, automargin: true,
-    dtick: log && range && range[1] - range[0] > 2 ? 1 : undefined, exponentformat: "none", nticks: 6,
+    title: { text: title, standoff: 6, font: { size: 12 } }, gridcolor: colour("grid"),
+    linecolor: colour("edge"), zeroline: false, automargin: true, exponentformat: "none", nticks: 6,
   };
+}
+
+function logAxis(title, [low, high]) {
+  const tickvals = ticks(low, high);
+  const ticktext = tickvals.map((value) => value.toLocaleString("en", { maximumFractionDigits: 6 }));
+  return { ...axis(title), type: "log", range: [Math.log10(low), Math.log10(high)], tickvals, ticktext };
 }
 
 function layout(extra) {
@@ -78,15 +95,15 @@ function scatter(figure) {
       hovertemplate: `<b>%{text}</b><br>predicted %{x:.3~g} ${figure.unit}<br>` +
         `measured %{y:.3~g} ${figure.unit}<br>by ${source}<extra></extra>` };
   });
-  const range = figure.log ? [Math.log10(low), Math.log10(high)] : [low, high];
-  const axes = { xaxis: axis("predicted", figure.log, range), yaxis: axis("measured", figure.log, range) };
+  const axes = { xaxis: logAxis("predicted", figure.line), yaxis: logAxis("measured", figure.line) };
   return [[line, ...clouds], layout({ ...axes, showlegend: clouds.length > 0 })];
 }
 
 function waste(figure) {
   const at = figure.at_s.map((seconds) => new Date(seconds * 1000));
-  const lines = ["asked", "given", "used"].map((name) => ({
-    x: at, y: figure[name], name, mode: "lines", line: { color: colour(name), width: 2, shape: "linear" },
+  const lines = ["used", "given", "asked"].map((name) => ({
+    x: at, y: figure[name], name, mode: "lines", 
+    line: { color: colour(name), width: 2, dash: name === "asked" ? "dash" : "solid" },
     fill: name === "used" ? "tozeroy" : undefined, fillcolor: name === "used" ? `${colour("used")}22` : undefined,
     hovertemplate: `%{y:.3~g} GiB-h ${name}<extra></extra>` }));
   const axes = { xaxis: { ...axis(""), title: undefined, type: "date", nticks: 8 }, yaxis: { ...axis("GiB-hours"), rangemode: "tozero" } };

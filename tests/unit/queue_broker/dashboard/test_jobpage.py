@@ -1,0 +1,106 @@
+"""The page of a job: its states, one task's attempts, why the estimate is as it is, its log."""
+
+from __future__ import annotations
+
+from headgate.lifecycle import Cause
+from headgate.resources import ResourceRequest
+from headgate.sweep import Grid, Sweep
+from queue_broker.records import Fail, Leak, Retry, Tasks
+from tests.factories import a_job, an_estimate
+from tests.unit.queue_broker.dashboard.window import Window, words
+
+
+def page(window: Window, leak: Leak, query: str = "") -> str:
+    answer = window.client.get(f"/dashboard/jobs/{leak.job_id}{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_a_sweep_shows_its_tasks_by_state(window: Window) -> None:
+    leak = window.run(Sweep(job=a_job("sweep"), size=10))
+    window.finish(leak, tasks=range(6))
+    window.finish(leak, tasks=[6, 7], verdict=Fail("exit code 1"), exit_code=1)
+    said = words(page(window, leak))
+    assert "RUNNING 2 SUCCEEDED 6 FAILED 2" in said
+    assert "Failed: 6 , 7" in said
+
+
+def test_a_task_shows_its_command_its_attempts_and_their_ends(window: Window) -> None:
+    job = a_job("sweep").model_copy(update={"command": ("train", "--depth", "Ref::depth")})
+    leak = window.run(Sweep(job=job, grid=Grid(axes={"depth": (3, 5)})))
+    bigger = Retry(an_estimate(8192, memory_kills=1), "8192 MiB next")
+    window.finish(leak, tasks=[1], verdict=bigger, cause=Cause.OUT_OF_MEMORY, exit_code=137)
+    window.run_waiting(leak.job_id)
+    said = words(page(window, leak, "?task=1"))
+    assert "train --depth 5" in said
+    assert "1 big 4.00 GiB 2.00 GiB" in said
+    assert "out of memory 137 8192 MiB next" in said
+    assert "2 big 8.00 GiB –" in said
+
+
+def test_estimates_are_listed_by_group_with_who_spoke(window: Window) -> None:
+    leak = window.run(Sweep(job=a_job(), size=10))
+    assert "4.00 GiB 2.40 GiB – 3.60 GiB 1.00 1 min 0 s – 2 min 0 s request" in words(
+        page(window, leak)
+    )
+
+
+def test_what_is_held_says_why_on_its_page_too(window: Window) -> None:
+    leak = window.run(Sweep(job=a_job(), size=10))
+    window.edge.store.handed_over([], 0.0)
+    job_id = window.submit(a_job("waiting"))
+    window.edge.estimate(job_id)
+    group = window.edge.store.groups(job_id)[0]
+    window.edge.store.hold({group.group_id: "no room on any lane"})
+    said = words(window.client.get(f"/dashboard/jobs/{job_id}").text)
+    assert "held: no room on any lane" in said
+    assert "It has not been started yet." in said
+    assert "held" not in words(page(window, leak))
+
+
+def test_why_says_the_source_and_what_would_be_given_now(window: Window) -> None:
+    leak = window.run(a_job(resources=ResourceRequest(memory_mib=4096)))
+    window.finish(leak)
+    said = words(page(window, leak))
+    assert "Why this estimate Source request Would get now 4.00 GiB" in said
+
+
+def test_the_end_of_the_log_is_shown_and_read_on_from_there(window: Window) -> None:
+    leak = window.run()
+    window.edge.fleet.texts[leak.name, 0] = "x" * 200_000 + "the last line\n"
+    path = f"/dashboard/jobs/{leak.job_id}"
+    assert "the last line\n</pre>" in window.client.get(path).text
+    first = window.live(f"{path}/live")["log"]
+    assert (first["text"][-14:], len(first["text"]), first["fresh"]) == (
+        "the last line\n",
+        16_000,
+        True,
+    )
+    window.edge.fleet.texts[leak.name, 0] += "and one more\n"
+    more = window.live(f"{path}/live", log=first["cursor"])["log"]
+    assert (more["text"], more["fresh"]) == ("and one more\n", False)
+
+
+def test_the_log_of_a_new_attempt_replaces_the_old_one(window: Window) -> None:
+    leak = window.run()
+    window.edge.fleet.texts[leak.name, 0] = "first try\n"
+    path = f"/dashboard/jobs/{leak.job_id}/live"
+    cursor = window.live(path)["log"]["cursor"]
+    window.finish(leak, verdict=Retry(an_estimate(8192), "again"), exit_code=1)
+    second = window.run_waiting(leak.job_id, tasks=Tasks([0]))
+    window.edge.fleet.texts[second.name, 0] = "second try\n"
+    log = window.live(path, log=cursor)["log"]
+    assert (log["text"], log["fresh"]) == ("second try\n", True)
+
+
+def test_a_job_that_is_not_there_is_a_page_for_people_and_json_for_scripts(window: Window) -> None:
+    people = window.client.get("/dashboard/jobs/nope", headers={"accept": "text/html"})
+    assert (people.status_code, "Not found" in words(people.text)) == (404, True)
+    script = window.client.get("/dashboard/jobs/nope/live")
+    assert (script.status_code, script.json()["error"]) == (404, "not_found")
+
+
+def test_a_task_beyond_the_end_says_which_there_are(window: Window) -> None:
+    leak = window.run(Sweep(job=a_job(), size=3))
+    answer = window.client.get(f"/dashboard/jobs/{leak.job_id}?task=3")
+    assert (answer.status_code, "tasks 0 to 2" in answer.json()["message"]) == (404, True)

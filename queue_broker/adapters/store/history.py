@@ -38,9 +38,8 @@ def select_outcomes() -> Select[Any]:
 def observations(connection: Connection, after: int, limit: int) -> tuple[list[Observation], int]:
     """At most `limit`, and the cursor behind the last one."""
     number, done = divmod(max(after, 0), PLACES)
-    rest = (outcomes.c.number > number) | (
-        (outcomes.c.number == number) & (outcomes.c.n_tasks > done)
-    )
+    seen_whole = (outcomes.c.number == number) & (outcomes.c.n_tasks <= done)
+    rest = (outcomes.c.number >= number) & ~seen_whole
     found: list[Observation] = []
     cursor = after
     for row in first_rows(connection, rest, limit + done):

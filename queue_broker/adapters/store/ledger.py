@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from headgate.estimate import Estimate
 from headgate.lifecycle import State
@@ -279,10 +279,9 @@ class Ledger:
         if not ended:
             return
         finished = [number for number in ended if self.jobs[number].is_finished]
-        concerned = or_(
-            among(self.connection, dependencies.c.on_job, finished),
-            dependencies.c.type.is_not(None) & among(self.connection, dependencies.c.on_job, ended),
-        )
+        on_job = dependencies.c.on_job
+        when = dependencies.c.type.is_not(None) | among(self.connection, on_job, finished)
+        concerned = among(self.connection, on_job, ended) & when
         self.connection.execute(update(dependencies).where(concerned).values(ripe=True))
 
 

@@ -20,8 +20,16 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def upgrade(database: Database, revision: str = "head") -> None:
     """Apply the missing migrations, all or none. A newer database is refused."""
     if database.folder is not None:
-        database.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(database.folder)
     database.write(run, revision)
+
+
+def make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        words = f"data_dir: got {str(folder)!r}, {error.strerror}; allowed: a folder to write in"
+        raise HeadgateError(words) from error
 
 
 def run(connection: Connection, revision: str) -> None:

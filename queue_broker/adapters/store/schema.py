@@ -63,6 +63,11 @@ def add_up(names: tuple[str, ...], total: str) -> CheckConstraint:
     return CheckConstraint(f"{' + '.join(names)} = {total}", name="add_up")
 
 
+def where(condition: str, sqlite: str | None = None) -> dict[str, Any]:
+    """A partial index's condition, in the words that queries get in each dialect."""
+    return {"postgresql_where": text(condition), "sqlite_where": text(sqlite or condition)}
+
+
 def of_job() -> Column[int]:
     key = ForeignKey("jobs.number", ondelete="CASCADE")
     return Column("job", Number, key, nullable=False)
@@ -103,7 +108,7 @@ jobs = Table(
     Column("leaks", Integer, nullable=False, server_default=text("0")),
     *counts(COUNTS),
     Column("state", Text, Computed(JOB_STATE, persisted=True)),
-    UniqueConstraint("submitted_as", "client_token"),
+    UniqueConstraint("client_token", "submitted_as"),
     not_negative(COUNTS),
     CheckConstraint(f"NOT sealed OR {' + '.join(COUNTS)} = size", name="add_up"),
     CheckConstraint("NOT sealed OR size > 0", name="has_tasks"),
@@ -116,12 +121,8 @@ Index("ix_jobs_tenant_number", jobs.c.tenant, jobs.c.number)
 Index("ix_jobs_state_number", jobs.c.state, jobs.c.number)
 Index("ix_jobs_name_number", jobs.c.name, jobs.c.number)
 Index("ix_jobs_queue_state_number", jobs.c.queue, jobs.c.state, jobs.c.number)
-Index(
-    "ix_jobs_finished_at_s",
-    jobs.c.finished_at_s,
-    postgresql_where=text("finished_at_s IS NOT NULL"),
-    sqlite_where=text("finished_at_s IS NOT NULL"),
-)
+Index("ix_jobs_finished_at_s", jobs.c.finished_at_s, **where("finished_at_s IS NOT NULL"))
+Index("ix_jobs_open_table", jobs.c.submitted_at_s, **where("NOT sealed", "sealed = 0"))
 
 TASK_SETS = ("waiting", "starting", "running", "succeeded", "failed")
 GROUP_COUNTS = tuple(f"n_{name}" for name in TASK_SETS)
@@ -157,10 +158,6 @@ groups = Table(
     CheckConstraint("attempt >= 1", name="attempt"),
     sqlite_autoincrement=True,
 )
-
-
-def where(condition: str) -> dict[str, Any]:
-    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
 
 
 Index(
@@ -232,8 +229,8 @@ outcomes = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_outcomes_leak", outcomes.c.leak)
-Index("ix_outcomes_unexported", outcomes.c.number, **where("NOT exported"))
-Index("ix_outcomes_job", outcomes.c.job, **where("NOT exported"))
+Index("ix_outcomes_unexported", outcomes.c.number, **where("NOT exported", "exported = 0"))
+Index("ix_outcomes_job", outcomes.c.job)
 
 chunks = Table(
     "chunks",
@@ -265,7 +262,7 @@ dependencies = Table(
 )
 Index("ix_dependencies_job", dependencies.c.job)
 Index("ix_dependencies_on_job", dependencies.c.on_job)
-Index("ix_dependencies_ripe", dependencies.c.job, **where("ripe"))
+Index("ix_dependencies_ripe", dependencies.c.job, **where("ripe", "ripe = 1"))
 
 tenants = Table(
     "tenants",

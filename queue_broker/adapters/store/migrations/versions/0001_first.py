@@ -110,7 +110,7 @@ def jobs() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_jobs")),
         sa.UniqueConstraint("job_id", name=op.f("uq_jobs_job_id")),
         sa.UniqueConstraint(
-            "submitted_as", "client_token", name=op.f("uq_jobs_submitted_as_client_token")
+            "client_token", "submitted_as", name=op.f("uq_jobs_client_token_submitted_as")
         ),
         sqlite_autoincrement=True,
     )
@@ -121,6 +121,14 @@ def jobs() -> None:
         unique=False,
         postgresql_where=sa.text("finished_at_s IS NOT NULL"),
         sqlite_where=sa.text("finished_at_s IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_jobs_open_table",
+        "jobs",
+        ["submitted_at_s"],
+        unique=False,
+        postgresql_where=sa.text("NOT sealed"),
+        sqlite_where=sa.text("sealed = 0"),
     )
     op.create_index("ix_jobs_name_number", "jobs", ["name", "number"], unique=False)
     op.create_index("ix_jobs_state_number", "jobs", ["state", "number"], unique=False)
@@ -310,14 +318,7 @@ def outcomes() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_outcomes")),
         sqlite_autoincrement=True,
     )
-    op.create_index(
-        "ix_outcomes_job",
-        "outcomes",
-        ["job"],
-        unique=False,
-        postgresql_where=sa.text("NOT exported"),
-        sqlite_where=sa.text("NOT exported"),
-    )
+    op.create_index("ix_outcomes_job", "outcomes", ["job"], unique=False)
     op.create_index("ix_outcomes_leak", "outcomes", ["leak"], unique=False)
     op.create_index(
         "ix_outcomes_unexported",
@@ -325,7 +326,7 @@ def outcomes() -> None:
         ["number"],
         unique=False,
         postgresql_where=sa.text("NOT exported"),
-        sqlite_where=sa.text("NOT exported"),
+        sqlite_where=sa.text("exported = 0"),
     )
 
 
@@ -382,5 +383,5 @@ def dependencies() -> None:
         ["job"],
         unique=False,
         postgresql_where=sa.text("ripe"),
-        sqlite_where=sa.text("ripe"),
+        sqlite_where=sa.text("ripe = 1"),
     )

@@ -58,6 +58,7 @@ class Report:
     shared_bytes: int | None = None
     oom_kills: int | None = None
     cpu_us: int | None = None
+    cpu_ns: int | None = None
     gpu_mib: int | None = None
     gpu_busy: int | None = None
     gpu_looks: int | None = None
@@ -68,11 +69,16 @@ class Report:
         return Usage(
             runtime_s=runtime_s,
             peak_memory_mib=self._needed_mib(),
-            cpu_s=None if self.cpu_us is None else self.cpu_us / 1e6,
+            cpu_s=self._cpu_s(),
             gpu_memory_mib=float(self.gpu_mib or 0) if looks else None,
             gpu_utilisation=(self.gpu_busy or 0) / looks / 100 if looks else None,
             meter=Meter.NONE if self.peak_bytes is None else Meter.CGROUP,
         )
+
+    def _cpu_s(self) -> float | None:
+        if self.cpu_us is not None:
+            return self.cpu_us / 1e6
+        return None if self.cpu_ns is None else self.cpu_ns / 1e9
 
     def _needed_mib(self) -> float | None:
         if self.peak_bytes is None:

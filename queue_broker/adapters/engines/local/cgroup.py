@@ -70,6 +70,10 @@ class Cgroup:
     _needed: int = field(default=0, init=False)
     _cached: int = field(default=0, init=False)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.folders))
+
     def sample(self) -> Measured:
         names, memory = self.dialect, self.folders[0]
         peak = number(memory / names.peak)
@@ -135,6 +139,11 @@ class Cgroups:
         with contextlib.suppress(OSError):
             write(folders[0] / "memory.swap.max", 0)
         return Cgroup(self.dialect, folders)
+
+    def remove(self) -> None:
+        """Remove the parents; those that still hold a task's stay."""
+        for parent in self.parents:
+            remove(parent)
 
 
 def taken_up(folders: tuple[str, ...]) -> Cgroup:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import platform
 import re
 import threading
 import time
@@ -21,11 +22,13 @@ from headgate.errors import InvalidInput, NotFound, Unavailable
 from headgate.job import fill
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
-from queue_broker.adapters.engines.local import cgroup
+from queue_broker.adapters.engines.local import cgroup, gpu
 from queue_broker.adapters.engines.local.attempt import Stop
 from queue_broker.adapters.engines.local.doorbell import Doorbell
+from queue_broker.adapters.engines.local.gpu import Gpus
+from queue_broker.adapters.engines.local.launch import Site
 from queue_broker.adapters.engines.local.machine import capacity
-from queue_broker.adapters.engines.local.supervisor import Site, Supervisor
+from queue_broker.adapters.engines.local.supervisor import Supervisor
 from queue_broker.adapters.engines.logs import read_file_page
 from queue_broker.adapters.engines.outbox import Outbox
 from queue_broker.ports import Clock
@@ -35,6 +38,10 @@ from queue_broker.records import Event, HandOver, Lane, Leak, LogPage, Tasks
 ParametersOf = Callable[[Leak, int], Mapping[str, object]]
 #: Leak names become folder names.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+#: The machine's own word for Batch's.
+ARCH = {"aarch64": "arm64", "arm64": "arm64"}
+#: After something failed, as on a full disk: soon enough, and no flood of the same words.
+RETRY_S = 1.0
 logger = logging.getLogger(__name__)
 
 
@@ -77,7 +84,8 @@ class LocalEngine:
         attempts.mkdir(parents=True, exist_ok=True)
         group = f"headgate-{hashlib.sha256(bytes(data)).hexdigest()[:12]}"
         environment = os.environ if settings.environment is None else settings.environment
-        self._capacity = capacity(settings.cores, settings.memory_mib, gpus=0)
+        self._gpus = Gpus(gpu.find())
+        self._capacity = capacity(settings.cores, settings.memory_mib, len(self._gpus.devices))
         self._outbox = Outbox()
         self._supervisor = Supervisor(
             Site(
@@ -86,6 +94,7 @@ class LocalEngine:
                 base=dict(environment),
                 grace_s=settings.grace_s,
                 cgroups=cgroup.find(group) if settings.cgroups else None,
+                gpus=self._gpus,
                 clock=clock,
             ),
             self._outbox,
@@ -98,7 +107,17 @@ class LocalEngine:
         self._thread.start()
 
     def lanes(self) -> list[Lane]:
-        return [Lane(name=self.name, shape=self._capacity)]
+        """One: this machine. GPUs of several kinds are told by the smallest."""
+        smallest = min(self._gpus.devices, key=lambda device: device.memory_mib, default=None)
+        return [
+            Lane(
+                name=self.name,
+                shape=self._capacity,
+                arch=ARCH.get(platform.machine(), "x86_64"),
+                gpu_model=smallest.model if smallest else None,
+                gpu_memory_mib=smallest.memory_mib if smallest else None,
+            )
+        ]
 
     def hand_over(self, leaks: Sequence[Leak]) -> list[HandOver]:
         with self._open():
@@ -124,7 +143,7 @@ class LocalEngine:
     def logs(self, leak: str, task: int, after: str | None, limit: int) -> LogPage:
         if not NAME.fullmatch(leak):
             raise NotFound(f"no leak is called {leak!r}")
-        folder = self._supervisor.folder(leak, task)
+        folder = self._supervisor.site.folder(leak, task)
         over = folder.ended() is not None
         return read_file_page(folder.log, after, limit, over)
 
@@ -159,6 +178,9 @@ class LocalEngine:
             self._doorbell.ring()
         self._thread.join()
         self._doorbell.close()
+        self._gpus.close()
+        if self._supervisor.site.cgroups:
+            self._supervisor.site.cgroups.remove()
 
     def _accept(self, leak: Leak) -> HandOver:
         if reason := refusal(leak, self._capacity):
@@ -196,17 +218,17 @@ class LocalEngine:
                     self._attempt(self._supervisor.look)
                     next_look_s = time.monotonic() + self._settings.period_s
                 well = self._attempt(self._supervisor.turn_over)
-                ends = self._supervisor.ends() if well else []
+                ends = self._supervisor.ends()
                 busy = bool(self._supervisor.running)
             if self._closing and not busy:
                 return
-            pause_s = max(0.0, next_look_s - time.monotonic())
-            self._doorbell.wait(ends, pause_s if busy else None)
+            pause_s = max(0.0, next_look_s - time.monotonic()) if busy else None
+            self._doorbell.wait(ends if well else [], pause_s if well else RETRY_S)
 
     def _attempt(self, act: Callable[[], None]) -> bool:
         try:
             act()
-        except Exception:  # the only watcher must not die: what failed is tried again in a period
+        except Exception:  # the only watcher must not die: what failed is tried again soon
             logger.exception("the local engine failed to look after its tasks")
             return False
         return True

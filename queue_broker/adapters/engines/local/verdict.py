@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from headgate.lifecycle import Cause
 from headgate.usage import Meter, Usage
 from queue_broker.adapters.engines.local.attempt import Result, Start, Stop
+from queue_broker.adapters.engines.local.gpu import Devices
 from queue_broker.adapters.engines.local.tree import Measured
 from queue_broker.records import Ended
 
@@ -32,6 +33,7 @@ class Traces:
     code: int | None = None
     result: Result | None = None
     stop: Stop | None = None
+    gpus: Devices | None = None
 
 
 def judge(traces: Traces) -> Ended:
@@ -86,5 +88,7 @@ def _usage(traces: Traces, at_s: float, start_s: float) -> Usage:
         runtime_s=max(0.0, at_s - start_s),
         peak_memory_mib=measured.peak_memory_mib,
         cpu_s=max(known, default=None),
+        gpu_memory_mib=traces.gpus.peak_mib if traces.gpus else None,
+        gpu_utilisation=traces.gpus.utilisation if traces.gpus else None,
         meter=traces.meter if measured.peak_memory_mib is not None else Meter.NONE,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from headgate.lifecycle import Cause
 from queue_broker.adapters.engines.local.attempt import Folder, Start, Stop
+from queue_broker.adapters.engines.local.gpu import Devices
 from queue_broker.adapters.engines.local.process import reap, runs, send
 from queue_broker.adapters.engines.local.tree import Measured, Tree, kill
 from queue_broker.adapters.engines.local.verdict import Traces, judge
@@ -27,6 +28,7 @@ class Watch:
     start: Start | None
     tree: Tree
     pid: int
+    gpus: Devices
     claim_ticks: int | None = None
     end: int | None = None
     stop: Stop | None = None
@@ -102,6 +104,7 @@ class Watch:
                 code=self.code,
                 result=self.folder.result(),
                 stop=self.stop,
+                gpus=self.gpus,
             )
         )
         self.folder.write_ended(ended)

@@ -23,9 +23,6 @@ SHELLS = {
     "bash": ("bash",),
     "bash as sh": ("bash", "--posix"),
     "busybox": ("busybox", "sh"),
-    "ksh": ("ksh93",),
-    "mksh": ("mksh",),
-    "zsh as sh": ("zsh", "--emulate", "sh"),
 }
 
 

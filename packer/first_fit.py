@@ -5,11 +5,11 @@ Works on groups of hosts that are filled alike, so that its time depends on shap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 
-from packer.problem import Bools, Ints, Problem
+from packer.problem import UNLIMITED, Ints, Problem, ints
 
 
 class Groups:
@@ -21,6 +21,18 @@ class Groups:
         self.host = np.zeros(0, dtype=np.int64)
         self.instances = np.zeros(0, dtype=np.int64)
         self.contents: list[dict[int, int]] = []
+
+    def rows(self) -> Iterator[tuple[int, int, dict[int, int]]]:
+        """Host, instances and contents of each group that holds something."""
+        for host, instances, contents in zip(self.host, self.instances, self.contents, strict=True):
+            if contents:
+                yield int(host), int(instances), contents
+
+    def put(self, host: int, instances: int, contents: dict[int, int]) -> None:
+        """Open hosts filled with given contents."""
+        demands, tasks = list(contents), list(contents.values())
+        used = np.array(tasks, dtype=np.int64) @ self.problem.need[demands]
+        self.append(host, instances, self.problem.room[host] - used, contents)
 
     def open(self, host: int, instances: int) -> int:
         return self.append(host, instances, self.problem.room[host], {})
@@ -41,16 +53,31 @@ class Groups:
     def add(self, group: int, demand: int, tasks: int) -> None:
         """Put so many tasks on each instance of the group."""
         self.left[group] -= self.problem.need[demand] * tasks
-        self.contents[group][demand] = tasks
+        contents = self.contents[group]
+        contents[demand] = contents.get(demand, 0) + tasks
 
     def place(self, demand: int, count: int) -> int:
         """First fit of `count` tasks; returns how many found no room."""
         room = fitting(self.problem, demand, self.left, self.host)
+        if self.problem.cap[demand] < UNLIMITED:  # some may be here already
+            here = ints([contents.get(demand, 0) for contents in self.contents])
+            room = np.minimum(room, np.maximum(self.problem.cap[demand] - here, 0))
         for group in np.flatnonzero(room):
             if count == 0:
                 break
             count -= self.fill(int(group), demand, int(room[group]), count)
         return count
+
+    def placed(self) -> Ints:
+        """How many tasks of each demand are somewhere."""
+        answer = np.zeros(len(self.problem.count), dtype=np.int64)
+        for _, instances, contents in self.rows():
+            answer[list(contents)] += np.array(list(contents.values())) * instances
+        return answer
+
+    def cost(self) -> float:
+        """USD an hour for the new instances."""
+        return float(self.problem.price[self.host] @ self.instances)
 
     def fill(self, group: int, demand: int, most: int, count: int) -> int:
         """Up to `most` tasks on each of the group's instances in turn; returns how many went in."""
@@ -64,6 +91,13 @@ class Groups:
             self.add(into, demand, rest)
         return full * most + rest
 
+    def join(self, others: Groups) -> None:
+        """Take over all groups of another."""
+        self.left = np.vstack([self.left, others.left])
+        self.host = np.append(self.host, others.host)
+        self.instances = np.append(self.instances, others.instances)
+        self.contents += others.contents
+
 
 def fitting(problem: Problem, demand: int, left: Ints, host: Ints) -> Ints:
     """How many tasks of the demand each row of `left` still takes."""
@@ -74,22 +108,21 @@ def fitting(problem: Problem, demand: int, left: Ints, host: Ints) -> Ints:
     return np.where(problem.allowed[demand, host], room, 0)
 
 
-@dataclass(slots=True)
 class Supply:
-    """What may still be started."""
+    """What may still be started once the groups' hosts are taken."""
 
-    problem: Problem
-    limit: Ints
-    quota: float
-    is_new: Bools
-
-    @classmethod
-    def of(cls, problem: Problem) -> Supply:
-        return cls(problem, problem.limit.copy(), problem.quota, problem.is_new)
+    def __init__(self, groups: Groups) -> None:
+        rest = groups.problem.after(groups.host, groups.instances, groups.problem.count)
+        self.problem, self.limit, self.quota = groups.problem, rest.limit, rest.quota
 
     def cheapest(self, room: Ints, count: int) -> int | None:
         """The host whose price for each of up to `count` tasks is least; ties go to the first."""
-        can = self.is_new & (room > 0) & (self.limit > 0) & (self.problem.room[:, 0] <= self.quota)
+        can = (
+            self.problem.is_new
+            & (room > 0)
+            & (self.limit > 0)
+            & (self.problem.room[:, 0] <= self.quota)
+        )
         if not can.any():
             return None
         tasks = np.minimum(np.maximum(room, 1), count)
@@ -107,14 +140,20 @@ class Supply:
 
 def first_fit(problem: Problem) -> Groups:
     """Each demand in order: into what is open, then into new instances of what is cheapest for it."""
-    groups, supply = Groups(problem), Supply.of(problem)
-    for host in np.flatnonzero(~supply.is_new):
+    groups = Groups(problem)
+    for host in np.flatnonzero(~problem.is_new):
         groups.open(int(host), 1)
-    for demand, count in enumerate(problem.count):
-        left = groups.place(demand, int(count))
-        if left:
-            start(groups, supply, demand, left)
+    complete(groups, problem.count)
     return groups
+
+
+def complete(groups: Groups, count: Ints) -> None:
+    """First fit of `count` further tasks of each demand into groups that hold none of it yet."""
+    supply = Supply(groups)
+    for demand in np.flatnonzero(count):
+        left = groups.place(int(demand), int(count[demand]))
+        if left:
+            start(groups, supply, int(demand), left)
 
 
 def start(groups: Groups, supply: Supply, demand: int, count: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,8 @@ class Problem:
     """K demands and H hosts; `need` and `room` hold milli-vCPU, MiB and GPUs.
 
     Hosts are the bins in their order, then the instance types; a bin has price 0 and limit 1.
-    `allowed[k, h]` says that the constraints other than size let k run on h.
+    `allowed[k, h]` says that the constraints other than size let k run on h, `fits[k, h]` that one
+    task of k can run there when it is empty.
     """
 
     demands: tuple[Demand, ...]
@@ -40,10 +41,31 @@ class Problem:
     limit: Ints
     quota: float
     allowed: Bools
+    fits: Bools
+    is_new: Bools
 
-    @property
-    def is_new(self) -> Bools:
-        return np.array([isinstance(host, InstanceType) for host in self.hosts], dtype=bool)
+    def without(self, demands: list[int]) -> Problem:
+        """The problem without some of its demands."""
+        if not demands:
+            return self
+        kept = np.setdiff1d(np.arange(len(self.demands)), demands)
+        return replace(
+            self,
+            demands=tuple(self.demands[k] for k in kept),
+            need=self.need[kept],
+            count=self.count[kept],
+            cap=self.cap[kept],
+            allowed=self.allowed[kept],
+            fits=self.fits[kept],
+        )
+
+    def after(self, host: Ints, instances: Ints, count: Ints) -> Problem:
+        """What is left to do, `count`, once so many instances of the hosts are taken."""
+        limit = self.limit.copy()
+        np.subtract.at(limit, host, instances)
+        new = self.is_new[host]
+        vcpu = float(self.room[host, 0][new] @ instances[new])
+        return replace(self, count=count, limit=limit, quota=self.quota - vcpu)
 
 
 def vector(shape: Resources, up: bool) -> tuple[int, int, int]:
@@ -61,11 +83,12 @@ def compile_problem(
 ) -> Problem:
     """Demands in the packing order: rank, then largest first, then key, which is a total order."""
     priced = [kind for kind in catalogue if kind.price_usd_hour is not None]
-    hosts = (*bins, *priced)
+    hosts: tuple[Bin | InstanceType, ...] = (*bins, *priced)
     room = matrix([vector(room_of(host), up=False) for host in hosts])
     need = matrix([vector(demand.shape, up=True) for demand in demands])
     order = packing_order(demands, need, room)
     ordered = tuple(demands[i] for i in order)
+    may = allowed(ordered, hosts)
     return Problem(
         demands=ordered,
         hosts=hosts,
@@ -73,10 +96,12 @@ def compile_problem(
         count=ints([demand.count for demand in ordered]),
         cap=ints([demand.max_per_instance or UNLIMITED for demand in ordered]),
         room=room,
-        price=np.array([price_of(host) for host in hosts], dtype=float),
+        price=np.array([price_of(host) for host in hosts], dtype=np.float64),
         limit=ints([limit_of(host) for host in hosts]),
         quota=float("inf") if quota is None else quota * MILLI,
-        allowed=allowed(ordered, hosts),
+        allowed=may,
+        fits=may & (need[order][:, None, :] <= room[None]).all(axis=2),
+        is_new=np.array([isinstance(host, InstanceType) for host in hosts], dtype=bool),
     )
 
 
@@ -116,13 +141,13 @@ def allowed(demands: Sequence[Demand], hosts: Sequence[Traits]) -> Bools:
     memory = np.array([host.gpu_memory_mib for host in hosts], dtype=np.int64)
     on_demand = np.array([host.purchase == "ON_DEMAND" for host in hosts], dtype=bool)
     answer = np.ones((len(demands), len(hosts)), dtype=bool)
-    for row, demand in zip(answer, demands, strict=True):
+    for k, demand in enumerate(demands):
         if demand.arch is not None:
-            row &= arch == demand.arch
+            answer[k] &= arch == demand.arch
         if demand.gpu_model is not None:
-            row &= model == demand.gpu_model
+            answer[k] &= model == demand.gpu_model
         if demand.gpu_memory_mib:
-            row &= memory >= demand.gpu_memory_mib
+            answer[k] &= memory >= demand.gpu_memory_mib
         if not demand.spot_ok:
-            row &= on_demand
+            answer[k] &= on_demand
     return answer

@@ -1,0 +1,147 @@
+"""The fractional packing made whole: each type's share is dealt out evenly over its instances.
+
+Every instance then holds nearly the same mixture, the one that the linear programme found to fill
+all parts of the room together. That works where many tasks share an instance; where few do, whole
+tasks cannot follow the fractions, and the type's share is handed back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from packer.first_fit import Groups, fitting
+from packer.problem import Floats, Ints, Problem
+from packer.relax import Relaxed
+
+#: Some more instances than the fractions ask for leave fewer tasks over; the cheapest choice is taken.
+SLACKS = (0.0, 0.002, 0.004, 0.008)
+#: What is left over costs this much more than it is worth, since it fits less well.
+LEFTOVER = 1.25
+
+
+def shares(relaxed: Relaxed, count: Ints) -> Ints:
+    """Whole tasks of each demand on each type of the market (demands by types).
+
+    A cluster's tasks go to its types in the programme's proportions, and so do those of each member,
+    since each type counts on the cluster's mean.
+    """
+    answer = np.zeros((len(count), len(relaxed.market.host)), dtype=np.int64)
+    for cluster, tasks in zip(relaxed.clusters, relaxed.tasks, strict=True):
+        left = count[cluster.members]
+        used = np.flatnonzero(tasks > 1e-9)
+        for i, t in enumerate(used):
+            part = tasks[t] / tasks[used[i:]].sum()
+            taken = np.diff(np.rint(np.cumsum(left) * part).astype(np.int64), prepend=0)
+            answer[cluster.members, t] = taken
+            left = left - taken
+    return answer
+
+
+def spread(problem: Problem, relaxed: Relaxed, count: Ints, too_dear: float) -> tuple[Groups, Ints]:
+    """Deal `count` tasks onto whole instances; returns the groups and the counts that are left over.
+
+    A type whose dealt instances cost `too_dear` times what is on them is worth is left out.
+    """
+    groups, left = Groups(problem), count.copy()
+    share = shares(relaxed, count)
+    for t, instances in enumerate(relaxed.instances):
+        if instances >= 1 and relaxed.market.host[t] >= 0:
+            fleet = best_fleet(problem, relaxed, (t, share[:, t]), too_dear)
+            if fleet is not None:
+                left -= fleet.placed()
+                groups.join(fleet.groups())
+    return groups, left
+
+
+def best_fleet(
+    problem: Problem, relaxed: Relaxed, part: tuple[int, Ints], too_dear: float
+) -> Fleet | None:
+    """The cheapest dealing of one type's share (type, tasks); None if all are too dear."""
+    t, share = part
+    host, limit = int(relaxed.market.host[t]), int(relaxed.market.limit[t])
+    sizes = {min(limit, int(relaxed.instances[t] * (1 + slack) + 1e-6)) for slack in SLACKS}
+    worth = np.where(share, relaxed.worth, 0.0)
+    price = float(problem.price[host])
+    best: Fleet | None = None
+    total = np.inf
+    for instances in sorted(sizes):
+        if instances * price >= total:
+            break
+        fleet = Fleet(problem, host, instances, share)
+        over = share - fleet.placed()
+        if instances * price > float(fleet.placed() @ worth) * too_dear:
+            continue
+        cost = instances * price + LEFTOVER * float(over @ worth)
+        if cost < total:
+            best, total = fleet, cost
+    return best
+
+
+class Fleet:
+    """Instances of one type with tasks dealt out to them; those that are filled alike are one row."""
+
+    def __init__(self, problem: Problem, host: int, instances: int, share: Ints) -> None:
+        self.problem = problem
+        # The bulkiest first: small ones then even out what these left uneven.
+        there = np.flatnonzero(share)
+        bulk = (problem.need[there] / np.maximum(problem.room[host], 1)).max(axis=1)
+        self.demands = there[np.lexsort((there, -bulk))]
+        # Each demand splits one row in two at the most.
+        rows = len(there) + 1
+        self.rows = 1
+        self.host = np.full(rows, host)
+        self.instances = np.full(rows, instances)
+        self.left = np.tile(problem.room[host], (rows, 1))
+        self.filled = np.zeros((rows, len(there)), dtype=np.int32)
+        for column, demand in enumerate(self.demands):
+            self.deal(column, int(demand), int(share[demand]))
+
+    def deal(self, column: int, demand: int, tasks: int) -> None:
+        """Deal tasks evenly, the odd ones to where the most is left of what they need, measured by how
+        much of that is left on the average. What finds no room is not dealt."""
+        rows, need = self.rows, self.problem.need[demand]
+        total = int(self.instances[:rows].sum())
+        each, odd = divmod(tasks, total)
+        room = fitting(self.problem, demand, self.left[:rows], self.host[:rows])
+        given = np.minimum(room, each)
+        more = np.flatnonzero(room > each)
+        if odd and len(more):
+            average = self.instances[:rows] @ self.left[:rows] / total
+            weight: Floats = need / np.maximum(average, 1) ** 2
+            more = more[np.argsort(-(self.left[more] @ weight), kind="stable")]
+            given = self.give_odd(given, more, odd)
+        self.left[: self.rows] -= given[:, None] * need
+        self.filled[: self.rows, column] = given
+
+    def give_odd(self, given: Ints, rows: Ints, odd: int) -> Ints:
+        """One more on `odd` instances of the rows in their order; the last of these may be split."""
+        until = np.cumsum(self.instances[rows])
+        whole = int(np.searchsorted(until, odd, side="right"))
+        given[rows[:whole]] += 1
+        rest = odd - (int(until[whole - 1]) if whole else 0)
+        if not rest or whole == len(rows):
+            return given
+        self.split(int(rows[whole]), rest)
+        return np.append(given, given[rows[whole]] + 1)
+
+    def split(self, row: int, instances: int) -> None:
+        new = self.rows
+        self.left[new], self.filled[new] = self.left[row], self.filled[row]
+        self.instances[new] = instances
+        self.instances[row] -= instances
+        self.rows += 1
+
+    def placed(self) -> Ints:
+        """How many tasks of each demand were dealt."""
+        answer = np.zeros(len(self.problem.count), dtype=np.int64)
+        answer[self.demands] = self.instances[: self.rows] @ self.filled[: self.rows]
+        return answer
+
+    def groups(self) -> Groups:
+        answer = Groups(self.problem)
+        for row in range(self.rows):
+            there = np.flatnonzero(self.filled[row])
+            tasks = self.filled[row, there].tolist()
+            contents = dict(zip(self.demands[there].tolist(), tasks, strict=True))
+            answer.put(int(self.host[row]), int(self.instances[row]), contents)
+        return answer

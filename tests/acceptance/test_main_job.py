@@ -41,6 +41,12 @@ def mortal(tmp_path: Path) -> Iterator[Broker]:
         yield up
 
 
+@pytest.fixture
+def user(mortal: Broker) -> Iterator[Client]:
+    with Client(mortal.url) as connected:
+        yield connected
+
+
 def holding(mib: str, name: str = "hold", **fields: object) -> Job:
     """A job that truly holds some memory; jobs of one name are one family to the predictor."""
     command = (sys.executable, "-c", HOLD_MIB, mib)
@@ -137,11 +143,10 @@ def train_until_history_is_there(broker: Broker, tasks: int) -> str:
     return done.stdout
 
 
-def test_tasks_outlive_a_killed_broker_and_run_only_once(mortal: Broker) -> None:
+def test_tasks_outlive_a_killed_broker_and_run_only_once(mortal: Broker, user: Client) -> None:
     mark = mortal.data_dir / "started"
     script = f"echo x >> {mark}; sleep 2; echo done"
-    client = Client(mortal.url)
-    job = client.submit(Job(name="outlive", command=("/bin/sh", "-c", script)))
+    job = user.submit(Job(name="outlive", command=("/bin/sh", "-c", script)))
     wait_until(mark.exists, "the task to start")
 
     mortal.kill()
@@ -152,11 +157,12 @@ def test_tasks_outlive_a_killed_broker_and_run_only_once(mortal: Broker) -> None
     assert job.logs().endswith("done\n")
 
 
-def test_ctrl_c_stops_the_tasks_and_the_next_start_runs_them_again(mortal: Broker) -> None:
+def test_ctrl_c_stops_the_tasks_and_the_next_start_runs_them_again(
+    mortal: Broker, user: Client
+) -> None:
     mark = mortal.data_dir / "started"
     script = f"echo x >> {mark}; [ $(wc -l < {mark}) -gt 1 ] || sleep 600"
-    client = Client(mortal.url)
-    job = client.submit(Job(name="interrupted", command=("/bin/sh", "-c", script)))
+    job = user.submit(Job(name="interrupted", command=("/bin/sh", "-c", script)))
     wait_until(mark.exists, "the task to start")
 
     assert mortal.stop() == 0

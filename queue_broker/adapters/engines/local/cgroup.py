@@ -132,7 +132,9 @@ class Cgroups:
         """A fresh cgroup whose memory is limited to the allocation; no swap beside it."""
         folders = tuple(parent / name for parent in self.parents)
         for folder in folders:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+        if self.dialect is V2:
+            write(self.parents[0] / "cgroup.subtree_control", "+memory")
         for limit in self.dialect.limits:
             with contextlib.suppress(FileNotFoundError):  # memsw: where swap is accounted
                 write(folders[0] / limit, allocation.memory_mib * MIB)
@@ -165,6 +167,13 @@ def find(name: str, mount: Path = MOUNT) -> Cgroups | None:
     if any(parent is None for parent in parents):
         return None
     return Cgroups(V1, tuple(parent for parent in parents if parent is not None))
+
+
+def within(mount: Path = MOUNT) -> list[Path]:
+    """The cgroups that this program is in, of all controllers and up to the roots."""
+    own = dict(_own())
+    names = ("", "memory", "cpu")
+    return [base for name in names for base in _bases(mount, name, own.get(name, "/"))]
 
 
 def _own() -> list[tuple[str, str]]:

@@ -29,6 +29,7 @@ from queue_broker.adapters.engines.local.gpu import Gpus
 from queue_broker.adapters.engines.local.launch import Site
 from queue_broker.adapters.engines.local.machine import capacity
 from queue_broker.adapters.engines.local.supervisor import Supervisor
+from queue_broker.adapters.engines.local.sweep import sweep_out
 from queue_broker.adapters.engines.logs import read_file_page
 from queue_broker.adapters.engines.outbox import Outbox
 from queue_broker.ports import Clock
@@ -42,6 +43,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 ARCH = {"aarch64": "arm64", "arm64": "arm64"}
 #: After something failed, as on a full disk: soon enough, and no flood of the same words.
 RETRY_S = 1.0
+#: How often old folders are looked for.
+SWEEP_S = 3600.0
 logger = logging.getLogger(__name__)
 
 
@@ -52,6 +55,7 @@ class LocalSettings:
     `cores` and `memory_mib` None: all usable cores, and the memory less a reserve. `grace_s` lies
     between SIGTERM and SIGKILL. `period_s` is how often running tasks are looked at. `environment`
     None: tasks get the broker's own, without its HEADGATE_ settings. `cgroups` False: never made.
+    `keep_s` after its last task's end, a leak's folders and logs are removed.
     """
 
     data: Path
@@ -61,12 +65,15 @@ class LocalSettings:
     period_s: float = 0.05
     environment: Mapping[str, str] | None = None
     cgroups: bool = True
+    keep_s: float = 7 * 86_400.0
 
     def __post_init__(self) -> None:
         if not 0 < self.period_s <= 10:
             raise InvalidInput.of("period_s", self.period_s, "more than 0, at most 10 seconds")
         if self.grace_s < 0:
             raise InvalidInput.of("grace_s", self.grace_s, "0 or more seconds")
+        if self.keep_s <= 0:
+            raise InvalidInput.of("keep_s", self.keep_s, "more than 0 seconds")
 
 
 class LocalEngine:
@@ -212,6 +219,7 @@ class LocalEngine:
     def _loop(self) -> None:
         """Measures once a period, and acts at once on ends and wishes. Idle while nothing runs."""
         next_look_s = 0.0
+        next_sweep_s = time.monotonic() + SWEEP_S  # in any case later than the broker's `adopt`
         while True:
             with self._lock:
                 if time.monotonic() >= next_look_s:
@@ -222,8 +230,19 @@ class LocalEngine:
                 busy = bool(self._supervisor.running)
             if self._closing and not busy:
                 return
-            pause_s = max(0.0, next_look_s - time.monotonic()) if busy else None
+            if time.monotonic() >= next_sweep_s:
+                self._attempt(self._sweep_out)
+                next_sweep_s = time.monotonic() + SWEEP_S
+            pause_s = max(0.0, next_look_s - time.monotonic()) if busy else SWEEP_S
             self._doorbell.wait(ends if well else [], pause_s if well else RETRY_S)
+
+    def _sweep_out(self) -> None:
+        before_s = self._clock() - self._settings.keep_s
+        sweep_out(self._supervisor.site.attempts, before_s, self._in_use)
+
+    def _in_use(self, leak: str) -> bool:
+        with self._lock:
+            return self._supervisor.uses(leak)
 
     def _attempt(self, act: Callable[[], None]) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from queue_broker.adapters.engines.shim import SHIM
 from queue_broker.records import Ended, Leak
 
 SHELL = "/bin/sh"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,7 @@ def launch(site: Site, item: Waiting) -> Watch | Ended:
 
 def _spawn(site: Site, item: Waiting, folder: Folder, seen: Mapping[str, str]) -> Watch:
     leak, task = item.leak, item.task
-    cgroup = None
-    if site.cgroups:
-        cgroup = site.cgroups.make(f"{leak.name}.{task}", leak.allocation)
+    cgroup = _cgroup(site, item)
     gpus = site.gpus.take(leak.allocation.gpus)
     try:
         start = Start(site.clock(), cgroup.names if cgroup else (), gpus.indexes)
@@ -86,6 +86,17 @@ def _spawn(site: Site, item: Waiting, folder: Folder, seen: Mapping[str, str]) -
             cgroup.remove()
         raise
     return Watch(leak, task, folder, start, cgroup or Session(pid), pid, gpus)
+
+
+def _cgroup(site: Site, item: Waiting) -> Cgroup | None:
+    """None where there are none, or none can be made just now: then PSS measures and limits."""
+    if site.cgroups is None:
+        return None
+    try:
+        return site.cgroups.make(f"{item.leak.name}.{item.task}", item.leak.allocation)
+    except OSError as error:
+        logger.warning("no cgroup for task %s of %s: %s", item.task, item.leak.name, error)
+        return None
 
 
 def _own(site: Site, folder: Folder, cgroup: Cgroup | None, gpus: Devices) -> dict[str, str]:

@@ -20,7 +20,7 @@ DEFAULTED = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
-PROC = Path("/proc")
+HAS_PROC = Path("/proc/self/stat").exists()
 
 
 def spawn(argv: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
@@ -60,7 +60,7 @@ def runs(pid: int, start_ticks: int, claimed_at_s: float) -> bool:
     """Whether the process that claimed an attempt still runs (a zombie does not)."""
     if claimed_at_s < psutil.boot_time() - 1 or pid <= 0:
         return False
-    if PROC.joinpath("self/stat").exists():
+    if HAS_PROC:
         return _ticks(pid) == start_ticks
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
@@ -71,11 +71,25 @@ def runs(pid: int, start_ticks: int, claimed_at_s: float) -> bool:
 
 def _ticks(pid: int) -> int | None:
     """A live process's start time in clock ticks since boot, field 22 of proc_pid_stat(5)."""
+    fields = _stat(pid)
+    return None if not fields or fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields of proc_pid_stat(5) from the state, the third, on; none when it is gone."""
     try:
-        fields = PROC.joinpath(str(pid), "stat").read_bytes().rpartition(b") ")[2].split()
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].split()
     except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+        return []
+
+
+def parents() -> dict[int, int]:
+    """The parent of every process. Read plainly: psutil takes ten times as long for it."""
+    if not HAS_PROC:
+        return {process.pid: process.info["ppid"] for process in psutil.process_iter(["ppid"])}
+    stats = ((pid, _stat(pid)) for pid in psutil.pids())
+    return {pid: int(fields[1]) for pid, fields in stats if fields}
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from headgate.usage import Meter
+from queue_broker.adapters.engines.local.process import parents
 from queue_broker.adapters.engines.local.tree import MIB, Measured
 
 #: Every so many samples the whole process table is searched for descendants that left the session.
@@ -55,20 +56,12 @@ class Session:
 
     def _search(self) -> list[int]:
         """Take up the sessions that descendants made, until there are no new ones."""
-        parents = parents_by_pid()
+        table = parents()
         members = set(self._members())
-        while news := {pid for pid, up in parents.items() if up in members} - members:
+        while news := {pid for pid, up in table.items() if up in members} - members:
             members |= news
             self._sessions |= {session for pid in news if (session := session_of(pid)) is not None}
         return sorted(members)
-
-
-def parents_by_pid() -> dict[int, int]:
-    found = {}
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            found[process.pid] = process.ppid()
-    return found
 
 
 def session_of(pid: int) -> int | None:

@@ -41,6 +41,10 @@ class Supervisor:
     def knows(self, leak: str, task: int) -> bool:
         return (leak, task) in self.running or (leak, task) in self.waiting
 
+    def uses(self, leak: str) -> bool:
+        """Whether any of a leak's tasks runs or waits."""
+        return any(name == leak for name, _ in (*self.running, *self.waiting))
+
     def take(self, leak: Leak, task: int, command: CommandOf) -> None:
         """Start a task when there is room, or take up what an earlier broker did with it."""
         folder = self.site.folder(leak.name, task)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headgate.errors import Conflict
-from queue_broker.ports import Shelf
+from queue_broker.ports import Shelf, Upstream
 from queue_broker.records import Document
 from queue_broker.wire import pages
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.names import name_of
 from queue_broker.wire.service import Answer, Call
+
+QUEUE = "job-queue"
+ENVIRONMENT = "compute-environment"
 
 #: A place on the shelf: name and revision.
 At = tuple[str, int]
@@ -49,3 +52,13 @@ def page(name: str, found: list[Answer], call: Call) -> Answer:
     if start + most < len(found):
         answer["nextToken"] = pages.to_token(start + most)
     return answer
+
+
+def with_own(upstream: Upstream, call: Call, name: str, own: list[Answer]) -> Answer:
+    """AWS's answer, and on its first page those of the broker's own that AWS has none like."""
+    answer: Answer = upstream.call(call.operation, call.given)
+    if "nextToken" in call.given:
+        return answer
+    key = f"{name.removesuffix('s')}Name"
+    theirs = {one[key] for one in answer[name]}
+    return answer | {name: [*answer[name], *(one for one in own if one[key] not in theirs)]}

@@ -1,7 +1,7 @@
 """CloudWatch Logs as far as Batch's clients need it: the streams of /aws/batch/job, read only.
 
-For clients of the local engine (`AWS_ENDPOINT_URL_LOGS`); with AWS behind the broker, logs are in
-CloudWatch itself. Lines carry the time at which their attempt started: the log has no times.
+For clients of the local engine (`AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`); with AWS behind the broker,
+logs are in CloudWatch itself. Lines carry the time at which their attempt started.
 """
 
 from __future__ import annotations

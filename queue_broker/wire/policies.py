@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from queue_broker.records import Document
 from queue_broker.wire.faults import Fault
-from queue_broker.wire.kept import chosen, create, every, existing, page
+from queue_broker.wire.kept import QUEUE, chosen, create, every, existing, page
 from queue_broker.wire.names import Place, name_of
-from queue_broker.wire.queues import QUEUE
 from queue_broker.wire.service import Answer, Call, Wire
 
 KIND = "scheduling-policy"

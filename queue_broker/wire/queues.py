@@ -1,4 +1,4 @@
-"""Job queues and compute environments, kept by the broker.
+"""Job queues, kept by the broker.
 
 A local queue is a name that jobs are submitted to: configuration says which tier and tenant it
 stands for. Those that the configuration names are there without being created.
@@ -12,68 +12,11 @@ from typing import Any
 from queue_broker.ports import Shelf
 from queue_broker.records import Document
 from queue_broker.settings import Settings
+from queue_broker.wire.environments import STANDING
 from queue_broker.wire.faults import Fault, refused
-from queue_broker.wire.kept import chosen, create, every, existing, page
+from queue_broker.wire.kept import ENVIRONMENT, QUEUE, chosen, create, page, with_own
 from queue_broker.wire.names import Place, name_of
 from queue_broker.wire.service import Answer, Call, Wire
-
-QUEUE = "job-queue"
-ENVIRONMENT = "compute-environment"
-
-
-def create_environment(wire: Wire, call: Call) -> Answer:
-    name = call.get("computeEnvironmentName")
-    body = {key: value for key, value in call.given.items() if key != "computeEnvironmentName"}
-    if body["type"] == "MANAGED" and "computeResources" not in body:
-        raise refused("computeResources: got nothing; allowed: an object, for type MANAGED")
-    create(wire.shelf, Document(ENVIRONMENT, name, {"state": "ENABLED", "tags": {}} | body))
-    return named_environment(call.place, name)
-
-
-def update_environment(wire: Wire, call: Call) -> Answer:
-    found = existing(wire.shelf, ENVIRONMENT, call.get("computeEnvironment"))
-    given = {key: value for key, value in call.given.items() if key != "computeEnvironment"}
-    if resources := given.get("computeResources"):
-        given["computeResources"] = found.body.get("computeResources", {}) | resources
-    wire.shelf.put(replace(found, body=found.body | given))
-    return named_environment(call.place, found.name)
-
-
-def delete_environment(wire: Wire, call: Call) -> Answer:
-    found = wire.shelf.get(ENVIRONMENT, name_of(call.get("computeEnvironment")))
-    if found is None:
-        return {}
-    if found.body["state"] != "DISABLED":
-        raise Fault("Cannot delete, compute environment state must be DISABLED")
-    if any(found.name in environments(queue) for queue in every(wire.shelf, QUEUE)):
-        raise Fault("Cannot delete, found existing JobQueue relationship")
-    wire.shelf.remove(found)
-    return {}
-
-
-def describe_environments(wire: Wire, call: Call) -> Answer:
-    wanted = [name_of(one) for one in call.get("computeEnvironments", ())]
-    found = chosen(wire.shelf, ENVIRONMENT, wanted)
-    return page("computeEnvironments", [to_environment(call.place, one) for one in found], call)
-
-
-def to_environment(place: Place, document: Document) -> Answer:
-    cluster = f"cluster/{document.name}_Batch"
-    return {
-        **named_environment(place, document.name),
-        "ecsClusterArn": f"arn:aws:ecs:{place.region}:{place.account}:{cluster}",
-        "containerOrchestrationType": "EKS" if "eksConfiguration" in document.body else "ECS",
-        "status": "VALID",
-        "statusReason": "ComputeEnvironment Healthy",
-        **document.body,
-    }
-
-
-def named_environment(place: Place, name: str) -> Answer:
-    return {
-        "computeEnvironmentName": name,
-        "computeEnvironmentArn": place.arn(ENVIRONMENT, name),
-    }
 
 
 def create_queue(wire: Wire, call: Call) -> Answer:
@@ -91,7 +34,7 @@ def check_order(shelf: Shelf, order: list[dict[str, Any]]) -> None:
     if not order:
         raise refused("At least 1 compute environment must be provided")
     names = [name_of(one["computeEnvironment"]) for one in order]
-    known = {document.name for document in shelf.named(ENVIRONMENT, names)}
+    known = {STANDING.name, *(document.name for document in shelf.named(ENVIRONMENT, names))}
     for at, name in enumerate(names):
         if name not in known:
             words = "a compute environment that exists"
@@ -124,12 +67,17 @@ def delete_queue(wire: Wire, call: Call) -> Answer:
 
 def describe_queues(wire: Wire, call: Call) -> Answer:
     wanted = [name_of(one) for one in call.get("jobQueues", ())]
-    kept = {one.name: one for one in chosen(wire.shelf, QUEUE, wanted)}
-    for name in configured(wire.settings):
-        if not wanted or name in wanted:
-            kept.setdefault(name, standing(name))
-    found = [to_queue(call.place, kept[name]) for name in sorted(kept)]
-    return page("jobQueues", found, call)
+    known = {name: standing(name) for name in configured(wire.settings)}
+    if wire.upstream is not None:
+        return with_own(wire.upstream, call, "jobQueues", own(call, wanted, known))
+    known |= {one.name: one for one in chosen(wire.shelf, QUEUE, wanted)}
+    return page("jobQueues", own(call, wanted, known), call)
+
+
+def own(call: Call, wanted: list[str], known: dict[str, Document]) -> list[Answer]:
+    return [
+        to_queue(call.place, known[name]) for name in sorted(known) if not wanted or name in wanted
+    ]
 
 
 def to_queue(place: Place, document: Document) -> Answer:
@@ -160,7 +108,9 @@ def by_configuration(settings: Settings, name: str) -> Document | None:
 
 
 def standing(name: str) -> Document:
-    return Document(QUEUE, name, {"state": "ENABLED", "priority": 1, "tags": {}})
+    order = [{"order": 1, "computeEnvironment": STANDING.name}]
+    body = {"state": "ENABLED", "priority": 1, "tags": {}, "computeEnvironmentOrder": order}
+    return Document(QUEUE, name, body)
 
 
 def open_queue(wire: Wire, given: str) -> str:
@@ -176,8 +126,3 @@ def open_queue(wire: Wire, given: str) -> str:
             f"jobQueue: got {name!r}, which is DISABLED; allowed: a queue that is ENABLED"
         )
     return name
-
-
-def environments(queue: Document) -> set[str]:
-    order = queue.body.get("computeEnvironmentOrder", ())
-    return {name_of(one["computeEnvironment"]) for one in order}

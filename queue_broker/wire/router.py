@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from queue_broker.wire import (
     definitions,
+    environments,
     jobs,
     policies,
     queues,
@@ -46,22 +47,25 @@ TAGS: dict[str, Handler] = {
     "TagResource": tags.tag,
     "UntagResource": tags.untag,
 }
+#: Those that the configuration names are there, whatever AWS knows.
+MERGED: dict[str, Handler] = {
+    "DescribeComputeEnvironments": environments.describe_environments,
+    "DescribeJobQueues": queues.describe_queues,
+}
 #: Kept by the broker where AWS does not stand behind it.
 KEPT: dict[str, Handler] = {
-    "CreateComputeEnvironment": queues.create_environment,
+    "CreateComputeEnvironment": environments.create_environment,
     "CreateJobQueue": queues.create_queue,
     "CreateSchedulingPolicy": policies.create_policy,
-    "DeleteComputeEnvironment": queues.delete_environment,
+    "DeleteComputeEnvironment": environments.delete_environment,
     "DeleteJobQueue": queues.delete_queue,
     "DeleteSchedulingPolicy": policies.delete_policy,
     "DeregisterJobDefinition": definitions.deregister,
-    "DescribeComputeEnvironments": queues.describe_environments,
     "DescribeJobDefinitions": definitions.describe,
-    "DescribeJobQueues": queues.describe_queues,
     "DescribeSchedulingPolicies": policies.describe_policies,
     "ListSchedulingPolicies": policies.list_policies,
     "RegisterJobDefinition": definitions.register,
-    "UpdateComputeEnvironment": queues.update_environment,
+    "UpdateComputeEnvironment": environments.update_environment,
     "UpdateJobQueue": queues.update_queue,
     "UpdateSchedulingPolicy": policies.update_policy,
 }
@@ -143,7 +147,7 @@ def check_size(body: bytes) -> None:
 
 def dispatch(wire: Wire, call: Call) -> Answer:
     """The broker's own answer, or that of AWS behind it."""
-    if handler := JOBS.get(call.operation):
+    if handler := (JOBS | MERGED).get(call.operation):
         return handler(wire, call)
     if call.operation in TAGS and (wire.upstream is None or is_job(call)):
         return TAGS[call.operation](wire, call)

@@ -41,6 +41,7 @@ def of_batch(leak: Leak, task: int) -> dict[str, str]:
         "AWS_BATCH_JOB_ATTEMPT": str(leak.attempt),
         "AWS_BATCH_JQ_NAME": leak.job.queue,
         "AWS_BATCH_CE_NAME": leak.lane,
+        "AWS_EXECUTION_ENV": "AWS_ECS_EC2",  # set by ECS; Metaflow's tasks fail without it
         "HEADGATE_ALLOCATED_VCPU": f"{leak.allocation.vcpu:g}",
         "HEADGATE_ALLOCATED_MEMORY_MIB": str(leak.allocation.memory_mib),
     }

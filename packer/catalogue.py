@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from headgate.resources import Resources
@@ -37,6 +37,15 @@ class InstanceType(Traits):
     def key(self) -> str:
         """The name that placements use: the EC2 name, with `:SPOT` behind it on the Spot market."""
         return self.name if self.purchase == "ON_DEMAND" else f"{self.name}:{self.purchase}"
+
+    def on_spot(self, price_usd_hour: float, interruption_per_hour: float) -> InstanceType:
+        """The same type on the Spot market."""
+        return replace(
+            self,
+            purchase="SPOT",
+            price_usd_hour=price_usd_hour,
+            interruption_per_hour=interruption_per_hour,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

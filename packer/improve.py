@@ -14,7 +14,7 @@ from packer.first_fit import Groups, complete
 from packer.problem import Ints, Problem
 from packer.relax import Relaxed, relax, types_market, with_pools
 from packer.rounding import cheapest, cover, whole_part
-from packer.spread import spread
+from packer.spread import Fleet, fleets
 from packer.trim import trim
 
 #: Clusters of the linear programme: more of them hardly move the bound.
@@ -83,8 +83,12 @@ def together(*parts: Groups) -> Groups:
 
 def candidates(problem: Problem, seed: int, deadline: Deadline) -> Iterator[tuple[str, Groups]]:
     """Packings of the problem on new instances, the quick ones first."""
+    whole = relax(problem, types_market(problem), problem.count, CLUSTERS, deadline.left())
+    if whole is None:
+        return
     # 1. Deal everything out: near the best where many tasks of many shapes share an instance.
-    yield "spread", completed(*dealt(problem, LENIENT, deadline))
+    dealt = deal(problem, problem.count, whole, deadline)
+    yield "spread", completed(*deal_on(problem, whole, fitted(dealt, LENIENT), deadline))
     # 2. Column generation for all of it, where that can see every shape.
     if np.count_nonzero(problem.count) <= SHAPES:
         columns = by_columns(problem, seed, deadline)
@@ -92,34 +96,55 @@ def candidates(problem: Problem, seed: int, deadline: Deadline) -> Iterator[tupl
             yield "columns", columns
         return
     # 3. Deal out what comes out even; first fit, then column generation for the rest.
-    done, left = dealt(problem, STRICT, deadline)
+    done = settle(problem, fitted(dealt, STRICT))
+    left = problem.count - done.placed()
     yield "spread+first-fit", completed(together(done), left)
     columns = by_columns(problem.after(done.host, done.instances, left), seed, deadline)
     if columns is not None:
         yield "spread+columns", together(done, columns)
 
 
-def dealt(problem: Problem, too_dear: float, deadline: Deadline) -> tuple[Groups, Ints]:
-    """Deal out by the relaxed packing; what is left over goes into the holes, then again on smaller
-    types, and so on. Returns what is left at last."""
-    done, left = Groups(problem), problem.count.copy()
-    whole = relax(problem, types_market(problem), left, CLUSTERS, deadline.left())
-    if whole is None:
-        return done, left
-    dearest = whole.bound * GRAIN
+def deal(problem: Problem, count: Ints, whole: Relaxed, deadline: Deadline) -> list[Fleet]:
+    """Deal `count` tasks out on types that are small enough to come out even; `whole.worth` judges."""
+    worth = float(count @ np.where(count, whole.worth, 0.0))
+    market = types_market(problem, dearest=worth * GRAIN)
+    fits = np.where(market.fits.any(axis=1), count, 0)
+    if not fits.any():
+        return []
+    relaxed = relax(problem, market, fits, CLUSTERS, deadline.left())
+    if relaxed is None:
+        return []
+    return fleets(problem, replace(relaxed, worth=whole.worth), fits, deadline)
+
+
+def fitted(dealt: list[Fleet], too_dear: float) -> list[Fleet]:
+    return [fleet for fleet in dealt if fleet.dearness <= too_dear]
+
+
+def settle(problem: Problem, dealt: list[Fleet]) -> Groups:
+    """The fleets as groups, and the tasks that are left over first-fit into their holes."""
+    done = Groups(problem)
+    for fleet in dealt:
+        done.join(fleet.groups())
+    left = problem.count - done.placed()
+    for demand in np.flatnonzero(left).tolist():
+        done.place(demand, int(left[demand]))
+    return done
+
+
+def deal_on(
+    problem: Problem, whole: Relaxed, dealt: list[Fleet], deadline: Deadline
+) -> tuple[Groups, Ints]:
+    """Deal what the fleets left over again on smaller types, and so on; returns what is left then."""
+    done = settle(problem, dealt)
+    left = problem.count - done.placed()
     for _ in range(ROUNDS):
         rest = problem.after(done.host, done.instances, left)
-        market = types_market(rest, dearest)
-        fits = np.where(market.fits.any(axis=1), left, 0)
-        relaxed = relax(rest, market, fits, CLUSTERS, deadline.left()) if fits.any() else None
-        if relaxed is None:
+        more = fitted(deal(rest, left, whole, deadline), LENIENT)
+        if not more:
             break
-        groups, over = spread(rest, replace(relaxed, worth=whole.worth), fits, too_dear)
-        left = left - fits + over
-        done.join(groups)
-        for demand in np.flatnonzero(left):
-            left[demand] = done.place(int(demand), int(left[demand]))
-        dearest = float(left @ np.where(left, whole.worth, 0.0)) * GRAIN
+        done.join(settle(rest, more))
+        left = problem.count - done.placed()
     return done, left
 
 
@@ -133,7 +158,7 @@ def by_columns(problem: Problem, seed: int, deadline: Deadline) -> Groups | None
     if guide is None:
         return None
     columns = Columns(small)
-    for known in (first_fitted(small), spread_out(small, guide)):
+    for known in (first_fitted(small), dealt_out(small, guide, deadline)):
         columns.add_groups(known)
     solution = generate(columns, guide, seed, Deadline(deadline.left() * GENERATING))
     if solution is None:
@@ -141,7 +166,7 @@ def by_columns(problem: Problem, seed: int, deadline: Deadline) -> Groups | None
     # Round: what is whole stays; the rest is packed in every way there is.
     whole, left = whole_part(columns, solution)
     rest = small.after(whole.host, whole.instances, left)
-    found = [first_fitted(rest), completed(*dealt(rest, LENIENT, deadline))]
+    found = [first_fitted(rest), dealt_out(rest, guide, deadline)]
     known = cheapest(found)
     if not deadline.over() and left.any() and not unplaced(known):
         better = cover(columns, rest, solution, known, deadline)
@@ -155,8 +180,9 @@ def first_fitted(problem: Problem) -> Groups:
     return completed(Groups(problem), problem.count)
 
 
-def spread_out(problem: Problem, guide: Relaxed) -> Groups:
-    return completed(*spread(problem, guide, problem.count, float("inf")))
+def dealt_out(problem: Problem, guide: Relaxed, deadline: Deadline) -> Groups:
+    dealt = fitted(deal(problem, problem.count, guide, deadline), LENIENT)
+    return completed(*deal_on(problem, guide, dealt, deadline))
 
 
 def completed(groups: Groups, left: Ints) -> Groups:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from packer.deadline import Deadline
 from packer.first_fit import Groups, fitting
 from packer.problem import Floats, Ints, Problem
 from packer.relax import Relaxed
@@ -37,27 +38,18 @@ def shares(relaxed: Relaxed, count: Ints) -> Ints:
     return answer
 
 
-def spread(problem: Problem, relaxed: Relaxed, count: Ints, too_dear: float) -> tuple[Groups, Ints]:
-    """Deal `count` tasks onto whole instances; returns the groups and the counts that are left over.
-
-    A type whose dealt instances cost `too_dear` times what is on them is worth is left out.
-    """
-    groups, left = Groups(problem), count.copy()
+def fleets(problem: Problem, relaxed: Relaxed, count: Ints, deadline: Deadline) -> list[Fleet]:
+    """`count` tasks dealt onto the whole instances of each type; what is not dealt is left over."""
     share = shares(relaxed, count)
-    for t, instances in enumerate(relaxed.instances):
-        if instances >= 1 and relaxed.market.host[t] >= 0:
-            fleet = best_fleet(problem, relaxed, (t, share[:, t]), too_dear)
-            if fleet is not None:
-                left -= fleet.placed()
-                groups.join(fleet.groups())
-    return groups, left
+    found = []
+    for t in np.flatnonzero((relaxed.instances >= 1) & (relaxed.market.host >= 0)).tolist():
+        if not deadline.over():
+            found.append(best_fleet(problem, relaxed, t, share[:, t]))
+    return found
 
 
-def best_fleet(
-    problem: Problem, relaxed: Relaxed, part: tuple[int, Ints], too_dear: float
-) -> Fleet | None:
-    """The cheapest dealing of one type's share (type, tasks); None if all are too dear."""
-    t, share = part
+def best_fleet(problem: Problem, relaxed: Relaxed, t: int, share: Ints) -> Fleet:
+    """The cheapest dealing of one type's share, what it leaves over counted in."""
     host, limit = int(relaxed.market.host[t]), int(relaxed.market.limit[t])
     sizes = {min(limit, int(relaxed.instances[t] * (1 + slack) + 1e-6)) for slack in SLACKS}
     worth = np.where(share, relaxed.worth, 0.0)
@@ -68,20 +60,24 @@ def best_fleet(
         if instances * price >= total:
             break
         fleet = Fleet(problem, host, instances, share)
-        over = share - fleet.placed()
-        if instances * price > float(fleet.placed() @ worth) * too_dear:
-            continue
-        cost = instances * price + LEFTOVER * float(over @ worth)
-        if cost < total:
+        dealt = float(fleet.placed() @ worth)
+        fleet.dearness = instances * price / max(dealt, 1e-12)
+        cost = instances * price + LEFTOVER * (float(share @ worth) - dealt)
+        if best is None or cost < total:
             best, total = fleet, cost
+    assert best is not None, "there is at least one slack"
     return best
 
 
 class Fleet:
-    """Instances of one type with tasks dealt out to them; those that are filled alike are one row."""
+    """Instances of one type with tasks dealt out to them; those that are filled alike are one row.
+
+    `dearness` is their price over what is on them is worth: 1 at the best.
+    """
 
     def __init__(self, problem: Problem, host: int, instances: int, share: Ints) -> None:
         self.problem = problem
+        self.dearness = np.inf
         # The bulkiest first: small ones then even out what these left uneven.
         there = np.flatnonzero(share)
         bulk = (problem.need[there] / np.maximum(problem.room[host], 1)).max(axis=1)

@@ -1,0 +1,198 @@
+"""The pass on a real store and an engine whose tasks end at once: what it survives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from headgate.errors import Unavailable
+from headgate.lifecycle import Cause, State
+from headgate.resources import ResourceRequest, Resources
+from headgate.tenancy import DEFAULT_TIERS
+from predictor.predictor import Predictor
+from queue_broker.adapters.engines.instant import InstantEngine, Outcome, Script, all_succeed
+from queue_broker.adapters.registry import FolderRegistry
+from queue_broker.adapters.store.store import SqlStore
+from queue_broker.core.cycle import Cycle
+from queue_broker.core.forecast import Forecaster
+from queue_broker.core.observe import Observing
+from queue_broker.core.parameters import Parameters
+from queue_broker.core.predict import Estimating
+from queue_broker.records import JobId, Lane, Leak, Submission, Tasks
+from tests.factories import START_S, a_submission, a_sweep
+
+LANE = Lane(name="here", shape=Resources(8, 8192))
+ASKED = ResourceRequest(vcpu=1, memory_mib=1024)
+
+
+@dataclass
+class House:
+    """A cycle with its store and engine, and a clock that the test turns."""
+
+    folder: Path
+    script: Script = all_succeed
+    at_once: bool = True
+    now_s: float = START_S
+
+    def __post_init__(self) -> None:
+        self.store = SqlStore(f"sqlite:///{self.folder / 'headgate.db'}", self.clock)
+        self.engine = InstantEngine([LANE], self.clock, script=self.script, at_once=self.at_once)
+        self.cycle = self.new_cycle()
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def new_cycle(self) -> Cycle:
+        parameters = Parameters(self.store)
+        forecaster = Forecaster(Predictor(), FolderRegistry(self.folder / "models"))
+        estimating = Estimating(self.store, forecaster, parameters.columns, {})
+        observing = Observing(self.store, self.engine, forecaster, parameters.of, 4)
+        return Cycle(self.store, self.engine, estimating, observing, DEFAULT_TIERS, self.clock)
+
+    def submit(self, submission: Submission) -> JobId:
+        (accepted,) = self.store.add([submission])
+        assert not isinstance(accepted, Exception)
+        return accepted.job_id
+
+    def run(self, passes: int = 50) -> None:
+        """Passes until nothing moves."""
+        for _ in range(passes):
+            self.now_s += 1
+            if not self.cycle.run_once().busy:
+                return
+
+    def counts(self, job_id: JobId) -> Mapping[State, int]:
+        return {state: n for state, n in self.store.job(job_id).counts.items() if n}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    built = House(tmp_path)
+    yield built
+    built.store.close()
+
+
+def test_a_job_goes_the_whole_way(house: House) -> None:
+    job = house.submit(a_submission(resources=ASKED))
+
+    house.run()
+
+    assert house.counts(job) == {State.SUCCEEDED: 1}
+
+
+def test_a_sweep_larger_than_the_fleet_ends_whole_and_nothing_starts_twice(house: House) -> None:
+    job = house.submit(a_sweep(size=100, resources=ASKED))
+
+    house.run(passes=500)
+
+    assert house.counts(job) == {State.SUCCEEDED: 100}
+    assert house.engine.world.twice == []
+
+
+def test_an_engine_that_is_away_costs_time_only(house: House) -> None:
+    house.engine.fail_next = [Unavailable("away"), Unavailable("away")]
+    job = house.submit(a_submission(resources=ASKED))
+
+    for _ in range(4):
+        try:
+            house.run()
+        except Unavailable:
+            continue
+
+    assert house.counts(job) == {State.SUCCEEDED: 1}
+    assert house.engine.world.twice == []
+
+
+def test_a_lost_answer_starts_nothing_twice(house: House) -> None:
+    house.engine.lose_next = [Unavailable("the answer was lost")]
+    job = house.submit(a_sweep(size=8, resources=ASKED))
+
+    with pytest.raises(Unavailable):
+        house.run()
+    house.run()
+
+    assert house.counts(job) == {State.SUCCEEDED: 8}
+    assert house.engine.world.twice == []
+
+
+def test_a_new_leader_takes_up_what_runs(tmp_path: Path) -> None:
+    house = House(tmp_path, at_once=False)
+    job = house.submit(a_sweep(size=4, resources=ASKED))
+    house.run()
+    assert house.counts(job) == {State.RUNNING: 4}
+
+    house.cycle = house.new_cycle()
+    house.cycle.take_over()
+    for leak in house.store.open_leaks():
+        house.engine.finish(leak.name)
+    house.run()
+
+    assert house.counts(job) == {State.SUCCEEDED: 4}
+    assert house.engine.world.twice == []
+    house.store.close()
+
+
+def test_what_is_cancelled_while_it_runs_is_stopped_once(tmp_path: Path) -> None:
+    house = House(tmp_path, at_once=False)
+    job = house.submit(a_sweep(size=4, resources=ASKED))
+    house.run()
+
+    house.store.cancel(job, Tasks([1, 2]), "enough")
+    for _ in range(3):
+        house.cycle.run_once()
+
+    assert house.counts(job) == {State.RUNNING: 2, State.FAILED: 2}
+    assert [name for name, _ in house.engine.calls].count("stop") == 1
+    house.store.close()
+
+
+def kill_small(leak: Leak) -> Mapping[int, Outcome]:
+    """Whatever is given less than 2 GiB is killed for its memory."""
+    if leak.allocation.memory_mib >= 2048:
+        return {}
+    return dict.fromkeys(leak.tasks, Outcome(Cause.OUT_OF_MEMORY, 137))
+
+
+def test_kills_for_memory_come_back_bigger(tmp_path: Path) -> None:
+    house = House(tmp_path, script=kill_small)
+    job = house.submit(a_sweep(size=20, resources=ASKED))
+
+    house.run(passes=200)
+
+    assert house.counts(job) == {State.SUCCEEDED: 20}
+    for task in range(20):
+        *lost, last = house.store.attempts(job, task)
+        assert last.allocation.memory_mib >= 2048
+        assert all(attempt.cause is Cause.OUT_OF_MEMORY for attempt in lost)
+    house.store.close()
+
+
+def test_a_task_that_fits_no_lane_waits_with_the_reason(house: House) -> None:
+    big = ResourceRequest(vcpu=64, memory_mib=1024)
+    job = house.submit(a_submission(resources=big))
+
+    house.run()
+
+    (held,) = house.store.held(10)
+    assert held.job_id == job
+    assert held.hold is not None
+    assert "too_big" in held.hold
+
+
+def test_production_goes_before_a_sweep_that_came_first(tmp_path: Path) -> None:
+    house = House(tmp_path, at_once=False)
+    whole = ResourceRequest(vcpu=8, memory_mib=1024)
+    sweep = house.submit(a_sweep("sweep", size=10, resources=whole))
+    house.run()
+    urgent = house.submit(a_submission("urgent", tier="production", tenant="b", resources=whole))
+
+    for leak in house.store.open_leaks():
+        house.engine.finish(leak.name)
+    house.run()
+
+    assert house.counts(urgent) == {State.RUNNING: 1}
+    assert house.counts(sweep)[State.RUNNABLE] == 9
+    house.store.close()

@@ -69,7 +69,7 @@ class Sample:
         if len(self.points) < self.most:
             self.points.append(point)
             return
-        place = self._random.randrange(self.seen)
+        place = int(self._random.random() * self.seen)
         if place < self.most:
             self.points[place] = point
 
@@ -168,11 +168,12 @@ class Scoreboard:
 
     def add(self, observations: Iterable[Observation], lanes: Sequence[Lane] = ()) -> None:
         """Count attempts that ended; `lanes` give the prices."""
+        priced = [lane for lane in lanes if lane.price_usd_hour]
         for item in observations:
             self.attempts += 1
             self.causes[item.cause.value] += 1
             self._score(item)
-            self._weigh(item, lanes)
+            self._weigh(item, priced)
 
     def accuracy(self) -> list[Accuracy]:
         """By target, then by source, each in a fixed order."""

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Attempts read in one go. Small, so that a page is never kept waiting for long.
-BATCH = 2_000
+BATCH = 4_000
 #: How long one visit may spend on catching up; a million attempts take a few dozen visits.
 CATCH_UP_S = 0.4
 

@@ -95,7 +95,8 @@ class Window:
     def finish(self, leak: Leak, peak_memory_mib: float = 2048.0, **fields: Any) -> None:
         """An hour's work each."""
         usage = Usage(HOUR, peak_memory_mib, cpu_s=HOUR)
-        self.edge.settle(ends(leak, **({"usage": usage, "cause": Cause.EXITED} | fields)))
+        given: dict[str, Any] = {"usage": usage, "cause": Cause.EXITED} | fields
+        self.edge.settle(ends(leak, **given))
 
 
 def open_window(url: str, folder: Path, settings: Settings | None = None) -> Window:

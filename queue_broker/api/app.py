@@ -34,7 +34,8 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     app.state.services = services
     app.state.tokens = Tokens(services.tokens)
     handle_errors(app)
-    for one in (submitting.router, jobs.router, wishes.router, fleet.router):
+    app.include_router(submitting.router)  # each of its routes asks who calls
+    for one in (jobs.router, wishes.router, fleet.router):
         app.include_router(one, dependencies=[Depends(caller)])
     app.include_router(fleet.health)
     document(app)

@@ -10,7 +10,7 @@ from headgate.sweep import Sweep
 from headgate.validation import parse
 from headgate.views import Foretold, Submitted
 from queue_broker.api.bodies import MAX_SWEEP_BYTES, json_body, parsed, spool, spooled
-from queue_broker.api.services import Asking, Serving
+from queue_broker.api.services import Asking, Serving, caller, services
 from queue_broker.core.tables import Format, format_of
 from queue_broker.records import Accepted
 
@@ -35,33 +35,36 @@ def answer(accepted: Accepted) -> Response:
 
 
 @router.post("/jobs", status_code=201, response_model=Submitted, openapi_extra=json_body(Job))
-async def submit(request: Request, services: Serving, caller: Asking) -> Response:
+async def submit(request: Request) -> Response:
     """Submit one job. It is durable before the answer."""
+    # Not by FastAPI's dependencies: they would take longer than parsing and checking together.
+    who = await caller(request)
     job = await parsed(request, Job)
-    return answer(await services.submitter.submit(job, caller))
+    return answer(await (await services(request)).submitter.submit(job, who))
 
 
 @router.post("/sweeps", status_code=201, response_model=Submitted, openapi_extra=json_body(Sweep))
-async def submit_sweep(request: Request, services: Serving, caller: Asking) -> Response:
+async def submit_sweep(request: Request, serving: Serving, asking: Asking) -> Response:
     """Submit many tasks from one template: the grid's combinations, or `size` alike."""
     sweep = await parsed(request, Sweep, MAX_SWEEP_BYTES)
-    return answer(await services.submitter.submit(sweep, caller))
+    return answer(await serving.submitter.submit(sweep, asking))
 
 
 @router.post("/sweeps/table", status_code=201, response_model=Submitted, openapi_extra=TABLE_BODY)
-async def submit_table(request: Request, services: Serving, caller: Asking) -> Response:
+async def submit_table(request: Request, serving: Serving, asking: Asking) -> Response:
     """Submit a task for each row of a table. All of it is accepted, or nothing."""
     kind = format_of(request.headers.get("content-type", ""))
     with spool() as file:
         job = parse(Job, await spooled(request, file))
-        accepted = await run_in_threadpool(services.submitter.submit_table, job, caller, file, kind)
-    services.changed()
+        keep = serving.submitter.submit_table
+        accepted = await run_in_threadpool(keep, job, asking, file, kind)
+    serving.changed()
     return answer(accepted)
 
 
 @router.post("/estimate", openapi_extra=json_body(Job))
-async def estimate(request: Request, services: Serving, caller: Asking) -> Foretold:
+async def estimate(request: Request, serving: Serving, asking: Asking) -> Foretold:
     """What a job would get if it were submitted now. Nothing is submitted."""
     job = await parsed(request, Job)
-    tenant = services.submitter.tenant_of(job, caller)
-    return await run_in_threadpool(services.insights.estimate, job, tenant)
+    tenant = await run_in_threadpool(serving.submitter.tenant_of, job, asking)
+    return await run_in_threadpool(serving.insights.estimate, job, tenant)

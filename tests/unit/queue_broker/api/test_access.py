@@ -26,6 +26,18 @@ def test_a_request_without_a_known_token_is_refused(
     assert "HEADGATE_TOKEN" in answer.json()["message"]
 
 
+def test_no_route_forgets_to_ask_for_a_token(guarded: httpx.Client) -> None:
+    paths = guarded.get("/openapi.json").json()["paths"]
+    open_to_all = {
+        (method, path)
+        for path, methods in paths.items()
+        for method in methods
+        if guarded.request(method, path.format(job_id="x", index=0), json={}).status_code != 401
+    }
+
+    assert open_to_all == {("get", "/healthz"), ("get", "/readyz")}
+
+
 def test_health_needs_no_token(guarded: httpx.Client) -> None:
     assert guarded.get("/healthz").status_code == 200
     assert guarded.get("/readyz").status_code == 200

@@ -100,13 +100,15 @@ def _dump(value: object) -> bytes:
 
 def _calibration(known: Calibration) -> dict[str, Any]:
     return {
-        "offset_p95": known.offset_p95,
-        "by_family": dict(known.by_family),
-        "residuals": list(known.residuals),
+        "errors": list(known.errors),
+        "new_errors": list(known.new_errors),
+        "said": list(known.said.items()),
     }
 
 
 def _to_calibration(item: Mapping[str, Any]) -> Calibration:
-    by_family = {str(name): float(offset) for name, offset in item["by_family"].items()}
-    residuals = tuple(float(value) for value in item["residuals"])
-    return Calibration(float(item["offset_p95"]), by_family, residuals)
+    return Calibration(
+        tuple(float(value) for value in item["errors"]),
+        tuple(float(value) for value in item["new_errors"]),
+        {float(at_s): float(log) for at_s, log in item["said"]},
+    )

@@ -12,7 +12,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from predictor.features import Facts, to_number
+from predictor.features import Facts
+from predictor.rows import Rows
 
 Matrix = npt.NDArray[np.float64]
 
@@ -58,32 +59,21 @@ class Encoder:
         columns.sort(key=lambda c: (-known[c.name], c.name, c.levels is None))
         return cls(columns[:MAX_COLUMNS])
 
-    def encode(self, rows: Sequence[Facts]) -> Matrix:
-        """One row per `Facts`, shape (len(rows), len(columns)); what is not known is NaN."""
-        matrix = np.full((len(rows), len(self.columns)), np.nan)
+    def encode(self, rows: Rows) -> Matrix:
+        """Shape (rows, columns); what is not known, or was not at training, is NaN."""
+        matrix = np.empty((rows.size, len(self.columns)))
         for place, column in enumerate(self.columns):
-            matrix[:, place] = [self._value(column, row) for row in rows]
+            matrix[:, place] = self._values(column, rows)
         return matrix
 
-    def _value(self, column: Column, row: Facts) -> float:
+    def _values(self, column: Column, rows: Rows) -> Matrix | float:
         if column.levels is None:
-            return row.numbers.get(column.name, np.nan)
-        return self._codes[column.name].get(row.words.get(column.name, ""), np.nan)
-
-    def encode_values(self, column: Column, values: npt.NDArray[Any]) -> Matrix:
-        """Many values of one feature at once (a sweep's parameter)."""
-        if column.levels is None and values.dtype.kind in "biuf":
-            numbers = values.astype(np.float64)
-            return np.clip(numbers, -1e30, 1e30)
-        distinct, where = np.unique(values.astype(str), return_inverse=True)
-        codes = [self._code(column, str(word)) for word in distinct]
-        return np.asarray(codes, dtype=np.float64)[where]
-
-    def _code(self, column: Column, word: str) -> float:
-        if column.levels is None:
-            number = to_number(word)
-            return np.nan if number is None else number
-        return self._codes[column.name].get(word, np.nan)
+            return rows.numbers.get(column.name, np.nan)
+        words = rows.words.get(column.name)
+        if words is None:
+            return np.nan
+        codes = self._codes[column.name]
+        return np.array([*(codes.get(word, np.nan) for word in words.levels), np.nan])[words.codes]
 
     @property
     def categorical(self) -> list[int]:

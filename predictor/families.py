@@ -1,81 +1,88 @@
-"""What each job family has needed so far, kept online between two trainings."""
+"""Every family's history at every grain, and which of them speaks for a task."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
+from predictor.series import Series, Way
+from predictor.window import Seen
 
-from predictor.cost import Vector, best_margin
+#: A coarser family must promise this much less waste for each grain before it may speak instead.
+GRAIN_PENALTY = 1.5
+#: Families with fewer attempts count as new: what they teach is how new families behave.
+NEW = 3
+#: All new families together; they speak, by request or by model, where nothing nearer is known.
+ANYONE = "*"
+ANYONE_MIN = 8
+#: How dear too little is against too much: memory as the mode says, the others evenly.
+EVEN = 1.0
 
-#: Older attempts say less than newer ones, and memory is finite.
-REMEMBERED = 256
-#: With fewer than this the coarser family, or the request, speaks.
-ENOUGH = 3
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The family that speaks for a task, and its way of doing so."""
 
-@dataclass(slots=True)
-class Series:
-    """The recent values of one quantity in one family; `floor` is the highest censored one."""
-
-    values: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    floor: float = 0.0
-
-    def add(self, value: float) -> None:
-        self.values.append(value)
-
-    def censor(self, at_least: float) -> None:
-        self.floor = max(self.floor, at_least)
-
-    def logs(self) -> Vector:
-        return np.log(np.array(self.values, dtype=np.float64))
-
-    def quantiles(self) -> tuple[float, float]:
-        """The median, and the conformal 95 % bound: rank ceil((n + 1) 0.95), beyond the most for
-        small n.
-        """
-        logs = np.sort(self.logs())
-        rank = int(np.ceil((len(logs) + 1) * 0.95))
-        top = logs[rank - 1] if rank <= len(logs) else logs[-1] + 0.5 * float(np.std(logs)) + 0.02
-        return float(np.exp(np.median(logs))), float(max(np.exp(top), self.floor))
-
-    def cheapest(self, failure_weight: float) -> float:
-        """The allocation of least expected cost."""
-        centre = float(np.median(self.logs()))
-        margin = best_margin(self.logs() - centre, failure_weight)
-        return max(float(np.exp(centre + margin)), self.floor)
+    key: str
+    series: Series
+    way: Way
+    total: int
 
 
 @dataclass(slots=True)
-class Family:
-    """One family's history, by target."""
-
-    series: dict[str, Series] = field(default_factory=dict)
-
-    def of(self, target: str) -> Series:
-        return self.series.setdefault(target, Series())
-
-    def count(self, target: str) -> int:
-        return len(self.series[target].values) if target in self.series else 0
-
-
 class Families:
-    """All families by key."""
+    """Series by (family, target)."""
 
-    def __init__(self) -> None:
-        self.by_key: dict[str, Family] = {}
+    failure_weight: float
+    series: dict[tuple[str, str], Series] = field(default_factory=dict)
 
-    def observe(self, keys: Iterable[str], target: str, value: float, censored: bool) -> None:
+    def learn(self, keys: Iterable[str], target: str, item: Seen, charged: bool = True) -> None:
+        """Take in a finished attempt, at every grain."""
+        keys = tuple(keys)
+        if self.total(keys[0], target) < NEW:
+            self._of(ANYONE, target).add(item, charged)
         for key in keys:
-            series = self.by_key.setdefault(key, Family()).of(target)
-            series.censor(value) if censored else series.add(value)
+            self._of(key, target).add(item, charged)
 
-    def best_informed(self, keys: Iterable[str], target: str) -> tuple[str, Series] | None:
-        """The finest family that has seen enough of a target."""
+    def kill(self, keys: Iterable[str], target: str, item: Seen) -> None:
+        """Take in a kill for memory, at every grain."""
         for key in keys:
-            family = self.by_key.get(key)
-            if family is not None and family.count(target) >= ENOUGH:
-                return key, family.of(target)
-        return None
+            self._of(key, target).kill(item)
+
+    def _of(self, key: str, target: str) -> Series:
+        found = self.series.get((key, target))
+        if found is None:
+            weight = self.failure_weight if target.endswith("memory_mib") else EVEN
+            bases = frozenset({"request", "model"}) if key == ANYONE else None
+            found = self.series[key, target] = Series(weight, bases)
+        return found
+
+    def total(self, key: str, target: str) -> int:
+        found = self.series.get((key, target))
+        return found.total if found else 0
+
+    def voice(self, keys: Iterable[str], target: str) -> Voice | None:
+        """The grain that promises the least waste; the finest of equals."""
+        voices = list(self._voices(keys, target))
+        if not voices:
+            return None
+        return min(voices, key=lambda pair: pair[0])[1]
+
+    def _voices(self, keys: Iterable[str], target: str) -> Iterator[tuple[float, Voice]]:
+        penalty = 1.0
+        for key in (*keys, ANYONE):
+            series = self.series.get((key, target))
+            least = ANYONE_MIN if key == ANYONE else 1
+            way = series.best() if series and series.total >= least else None
+            if series and way:
+                waste = way.outlook.least_charge(series.failure_weight)
+                yield penalty * waste, Voice(key, series, way, series.total)
+            penalty *= GRAIN_PENALTY
+
+    def counts(self, keys: Iterable[str], target: str) -> Mapping[str, int]:
+        """How many attempts each of the families remembers having seen."""
+        return {key: self.total(key, target) for key in keys if (key, target) in self.series}
+
+    def everything(self) -> Iterator[tuple[str, Series]]:
+        """Each series with its target."""
+        return ((target, series) for (_, target), series in self.series.items())

@@ -1,8 +1,10 @@
-"""The trained model: LightGBM quantile boosters by target, calibrated so that their bounds hold."""
+"""The trained model: LightGBM boosters by target, and what they said of tasks left out of
+training.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,23 +12,27 @@ import lightgbm as lgb
 import numpy as np
 
 from predictor.encoding import Encoder, Matrix
+from predictor.rows import Rows
 
 #: What is predicted. Each is learnt in log, where errors are proportions.
 TARGETS = ("memory_mib", "vcpu", "runtime_s", "gpu_memory_mib")
 QUANTILES = (0.5, 0.95)
+#: Fewer rows are done sooner by one thread; several would wait for each other on a busy machine.
+MANY_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What must be added (in log) to a raw quantile for its bound to hold; by family, else pooled.
+    """Honest errors of the median, log(actual / predicted), sorted: of later jobs, and of new
+    families.
 
-    `residuals` are log(actual) - predicted median, out of sample, sorted: what the margin is
-    chosen from.
+    `said` is the log median that was foretold of a left-out attempt, by the time at which it
+    ended.
     """
 
-    offset_p95: float = 0.0
-    by_family: Mapping[str, float] = field(default_factory=dict)
-    residuals: tuple[float, ...] = ()
+    errors: tuple[float, ...] = ()
+    new_errors: tuple[float, ...] = ()
+    said: Mapping[float, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +51,48 @@ class Model:
     def targets(self) -> list[str]:
         return [target for target in TARGETS if (target, QUANTILES[0]) in self.boosters]
 
-    def predict(self, rows: Matrix, target: str) -> Matrix:
-        """Log quantiles of a target, shape (len(rows), 2), in order, without the calibration."""
-        raw = [raw_predict(self.boosters[target, quantile], rows) for quantile in QUANTILES]
+    @property
+    def to_s(self) -> float:
+        """The end of the latest attempt that the model has learnt from."""
+        return float(self.card.get("to_s", -np.inf))
+
+    @property
+    def used(self) -> set[str]:
+        """The features that any tree splits on."""
+        shares = [booster.feature_importance() for booster in self.boosters.values()]
+        total = np.sum(shares, axis=0) if shares else np.zeros(0)
+        return {
+            column.name for column, share in zip(self.encoder.columns, total, strict=False) if share
+        }
+
+    def said(self, target: str, at_s: float) -> float:
+        """The log median foretold of an attempt that was left out of training; NaN if it was
+        not.
+        """
+        known = self.calibration.get(target)
+        return known.said.get(at_s, np.nan) if known else np.nan
+
+    def logs(self, rows: Rows, target: str) -> Matrix:
+        """Log quantiles of a target, shape (rows, 2), in order, as the boosters say them."""
+        return self.predict(self.encoder.encode(rows), target)
+
+    def predict(self, matrix: Matrix, target: str) -> Matrix:
+        """The same of rows that are encoded already."""
+        raw = [raw_predict(self.boosters[target, quantile], matrix) for quantile in QUANTILES]
         return np.maximum.accumulate(np.column_stack(raw), axis=1)
 
-    def bounds(self, rows: Matrix, target: str, families: Sequence[str]) -> Matrix:
-        """Quantiles of a target in its own unit, calibrated by each row's family."""
-        logs = self.predict(rows, target)
-        known = self.calibration.get(target, Calibration())
-        offsets = [known.by_family.get(family, known.offset_p95) for family in families]
-        logs[:, 1] = np.maximum(logs[:, 0], logs[:, 1] + np.asarray(offsets))
-        return np.exp(logs)
+    def contributions(self, rows: Rows, target: str) -> dict[str, float]:
+        """SHAP values of the first row: what each feature adds to the log median (Lundberg et
+        al., 2020).
+        """
+        if target not in self.targets:
+            return {}
+        matrix = self.encoder.encode(rows)[:1]
+        shares = self.boosters[target, QUANTILES[0]].predict(matrix, pred_contrib=True)[0]
+        pairs = zip(self.encoder.columns, shares[:-1], strict=True)
+        return {column.name: float(share) for column, share in pairs if share}
 
 
 def raw_predict(booster: lgb.Booster, rows: Matrix) -> Matrix:
-    return np.asarray(booster.predict(rows), dtype=np.float64)
+    threads = 1 if len(rows) < MANY_ROWS else 0
+    return np.asarray(booster.predict(rows, num_threads=threads), dtype=np.float64)

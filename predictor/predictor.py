@@ -1,39 +1,29 @@
-"""From jobs to estimates: the model where there is one, the family's history, the request, a
-default.
-"""
+"""From jobs to estimates: each family by the way that has paid so far, the model among them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from headgate.estimate import Estimate, Quantiles, Source
+from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.resources import Resources
 from headgate.usage import Observation
+from predictor.answers import answer, known_of
+from predictor.explanation import Explanation, explain
 from predictor.families import Families
-from predictor.features import facts, family_keys
+from predictor.learning import learn
 from predictor.model import TARGETS, Model
-from predictor.rows import Rows, Sweep, distinct_rows, rows_of_jobs
+from predictor.rows import Rows, distinct, rows_of_jobs
 from predictor.settings import PredictorSettings
-from predictor.shape import Guess, assemble, merge_shapes
-from predictor.usage import measured
+from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimate
 
 Indexes = npt.NDArray[np.uint32]
 
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why an estimate is what it is."""
-
-    estimate: Estimate
-    families: Mapping[str, int]
-    contributions: Mapping[str, float]
+__all__ = ["Explanation", "Indexes", "Predictor"]
 
 
 class Predictor:
@@ -46,7 +36,7 @@ class Predictor:
     ) -> None:
         self.model = model
         self.settings = settings or PredictorSettings()
-        self.families = Families()
+        self.families = Families(self.settings.failure_weight["cost"])
 
     @property
     def version(self) -> str | None:
@@ -56,18 +46,22 @@ class Predictor:
         """The same predictor, online histories and all, under another model."""
         other = type(self)(model, self.settings)
         other.families = self.families
+        for target, series in other.families.everything():
+            for item in series.ring.seen:
+                item.model = model.said(target, item.at_s) if model else np.nan
+            series.ring.built = None
+            series.forget()
         return other
 
     def estimate(self, jobs: Sequence[Job], modes: Sequence[str] | str = "cost") -> list[Estimate]:
         """One estimate a job. Never raises on a valid `Job`, whatever little is known of it."""
-        each = list(repeat(modes, len(jobs))) if isinstance(modes, str) else list(modes)
-        return self._estimate(jobs, rows_of_jobs(jobs), each)
+        return self._each(jobs, rows_of_jobs(jobs), modes) if jobs else []
 
     def estimate_task(
         self, job: Job, parameters: Mapping[str, object], mode: str = "cost"
     ) -> Estimate:
         """The estimate of one task of a sweep, with its own parameters."""
-        return self._estimate([job], rows_of_jobs([job], [parameters]), [mode])[0]
+        return self._each([job], rows_of_jobs([job], [parameters]), mode)[0]
 
     def estimate_sweep(
         self,
@@ -79,100 +73,99 @@ class Predictor:
         """The tasks of a sweep by predicted shape: at most `max_sweep_groups`, each with its
         estimate.
 
-        `columns` holds the tasks' parameters by name, `size` values each; None: the tasks are
-        alike.
+        `columns` holds the tasks' parameters by name, `size` values each; None: they are alike.
         """
-        if not columns:
+        if not columns or size == 0:
             return [(np.arange(size, dtype=np.uint32), self.estimate([job], mode)[0])]
-        distinct = distinct_rows(columns, size)
-        sweep = Sweep(job, columns)
-        parameters = [sweep.parameters(int(index)) for index in distinct.first]
-        jobs = [job] * len(parameters)
-        each = self._estimate(jobs, rows_of_jobs(jobs, parameters), [mode] * len(jobs))
-        shapes, chosen = merge_shapes(each, self.settings.max_sweep_groups)
-        group = np.asarray(chosen)[distinct.inverse]
-        return [
-            (np.flatnonzero(group == place).astype(np.uint32), shape)
-            for place, shape in enumerate(shapes)
-        ]
+        rows = Rows.of_sweep(job, columns, size)
+        first, inverse = distinct(self._telling(rows), size)
+        few = rows.take(first) if len(first) < size else rows
+        given = self._sizes(few, [job], mode)
+        found = []
+        for places in shapes(given, self.settings.max_sweep_groups):
+            estimate = to_estimate(few, given, places, job, self.version, self.settings)
+            chosen = np.zeros(few.size, dtype=bool)
+            chosen[places] = True
+            found.append((np.flatnonzero(chosen[inverse]).astype(np.uint32), estimate))
+        return found
 
     def observe(self, observations: Sequence[Observation]) -> None:
         """Learn from attempts that ended, in the order given."""
-        for item in observations:
-            keys = family_keys(item.job, facts(item.job, item.parameters))
-            for target, value, censored in measured(item):
-                self.families.observe(keys, target, value, censored)
+        if observations:
+            learn(self.families, observations, self.model)
 
     def retry(self, failed: Observation, largest: Resources) -> Resources:
-        """What to give the next attempt: more memory after a kill for memory, else the same
-        again.
+        """What to give the next attempt: after a kill for memory, more memory and nothing else.
+
+        The most likely-enough need of such a task, now that it is known to be beyond what was
+        given; a fixed factor where the family never needed so much. Never bigger than `largest`.
         """
-        given = failed.allocation or Resources(1.0, self.settings.default.memory_mib, 0)
+        given = failed.allocation or self.settings.default
         if not failed.memory_is_censored:
             return given
-        keys = family_keys(failed.job, facts(failed.job, failed.parameters))
-        found = self.families.best_informed(keys, "memory_mib")
-        most = max(found[1].values) * 1.05 if found else 0.0
-        grown = most if most > given.memory_mib else given.memory_mib * self.settings.retry_factor
-        memory_mib = max(given.memory_mib, min(int(np.ceil(grown)), largest.memory_mib))
-        return Resources(given.vcpu, memory_mib, given.gpus)
+        grown = max(self._beyond(failed, given.memory_mib), 1.2 * given.memory_mib)
+        asked, ceiling = failed.job.resources.memory_mib, failed.job.resources.ceiling
+        most = min(largest.memory_mib, asked) if ceiling and asked else largest.memory_mib
+        memory = min(int(snap_memory(np.array([grown]))[0]), most)
+        return Resources(given.vcpu, max(memory, given.memory_mib), given.gpus)
+
+    def _beyond(self, failed: Observation, given_mib: int) -> float:
+        rows = rows_of_jobs([failed.job], [failed.parameters])
+        voice = self.families.voice(rows.families[0], "memory_mib")
+        blind = self.settings.retry_factor * given_mib
+        if voice is None:
+            return blind
+        logs = self.model.logs(rows, "memory_mib") if self.model else None
+        middle = None if logs is None else logs[:, 0]
+        known = known_of(rows, "memory_mib", middle, np.arange(1))
+        centre = float(voice.way.fit.centre(known)[0])
+        left = voice.way.outlook.beyond(float(np.log(given_mib)) - centre)
+        if left is None or not np.isfinite(centre):
+            return blind
+        return float(np.exp(centre + left.cheapest(self.families.failure_weight)))
 
     def explain(self, job: Job, mode: str = "cost") -> Explanation:
-        """The estimate with the histories and the model's contributions behind it."""
+        """The estimate with what is behind it: histories, nearest past jobs, the model's
+        reasons.
+        """
         rows = rows_of_jobs([job])
-        counts = {
-            key: self.families.by_key[key].count("memory_mib")
-            for key in rows.keys[0]
-            if key in self.families.by_key
-        }
-        return Explanation(
-            self._estimate([job], rows, [mode])[0], counts, self._contributions(rows)
-        )
+        estimate = self._each([job], rows, mode)[0]
+        return explain(estimate, rows, self.families, self.model)
 
-    def _contributions(self, rows: Rows) -> dict[str, float]:
-        if self.model is None or "memory_mib" not in self.model.targets:
-            return {}
-        booster = self.model.boosters["memory_mib", 0.95]
-        shares = booster.predict(rows.encode(self.model.encoder), pred_contrib=True)[0]
-        names = [column.name for column in self.model.encoder.columns]
-        return {name: float(share) for name, share in zip(names, shares[:-1], strict=True) if share}
-
-    def _estimate(self, jobs: Sequence[Job], rows: Rows, modes: Sequence[str]) -> list[Estimate]:
-        bounds = self._model_bounds(rows)
+    def _each(self, jobs: Sequence[Job], rows: Rows, modes: Sequence[str] | str) -> list[Estimate]:
+        given = self._sizes(rows, jobs, modes)
         return [
-            self._one(job, keys, mode, {target: found[place] for target, found in bounds.items()})
-            for place, (job, keys, mode) in enumerate(zip(jobs, rows.keys, modes, strict=True))
+            to_estimate(rows, given, np.array([place]), job, self.version, self.settings)
+            for place, job in enumerate(jobs)
         ]
 
-    def _model_bounds(self, rows: Rows) -> dict[str, npt.NDArray[np.float64]]:
-        if self.model is None or not rows.known:
-            return {}
-        matrix = rows.encode(self.model.encoder)
-        families = [keys[0] for keys in rows.keys]
-        return {
-            target: self.model.bounds(matrix, target, families) for target in self.model.targets
+    def _sizes(self, rows: Rows, jobs: Sequence[Job], modes: Sequence[str] | str) -> Sizes:
+        """`jobs` is one a row, or one for all; so is `modes`."""
+        each = [modes] * len(jobs) if isinstance(modes, str) else list(modes)
+        prices = self.settings.failure_weight
+        price = np.array([prices.get(mode, prices["safe"]) for mode in each])
+        weights = np.broadcast_to(price, (rows.size,))
+        answers = {
+            target: answer(rows, target, self.families, self.model, weights) for target in TARGETS
         }
+        safe = np.broadcast_to(np.array([mode != "cost" for mode in each]), (rows.size,))
+        ceiling = np.array([job.resources.ceiling for job in jobs])
+        return sizes(rows, answers, safe, np.broadcast_to(ceiling, (rows.size,)), self.settings)
 
-    def _one(
-        self,
-        job: Job,
-        keys: Sequence[str],
-        mode: str,
-        model: Mapping[str, npt.NDArray[np.float64]],
-    ) -> Estimate:
-        guesses = {target: self._guess(target, keys, mode, model.get(target)) for target in TARGETS}
-        return assemble(job, keys[0], mode, guesses, self.settings, self.version)
-
-    def _guess(
-        self, target: str, keys: Sequence[str], mode: str, model: npt.NDArray[np.float64] | None
-    ) -> Guess | None:
-        if model is not None:
-            p50, p95 = float(model[0]), float(model[1])
-            return Guess(Quantiles(p50, p95), p95 * 1.05, Source.MODEL, "the trained model")
-        found = self.families.best_informed(keys, target)
-        if found is None:
-            return None
-        key, series = found
-        weight = self.settings.failure_weight.get(mode, self.settings.failure_weight["safe"])
-        why = f"the {len(series.values)} latest of family {key}"
-        return Guess(Quantiles(*series.quantiles()), series.cheapest(weight), Source.FAMILY, why)
+    def _telling(self, rows: Rows) -> list[npt.NDArray[Any]]:
+        """The columns of a sweep that any estimate can depend on."""
+        used = set(self.model.used) if self.model else set()
+        for keys in rows.families:
+            for key in keys:
+                for target in TARGETS:
+                    series = self.families.series.get((key, target))
+                    used |= set(series.ring.window().known.inputs) if series else set()
+        numbers = [
+            values
+            for name, values in rows.numbers.items()
+            if len(values) == rows.size and name in used
+        ]
+        return [
+            *numbers,
+            *(word.codes for word in rows.words.values() if len(word.codes) == rows.size),
+        ]

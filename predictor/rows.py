@@ -2,74 +2,158 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from headgate.job import Job
-from predictor.encoding import Encoder, Matrix
-from predictor.features import Facts, facts, family_keys
+from predictor.features import MAX_WORD, Facts, facts, family_keys, to_number
+from predictor.risk import Vector
 
-Codes = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A column of words: its distinct words, and each row's place among them (-1: none)."""
+
+    levels: tuple[str, ...]
+    codes: Codes
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Facts of distinct tasks, with the family keys of each."""
+    """Facts of `size` tasks by column; `families` are their distinct family keys, `family` whose
+    is whose.
 
-    known: Sequence[Facts]
-    keys: Sequence[tuple[str, ...]]
+    A column of one value stands for all rows.
+    """
 
-    def encode(self, encoder: Encoder) -> Matrix:
-        return encoder.encode(self.known)
+    size: int
+    numbers: Mapping[str, Vector]
+    words: Mapping[str, Words]
+    families: Sequence[tuple[str, ...]]
+    family: Codes
+
+    @classmethod
+    def of(cls, known: Sequence[Facts], keys: Sequence[tuple[str, ...]]) -> Self:
+        """One row for each of the facts."""
+        names = dict.fromkeys(name for row in known for name in row.numbers)
+        numbers = {
+            name: np.array([row.numbers.get(name, np.nan) for row in known]) for name in names
+        }
+        spoken = dict.fromkeys(name for row in known for name in row.words)
+        words = {name: _words([row.words.get(name) for row in known]) for name in spoken}
+        places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+        family = np.array([places[key] for key in keys], dtype=np.intp)
+        return cls(len(known), numbers, words, list(places), family)
+
+    @classmethod
+    def of_sweep(cls, job: Job, columns: Mapping[str, npt.NDArray[Any]], size: int) -> Self:
+        """One row for each task of a sweep: the template's facts, with the columns over them."""
+        base = facts(job)
+        numbers = {name: np.array([value]) for name, value in base.numbers.items()}
+        words = {name: Words((word,), _same) for name, word in base.words.items()}
+        for name, values in columns.items():
+            feature = f"parameter.{name}"
+            numbers.pop(feature, None)
+            words.pop(feature, None)
+            number, word = split_column(values)
+            if np.isfinite(number).any():
+                numbers[feature] = number
+            if word.levels:
+                words[feature] = word
+        differing = {name: column for name, column in words.items() if len(column.codes) == size}
+        first, family = distinct([column.codes for column in differing.values()], size)
+        keys = [family_keys(job, _facts_at(base, differing, int(place))) for place in first]
+        return cls(size, numbers, words, keys, family)
+
+    def take(self, places: Codes) -> Rows:
+        """Some of the rows."""
+        numbers = {name: _at(values, places) for name, values in self.numbers.items()}
+        words = {
+            name: Words(word.levels, _at(word.codes, places)) for name, word in self.words.items()
+        }
+        return Rows(len(places), numbers, words, self.families, self.family[places])
+
+    def groups(self) -> Iterator[tuple[tuple[str, ...], Codes]]:
+        """Each family with the places of its rows."""
+        if len(self.families) == 1:
+            yield self.families[0], np.arange(self.size)
+            return
+        order = np.argsort(self.family, kind="stable")
+        edges = np.searchsorted(self.family[order], np.arange(len(self.families) + 1))
+        for place, keys in enumerate(self.families):
+            yield keys, order[edges[place] : edges[place + 1]]
+
+    def number(self, name: str) -> Vector:
+        """One number of all rows; NaN where it is not known."""
+        found = self.numbers.get(name)
+        return np.broadcast_to(np.nan if found is None else found, (self.size,))
+
+
+_same: Codes = np.zeros(1, dtype=np.intp)
 
 
 def rows_of_jobs(jobs: Sequence[Job], parameters: Sequence[Mapping[str, object]] = ()) -> Rows:
     """Jobs as rows; `parameters` are the tasks' own, one mapping a job."""
     own: Sequence[Mapping[str, object]] = parameters or [{}] * len(jobs)
     known = [facts(job, mine) for job, mine in zip(jobs, own, strict=True)]
-    return Rows(known, [family_keys(job, row) for job, row in zip(jobs, known, strict=True)])
+    return Rows.of(known, [family_keys(job, row) for job, row in zip(jobs, known, strict=True)])
 
 
-@dataclass(frozen=True, slots=True)
-class Distinct:
-    """The distinct combinations of some columns: a first index of each, and which one each
-    row is.
+def split_column(values: npt.NDArray[Any]) -> tuple[Vector, Words]:
+    """A sweep's parameter as numbers and words, by the same rules as a single job's."""
+    if values.dtype.kind in "biuf":
+        numbers = np.clip(values.astype(np.float64), -1e30, 1e30)
+        return numbers, Words((), _same)
+    codes, levels = pd.factorize(values)
+    as_numbers = np.array([_or_nan(to_number(_plain(level))) for level in levels] + [np.nan])
+    texts = [str(level)[:MAX_WORD] for level in levels]
+    spoken = [place for place in range(len(levels)) if np.isnan(as_numbers[place])]
+    renamed = np.full(len(levels) + 1, -1, dtype=np.intp)
+    renamed[spoken] = np.arange(len(spoken))
+    return as_numbers[codes], Words(tuple(texts[place] for place in spoken), renamed[codes])
+
+
+def distinct(columns: Sequence[npt.NDArray[Any]], size: int) -> tuple[Codes, Codes]:
+    """The first place of each distinct combination of the columns' values, and each row's
+    combination.
     """
-
-    first: Codes
-    inverse: Codes
-
-
-def distinct_rows(columns: Mapping[str, npt.NDArray[Any]], size: int) -> Distinct:
-    """Which rows of a table are alike; in the order of the columns' values."""
     code = np.zeros(size, dtype=np.int64)
-    for values in columns.values():
-        levels, inverse = np.unique(as_column(values), return_inverse=True)
-        code = code * len(levels) + inverse
-        _, code = np.unique(code, return_inverse=True)
-    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-    return Distinct(first.astype(np.int64), inverse.astype(np.int64))
+    for values in columns:
+        inverse, levels = pd.factorize(values, use_na_sentinel=False)
+        code, _ = pd.factorize(code * len(levels) + inverse)
+    first = np.full(int(code.max()) + 1 if size else 0, size, dtype=np.intp)
+    first[code[::-1]] = np.arange(size)[::-1]
+    return first, code.astype(np.intp)
 
 
-def as_column(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A column that numpy can sort: mixed objects are compared by their text."""
-    return values if values.dtype.kind in "biufUS" else values.astype(str)
+def _facts_at(base: Facts, columns: Mapping[str, Words], place: int) -> Facts:
+    words = dict(base.words)
+    for name, column in columns.items():
+        if column.codes[place] >= 0:
+            words[name] = column.levels[column.codes[place]]
+    return Facts(base.numbers, words)
 
 
-@dataclass(slots=True)
-class Sweep:
-    """A template with the parameters that differ, by name."""
+def _words(values: Sequence[str | None]) -> Words:
+    levels = {word: place for place, word in enumerate(dict.fromkeys(w for w in values if w))}
+    codes = [levels[word] if word else -1 for word in values]
+    return Words(tuple(levels), np.array(codes, dtype=np.intp))
 
-    job: Job
-    columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
-    def parameters(self, index: int) -> dict[str, object]:
-        return {name: _plain(values[index]) for name, values in self.columns.items()}
+def _at(values: npt.NDArray[Any], places: Codes) -> npt.NDArray[Any]:
+    return values if len(values) == 1 else values[places]
 
 
 def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value

@@ -4,145 +4,144 @@ sweep.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
 
 from headgate.estimate import Estimate, Quantiles, Source
 from headgate.job import Job
 from headgate.resources import Resources
+from predictor.answers import REQUESTED, Answer
+from predictor.risk import Vector
+from predictor.rows import Codes, Rows, distinct
 from predictor.settings import PredictorSettings
+
+Flags = npt.NDArray[np.bool_]
+
+#: A mean use of cores this little above a step is noise, and cpu is shared when it is short.
+VCPU_NOISE = 0.05
+#: The first ratio between a sweep's neighbouring shapes; it is squared until they are few enough.
+FIRST_RATIO = 1.04
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
-    """One quantity as predicted: its bounds, the allocation of least expected cost, and who says
-    so.
+class Sizes:
+    """What each row is given, and the answers behind it."""
+
+    memory_mib: Vector
+    vcpu: Vector
+    gpus: Vector
+    answers: Mapping[str, Answer]
+
+
+def sizes(
+    rows: Rows, answers: Mapping[str, Answer], safe: Flags, ceiling: Flags, s: PredictorSettings
+) -> Sizes:
+    """Fill what nobody foretold from the request or the defaults, snap, and keep the limits.
+
+    `safe` and `ceiling` are one boolean a row: the mode leans to safety; the request is a limit.
     """
+    defaults = {"memory_mib": s.default.memory_mib, "vcpu": s.default.vcpu, "runtime_s": np.nan}
+    for target, default in defaults.items():
+        _fill(rows, answers[target], target, default)
+    _fill(rows, answers["gpu_memory_mib"], "gpu_memory_mib", np.nan)
+    memory = np.clip(answers["memory_mib"].give, s.min_memory_mib, s.max_memory_mib)
+    cores = np.where(safe, answers["vcpu"].p95, answers["vcpu"].give)
+    vcpu = np.clip(snap_vcpu(cores), s.min_vcpu, s.max_vcpu)
+    asked_memory, asked_vcpu = rows.number("request.memory_mib"), rows.number("request.vcpu")
+    memory = snap_memory(memory)
+    memory = np.where(ceiling & (asked_memory > 0), np.minimum(memory, asked_memory), memory)
+    vcpu = np.where(ceiling & (asked_vcpu > 0), np.minimum(vcpu, asked_vcpu), vcpu)
+    return Sizes(memory, vcpu, _gpus(rows, answers["gpu_memory_mib"]), answers)
 
-    bounds: Quantiles
-    give: float
-    source: Source
-    why: str
+
+def _fill(rows: Rows, said: Answer, target: str, default: float) -> None:
+    asked = rows.number(REQUESTED.get(target, ""))
+    for place, (_, places) in enumerate(rows.groups()):
+        silent = places[~np.isfinite(said.give[places])]
+        if not len(silent):
+            continue
+        from_request = np.isfinite(asked[silent])
+        filled = np.where(from_request, asked[silent], default)
+        said.p50[silent], said.p95[silent], said.give[silent] = filled, filled, filled
+        said.sources[place] = Source.REQUEST if from_request.all() else Source.DEFAULT
+        said.whys[place] = (
+            "no history: as requested" if from_request.all() else "nothing is known of such a job"
+        )
 
 
-def assemble(
-    job: Job,
-    family: str,
-    mode: str,
-    guesses: Mapping[str, Guess | None],
-    settings: PredictorSettings,
-    version: str | None,
+def _gpus(rows: Rows, memory: Answer) -> Vector:
+    """As requested; one, where a family that never asked was seen to use a GPU."""
+    asked = rows.number("request.gpus")
+    return np.where(np.isfinite(asked), asked, np.isfinite(memory.give).astype(float))
+
+
+def snap_vcpu(cores: Vector) -> Vector:
+    """Up to the next quarter vCPU, but for noise."""
+    return np.maximum(0.25, np.ceil(np.round((cores - VCPU_NOISE) * 4, 6)) / 4)
+
+
+def snap_memory(memory_mib: Vector) -> Vector:
+    """Up to a ladder whose steps are at most 1/256 of the value: few values, next to no waste."""
+    step = np.exp2(np.maximum(0.0, np.floor(np.log2(np.maximum(memory_mib, 1.0))) - 8))
+    snapped: Vector = np.ceil(memory_mib / step) * step
+    return snapped
+
+
+def to_estimate(
+    rows: Rows, given: Sizes, places: Codes, job: Job, version: str | None, s: PredictorSettings
 ) -> Estimate:
-    """The estimate that the guesses make; what nobody guessed comes from the request, else the
-    default.
-    """
-    memory = guesses["memory_mib"] or _asked(job.resources.memory_mib, settings.default.memory_mib)
-    vcpu = guesses["vcpu"] or _asked(job.resources.vcpu, settings.default.vcpu)
-    runtime = guesses["runtime_s"] or _asked(None, settings.default_runtime_s)
-    gpu = guesses["gpu_memory_mib"] or _asked_gpu(job)
+    """One estimate that is enough for all the rows at `places`."""
+    memory, runtime = given.answers["memory_mib"], given.answers["runtime_s"]
+    gpu = given.answers["gpu_memory_mib"]
+    family = int(rows.family[places[0]])
+    source = memory.sources[family]
+    bounds = _quantiles(runtime, places)
+    known_runtime = bounds if np.isfinite(bounds.p95) else Quantiles(*[s.default_runtime_s] * 2)
     return Estimate(
-        allocation=_allocation(job, memory, vcpu, mode, settings),
-        memory_mib=memory.bounds,
-        vcpu=vcpu.bounds,
-        runtime_s=runtime.bounds,
-        gpu_memory_mib=gpu.bounds if gpu else None,
-        time_limit_s=_time_limit(job, runtime, settings),
-        source=memory.source,
-        family=family,
-        model_version=version if memory.source is Source.MODEL else None,
-        why=memory.why,
+        allocation=Resources(
+            float(given.vcpu[places].max()),
+            int(given.memory_mib[places].max()),
+            int(given.gpus[places].max()),
+        ),
+        memory_mib=_quantiles(memory, places),
+        vcpu=_quantiles(given.answers["vcpu"], places),
+        runtime_s=known_runtime,
+        gpu_memory_mib=_quantiles(gpu, places) if np.isfinite(gpu.p95[places]).any() else None,
+        time_limit_s=_time_limit(job, bounds.p95, s),
+        source=source,
+        family=rows.families[family][0],
+        model_version=version,
+        why=memory.whys[family],
     )
 
 
-def _asked(request: float | None, default: float) -> Guess:
-    if request is None:
-        bounds = Quantiles(default, default)
-        return Guess(bounds, default, Source.DEFAULT, "nothing is known of such a job: the default")
-    return Guess(Quantiles(request, request), request, Source.REQUEST, "no history: as requested")
+def _quantiles(said: Answer, places: Codes) -> Quantiles:
+    """The middle of the medians; the highest bound, which holds for each of the rows."""
+    return Quantiles(float(np.median(said.p50[places])), float(said.p95[places].max()))
 
 
-def _asked_gpu(job: Job) -> Guess | None:
-    asked = job.resources.gpu_memory_mib
-    return None if asked is None else _asked(asked, asked)
-
-
-def _allocation(
-    job: Job, memory: Guess, vcpu: Guess, mode: str, settings: PredictorSettings
-) -> Resources:
-    cores = vcpu.bounds.p95 if mode == "safe" else math.sqrt(vcpu.bounds.p50 * vcpu.bounds.p95)
-    given = Resources(
-        snap_vcpu(min(max(cores, settings.min_vcpu), settings.max_vcpu)),
-        snap_memory(min(max(memory.give, settings.min_memory_mib), settings.max_memory_mib)),
-        job.resources.gpus or 0,
-    )
-    return _under_ceiling(job, given) if job.resources.ceiling else given
-
-
-def _under_ceiling(job: Job, given: Resources) -> Resources:
-    asked = job.resources
-    return Resources(
-        min(given.vcpu, asked.vcpu or given.vcpu),
-        min(given.memory_mib, asked.memory_mib or given.memory_mib),
-        given.gpus,
-    )
-
-
-def _time_limit(job: Job, runtime: Guess, settings: PredictorSettings) -> float | None:
+def _time_limit(job: Job, p95_s: float, s: PredictorSettings) -> float | None:
     if job.timeout_s is not None:
         return float(job.timeout_s)
-    if runtime.source in (Source.REQUEST, Source.DEFAULT):
+    if not np.isfinite(p95_s):
         return None
-    return max(settings.min_time_limit_s, settings.time_limit_factor * runtime.bounds.p95)
+    return max(s.min_time_limit_s, s.time_limit_factor * p95_s)
 
 
-def snap_vcpu(cores: float) -> float:
-    """Up to the next quarter vCPU, Fargate's and ECS's practical grain."""
-    return max(0.25, math.ceil(round(cores * 4, 6)) / 4)
-
-
-def snap_memory(memory_mib: float) -> int:
-    """Up to a ladder of about 3 % steps (1/32 of the power of two below), at least whole 16 MiB."""
-    step = max(16, 2 ** max(0, math.floor(math.log2(max(memory_mib, 1))) - 5))
-    return int(math.ceil(memory_mib / step) * step)
-
-
-def merge_shapes(estimates: Sequence[Estimate], most: int) -> tuple[list[Estimate], list[int]]:
-    """At most `most` shapes that cover all the estimates, and which one each estimate goes to.
-
-    Shapes coarsen together: the grain doubles until few enough are left, each as large as its
-    largest.
-    """
-    grain = 1
+def shapes(given: Sizes, most: int) -> Sequence[Codes]:
+    """The rows by shape, at most `most` shapes: the coarser the ladder, the fewer."""
+    ratio = FIRST_RATIO
     while True:
-        groups: dict[Resources, Estimate] = {}
-        keys = [_coarse(estimate.allocation, grain) for estimate in estimates]
-        for key, estimate in zip(keys, estimates, strict=True):
-            groups[key] = _cover(groups[key], estimate) if key in groups else estimate
-        if len(groups) <= most:
-            order = {key: place for place, key in enumerate(sorted(groups))}
-            return [groups[key] for key in sorted(groups)], [order[key] for key in keys]
-        grain *= 2
-
-
-def _coarse(given: Resources, grain: int) -> Resources:
-    step = 1 + 0.125 * grain
-    memory = step ** math.ceil(math.log(max(given.memory_mib, 1), step))
-    vcpu = given.vcpu if grain == 1 else 2.0 ** math.ceil(math.log2(given.vcpu) / grain * 4)
-    return Resources(vcpu, round(memory), given.gpus)
-
-
-def _cover(one: Estimate, other: Estimate) -> Estimate:
-    """An estimate that is enough for both."""
-    return replace(
-        one,
-        allocation=one.allocation.largest(other.allocation),
-        memory_mib=_widest(one.memory_mib, other.memory_mib),
-        vcpu=_widest(one.vcpu, other.vcpu),
-        runtime_s=_widest(one.runtime_s, other.runtime_s),
-        time_limit_s=max((one.time_limit_s, other.time_limit_s), key=lambda limit: limit or 0.0),
-    )
-
-
-def _widest(one: Quantiles, other: Quantiles) -> Quantiles:
-    return Quantiles(max(one.p50, other.p50), max(one.p95, other.p95))
+        memory = np.round(np.log(given.memory_mib) / np.log(ratio))
+        vcpu = given.vcpu if ratio < 2 else np.zeros_like(given.vcpu)
+        first, group = distinct([memory, vcpu, given.gpus], len(memory))
+        if len(first) <= most:
+            break
+        ratio = ratio**1.5
+    order = np.argsort(group, kind="stable")
+    edges = np.searchsorted(group[order], np.arange(len(first) + 1))
+    return [order[start:stop] for start, stop in pairwise(edges)]

@@ -23,7 +23,7 @@ class Dataset:
     """
 
     known: Sequence[Facts]
-    families: Sequence[str]
+    families: Sequence[tuple[str, ...]]
     labels: dict[str, Vector]
     finished_at_s: Vector
 
@@ -45,7 +45,7 @@ def build(observations: Sequence[Observation]) -> Dataset:
     """
     ordered = sorted(observations, key=lambda item: item.finished_at_s)
     known: list[Facts] = []
-    families: list[str] = []
+    families: list[tuple[str, ...]] = []
     labels: dict[str, list[float]] = {target: [] for target in TARGETS}
     times: list[float] = []
     for item in ordered:
@@ -54,7 +54,7 @@ def build(observations: Sequence[Observation]) -> Dataset:
             continue
         row = facts(item.job, item.parameters)
         known.append(row)
-        families.append(family_keys(item.job, row)[0])
+        families.append(family_keys(item.job, row))
         times.append(item.finished_at_s)
         for target in TARGETS:
             labels[target].append(found.get(target, np.nan))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from headgate.usage import Observation
-from predictor.cost import charge
 from predictor.predictor import Predictor
+from predictor.risk import charge
 from training.dataset import Vector
 
 MIB_PER_GB = 1e9 / 2**20

@@ -9,16 +9,18 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 
 from predictor.encoding import Encoder, Matrix
-from predictor.model import QUANTILES, TARGETS, Calibration, Model, raw_predict
+from predictor.model import MANY_ROWS, QUANTILES, TARGETS, Calibration, Model, raw_predict
+from predictor.rows import Rows
 from training.dataset import Dataset, Vector
-from training.split import forward
+from training.split import Places, by_family, forward
 
 #: Fewer labels than this and a target is left to the families.
 MIN_ROWS = 20
-#: A family gets an offset of its own beyond this; smaller ones pool.
-MIN_FAMILY = 40
+#: So many of the errors and of the latest left-out predictions are kept with the model.
+MAX_ERRORS, MAX_SAID = 500, 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,6 @@ class FitOptions:
     leaves: int = 31
     folds: int = 4
     seed: int = 1
-    threads: int = 2
 
 
 def fit(
@@ -38,7 +39,7 @@ def fit(
 ) -> Model:
     """A model of every target that has enough labels."""
     encoder = Encoder.fit(data.known)
-    rows = encoder.encode(data.known)
+    rows = encoder.encode(Rows.of(data.known, data.families))
     boosters: dict[tuple[str, float], Any] = {}
     calibration: dict[str, Calibration] = {}
     for target in TARGETS:
@@ -46,11 +47,15 @@ def fit(
         if there.sum() < MIN_ROWS:
             continue
         logs = np.log(data.labels[target][there])
-        families = [family for family, ok in zip(data.families, there, strict=True) if ok]
+        there_families = [keys[0] for keys, ok in zip(data.families, there, strict=True) if ok]
         for quantile in QUANTILES:
             boosters[target, quantile] = grow(encoder, rows[there], logs, quantile, options)
-        calibration[target] = calibrate(encoder, rows[there], logs, families, options)
-    return Model(_version(boosters), encoder, boosters, calibration, dict(card or {}))
+        labelled = Labelled(rows[there], logs, np.array(there_families), data.finished_at_s[there])
+        calibration[target] = calibrate(encoder, labelled, options)
+    to_s = float(data.finished_at_s.max(initial=-np.inf))
+    return Model(
+        _version(boosters), encoder, boosters, calibration, {"to_s": to_s} | dict(card or {})
+    )
 
 
 def grow(
@@ -69,7 +74,7 @@ def grow(
         "cat_l2": 1.0,
         "min_data_per_group": smallest,
         "seed": options.seed,
-        "num_threads": options.threads,
+        "num_threads": 1 if len(logs) < MANY_ROWS else 0,
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,
@@ -84,44 +89,44 @@ def grow(
     return lgb.train(parameters, data, num_boost_round=options.rounds)
 
 
-def calibrate(
-    encoder: Encoder, rows: Matrix, logs: Vector, families: list[str], options: FitOptions
-) -> Calibration:
-    """Conformal offsets of the 95 % bound from forward folds (Romano et al., NeurIPS 2019), in
-    log.
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The rows that have a label of one target, in the order they ended."""
+
+    rows: Matrix
+    logs: Vector
+    families: npt.NDArray[np.str_]
+    finished_at_s: Vector
+
+
+def calibrate(encoder: Encoder, data: Labelled, options: FitOptions) -> Calibration:
+    """Honest errors of the median: of each block of time by what came before it, and of each family
+    by the others.
     """
-    median_errors: list[Vector] = []
-    bound_errors: list[Vector] = []
-    tested: list[str] = []
-    for train, test in forward(len(logs), options.folds):
-        if len(train) < MIN_ROWS // 2:
-            continue
-        p50, p95 = (
-            raw_predict(grow(encoder, rows[train], logs[train], q, options), rows[test])
-            for q in QUANTILES
-        )
-        median_errors.append(logs[test] - p50)
-        bound_errors.append(logs[test] - np.maximum(p50, p95))
-        tested += [families[place] for place in test]
-    if not tested:
-        return Calibration()
-    errors = np.concatenate(bound_errors)
-    names = np.asarray(tested)
-    by_family = {
-        str(name): conformal_quantile(errors[names == name])
-        for name in np.unique(names)
-        if (names == name).sum() >= MIN_FAMILY
-    }
-    residuals = np.sort(np.concatenate(median_errors))
-    return Calibration(
-        conformal_quantile(errors), by_family, tuple(residuals[:: max(1, len(residuals) // 500)])
-    )
+    later = _left_out(encoder, data, list(forward(len(data.logs), options.folds)), options)
+    new = _left_out(encoder, data, list(by_family(data.families, options.folds)), options)
+    there = np.flatnonzero(np.isfinite(later))
+    latest = there[-MAX_SAID:]
+    said = dict(zip(data.finished_at_s[latest].tolist(), later[latest].tolist(), strict=True))
+    return Calibration(_thinned(data.logs - later), _thinned(data.logs - new), said)
 
 
-def conformal_quantile(errors: Vector, level: float = 0.95) -> float:
-    """The ceil((n + 1) level)-th smallest error; the largest where there are too few."""
-    rank = min(len(errors), int(np.ceil((len(errors) + 1) * level)))
-    return float(np.sort(errors)[rank - 1])
+def _left_out(
+    encoder: Encoder, data: Labelled, folds: list[tuple[Places, Places]], options: FitOptions
+) -> Vector:
+    """The log median of each row by a fit that left it out; NaN where no fold tests it."""
+    said = np.full(len(data.logs), np.nan)
+    for train, test in folds:
+        if len(train) >= MIN_ROWS // 2:
+            booster = grow(encoder, data.rows[train], data.logs[train], QUANTILES[0], options)
+            said[test] = raw_predict(booster, data.rows[test])
+    return said
+
+
+def _thinned(errors: Vector) -> tuple[float, ...]:
+    """At most about `MAX_ERRORS` of the errors, sorted, evenly spread."""
+    ordered = np.sort(errors[np.isfinite(errors)])
+    return tuple(ordered[:: max(1, len(ordered) // MAX_ERRORS)].tolist())
 
 
 def _version(boosters: Mapping[tuple[str, float], Any]) -> str:

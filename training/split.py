@@ -23,3 +23,13 @@ def forward(size: int, folds: int) -> Iterator[tuple[Places, Places]]:
     for start, stop in pairwise(edges):
         if 0 < start < stop:
             yield np.arange(start), np.arange(start, stop)
+
+
+def by_family(families: npt.NDArray[np.str_], folds: int) -> Iterator[tuple[Places, Places]]:
+    """Each fold tests whole families that its training part has never seen."""
+    names, place = np.unique(families, return_inverse=True)
+    fold = place % max(2, folds)
+    for number in range(min(len(names), max(2, folds))):
+        tested = fold == number
+        if tested.any() and not tested.all():
+            yield np.flatnonzero(~tested), np.flatnonzero(tested)

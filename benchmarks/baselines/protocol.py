@@ -1,0 +1,102 @@
+"""How a way of sizing memory is judged: task by task, each learnt from only after it was charged.
+
+The charge is the one of Sizey's simulator (Bader et al., CLUSTER 2024): an attempt given less
+than the need fails and costs all that it was given for the whole runtime; the one that suffices
+costs what it was given beyond the need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+MS_PER_HOUR = 3_600_000.0
+BYTES_PER_GB = 1e9
+#: A method that has not got there by then never will.
+MAX_ATTEMPTS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of a trace: what is known before it runs (`features`, `requested_bytes`), and
+    what it used.
+    """
+
+    index: int
+    process: str
+    input_bytes: float
+    requested_bytes: float
+    need_bytes: float
+    runtime_ms: float
+    submit_ms: float = 0.0
+    complete_ms: float = 0.0
+
+
+class Method(Protocol):
+    """A way of sizing the tasks of one process."""
+
+    def learn(self, task: Task) -> None:
+        """Take in a task that has ended."""
+
+    def first(self, task: Task) -> float:
+        """The bytes that the first attempt is given."""
+
+    def again(self, task: Task, given: float) -> float:
+        """The bytes for the next attempt, after one that was given too little."""
+
+
+@dataclass(slots=True)
+class Bill:
+    """What a method cost over some tasks: GB-hours wasted, attempts lost, tasks judged."""
+
+    gbh: float = 0.0
+    failures: int = 0
+    failed_tasks: int = 0
+    tasks: int = 0
+
+    def add(self, other: Bill) -> None:
+        self.gbh += other.gbh
+        self.failures += other.failures
+        self.failed_tasks += other.failed_tasks
+        self.tasks += other.tasks
+
+
+def charge(method: Method, task: Task) -> Bill:
+    """Run one task's attempts in imagination, until one is given enough."""
+    hours = task.runtime_ms / MS_PER_HOUR / BYTES_PER_GB
+    bill = Bill(tasks=1)
+    given = method.first(task)
+    while given < task.need_bytes and bill.failures < MAX_ATTEMPTS:
+        bill.failures += 1
+        bill.gbh += given * hours
+        given = method.again(task, given)
+    bill.gbh += (given - task.need_bytes) * hours
+    bill.failed_tasks = int(bill.failures > 0)
+    return bill
+
+
+def replay(method: Method, history: Iterable[Task], tasks: Iterable[Task]) -> Bill:
+    """Learn the history, then size the tasks one by one, each learnt from once it was charged."""
+    for task in history:
+        method.learn(task)
+    total = Bill()
+    for task in tasks:
+        total.add(charge(method, task))
+        method.learn(task)
+    return total
+
+
+def replay_in_time(method: Method, history: Iterable[Task], tasks: Iterable[Task]) -> Bill:
+    """As `replay`, in the order of submission: a task is learnt from only once it has completed."""
+    for task in history:
+        method.learn(task)
+    total, running = Bill(), list[Task]()
+    for task in sorted(tasks, key=lambda item: (item.submit_ms, item.index)):
+        done = [item for item in running if item.complete_ms <= task.submit_ms]
+        for item in sorted(done, key=lambda item: (item.complete_ms, item.index)):
+            method.learn(item)
+        running = [item for item in running if item.complete_ms > task.submit_ms]
+        total.add(charge(method, task))
+        running.append(task)
+    return total

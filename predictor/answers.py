@@ -1,0 +1,149 @@
+"""What the histories and the model say of many tasks at once, one target at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headgate.estimate import Source
+from predictor.families import ANYONE, NEW, Families, Voice
+from predictor.model import Model
+from predictor.risk import Vector, outlook
+from predictor.rows import Codes, Rows
+from predictor.series import Way
+from predictor.window import Known
+
+#: The part of a request that speaks of the same quantity as a target.
+REQUESTED = {
+    "memory_mib": "request.memory_mib",
+    "vcpu": "request.vcpu",
+    "gpu_memory_mib": "request.gpu_memory_mib",
+}
+#: How sure the published bound is meant to be.
+BOUND = 0.95
+
+
+@dataclass(slots=True)
+class Answer:
+    """One target for all rows, in its own unit, NaN where nobody spoke; who spoke, by family."""
+
+    p50: Vector
+    p95: Vector
+    give: Vector
+    sources: list[Source]
+    whys: list[str]
+
+    @classmethod
+    def silent(cls, rows: Rows) -> Answer:
+        families = len(rows.families)
+        p50, p95, give = (np.full(rows.size, np.nan) for _ in range(3))
+        return cls(p50, p95, give, [Source.DEFAULT] * families, [""] * families)
+
+    def put(self, places: Codes, centre: Vector, points: Sequence[float | Vector]) -> None:
+        """Fill the rows at `places`: a log centre, and log points for p50, p95 and what to give."""
+        p50, p95, give = (np.exp(centre + point) for point in points)
+        self.p50[places], self.p95[places] = p50, np.maximum(p50, p95)
+        self.give[places] = give
+
+
+def known_of(rows: Rows, target: str, model: Vector | None, places: Codes) -> Known:
+    """What a family's own fits may look at."""
+    asked = np.log(rows.number(REQUESTED.get(target, "")))
+    everything = Known(
+        rows.size,
+        {name: rows.number(name) for name in rows.numbers},
+        np.full(rows.size, np.nan) if model is None else model,
+        asked,
+    )
+    return everything if len(places) == rows.size else everything.take(places)
+
+
+def answer(
+    rows: Rows, target: str, families: Families, model: Model | None, weights: Vector
+) -> Answer:
+    """Ask each row's family; where it has no history, the model alone. `weights` price a
+    failure.
+    """
+    said = Answer.silent(rows)
+    logs = model.logs(rows, target) if model and target in model.targets else None
+    for place, (keys, places) in enumerate(rows.groups()):
+        voice = families.voice(keys, target)
+        if voice is not None:
+            known = known_of(rows, target, None if logs is None else logs[:, 0], places)
+            _from_family(said, voice, known, places, weights[places])
+            said.sources[place], said.whys[place] = _credit(voice, model)
+        elif logs is not None and model is not None:
+            _from_model(said, model, target, logs[places], places, weights[places])
+            said.sources[place], said.whys[place] = Source.MODEL, "the model; a new kind of job"
+        if families.total(keys[0], target) < NEW and not _was_killed(families, keys, target):
+            _under_request(said, rows, target, places)
+    return said
+
+
+def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, weights: Vector) -> None:
+    way = voice.way
+    centre = way.fit.centre(known)
+    _put(said, voice, way, centre, (places, weights))
+    unknown = ~np.isfinite(centre)
+    simplest = voice.series.simplest()
+    if unknown.any() and simplest is not None:
+        left = places[unknown]
+        middle = simplest.fit.centre(known)[unknown]
+        _put(said, voice, simplest, middle, (left, weights[unknown]))
+
+
+def _put(said: Answer, voice: Voice, way: Way, centre: Vector, where: tuple[Codes, Vector]) -> None:
+    places, weights = where
+    margins = {float(weight): way.outlook.cheapest(weight) for weight in np.unique(weights)}
+    least = voice.series.least_margin(way)
+    margin = np.array([max(margins[float(weight)], least) for weight in weights[:1]])
+    if len(margins) > 1:
+        margin = np.array([max(margins[float(weight)], least) for weight in weights])
+    said.put(places, centre, (way.outlook.quantile(0.5), bound(way), margin))
+
+
+def bound(way: Way) -> float:
+    """The log error that the next task stays below with a chance of 95 %, given so many
+    errors seen.
+    """
+    level = min(1.0, BOUND * (way.count + 1) / max(way.count, 1))
+    return way.outlook.quantile(min(level, 0.999))
+
+
+def _from_model(
+    said: Answer, model: Model, target: str, logs: Vector, places: Codes, weights: Vector
+) -> None:
+    known = model.calibration[target]
+    errors = np.sort(np.asarray(known.new_errors or known.errors or (0.0,)))
+    what = outlook(errors, 0.8)
+    margins = np.array([what.cheapest(weight) for weight in weights])
+    said.put(places, logs[:, 0], (what.quantile(0.5), what.quantile(BOUND), margins))
+
+
+def _credit(voice: Voice, model: Model | None) -> tuple[Source, str]:
+    base, total = voice.way.fit.base, voice.total
+    on = f" on {voice.way.fit.on}" if voice.way.fit.on else ""
+    if voice.key == ANYONE:
+        kind = Source.MODEL if base == "model" else Source.REQUEST
+        return (
+            kind,
+            f"a new kind of job: by its {base}, as {total} first jobs of other kinds bore out",
+        )
+    source = Source.MODEL if base == "model" and model else Source.FAMILY
+    return source, f"{base}{on}, the cheapest way so far in {total} attempts of {voice.key}"
+
+
+def _was_killed(families: Families, keys: Sequence[str], target: str) -> bool:
+    return any(
+        found is not None and bool(found.killed)
+        for found in (families.series.get((key, target)) for key in keys)
+    )
+
+
+def _under_request(said: Answer, rows: Rows, target: str, places: Codes) -> None:
+    """A new kind of job is given no more than it asks for: people ask for what is enough."""
+    asked = rows.number(REQUESTED.get(target, ""))[places]
+    given = said.give[places]
+    said.give[places] = np.where(np.isfinite(asked), np.minimum(given, asked), given)

@@ -1,0 +1,169 @@
+"""Ways to foretell the middle of a family's need, each with honest errors on its own past.
+
+A base is fitted on a window and answers with a centre for any task, and with the errors that it
+made on each past task when that task was left out. All in log: an error of 0.1 is about 10 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from predictor.regression import Line, logged, robust
+from predictor.risk import Vector
+from predictor.window import Known, Window
+
+Centre = Callable[[Known], Vector]
+
+#: Fits with inputs want this many attempts.
+MIN_FIT = 5
+RECENT = 8
+#: Neighbours on either side.
+SIDE = 2
+#: So many inputs, those that move most with the need, are tried alone.
+TRIED = 2
+#: Where a line may bend: these quantiles of its input.
+BENDS = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted base: the log centre of any task, and its left-out errors, NaN where it has none."""
+
+    base: str
+    centre: Centre
+    errors: Vector
+    on: str = ""
+
+    @property
+    def spread(self) -> float:
+        return float(np.nanmean(np.abs(self.errors)))
+
+
+def fits(window: Window) -> Iterator[Fit]:
+    """Every base that the window has the data for, the simplest first."""
+    yield level(window)
+    yield from given("request", window, window.known.asked, lambda known: known.asked)
+    yield from given("model", window, window.known.model, lambda known: known.model)
+    if len(window) < MIN_FIT:
+        return
+    yield recent(window)
+    names = strongest(window)
+    if not names:
+        return
+    learnt = [
+        line(window, names, True),
+        line(window, names, False),
+        near(window, names, np.nanmean),
+    ]
+    yield from learnt
+    yield near(window, names, np.nanmax)
+    if len(window) >= 2 * MIN_FIT:
+        yield line(window, names, True, bends=True)
+        yield line(window, names, False, bends=True)
+        learnt += power(window)
+        yield from learnt[3:]
+    yield from blend(window, min(learnt, key=lambda fit: fit.spread))
+
+
+def level(window: Window) -> Fit:
+    """The median of what was needed."""
+    middle = float(np.median(window.logs))
+    return Fit("level", lambda known: np.full(known.size, middle), window.logs - middle)
+
+
+def recent(window: Window) -> Fit:
+    """The median of the last few, for families that drift."""
+    logs = window.logs
+    middle = float(np.median(logs[-RECENT:]))
+    padded = np.concatenate([np.full(RECENT, np.nan), logs[:-1]])
+    before = np.lib.stride_tricks.sliding_window_view(padded, RECENT)[3:]
+    errors = np.concatenate([np.full(3, np.nan), logs[3:] - np.nanmedian(before, axis=1)])
+    return Fit("recent", lambda known: np.full(known.size, middle), errors)
+
+
+def given(base: str, window: Window, numbers: Vector, centre: Centre) -> Iterator[Fit]:
+    """A number that came with the task (its request, the model's answer), taken as it is."""
+    if np.isfinite(numbers).sum() >= 2:
+        yield Fit(base, centre, window.logs - numbers)
+
+
+def strongest(window: Window) -> list[str]:
+    """The inputs whose ranks move most with the need's."""
+    names = list(window.known.inputs)
+    if len(names) <= TRIED:
+        return names
+    ranks = np.argsort(np.argsort(np.vstack([window.logs, *window.known.inputs.values()])), axis=1)
+    strength = np.abs(np.atleast_2d(np.corrcoef(ranks))[0, 1:])
+    return [names[place] for place in np.argsort(-strength, kind="stable")[:TRIED]]
+
+
+def line(window: Window, names: list[str], logarithmic: bool, bends: bool = False) -> Fit:
+    """The best robust line on one input, in log or as it is, straight or bent once."""
+    tried = [
+        Line.of(window.logs, window.known.inputs[name], logarithmic, bend)
+        for name in names
+        for bend in (BENDS if bends else (None,))
+    ]
+    place = min(range(len(tried)), key=lambda place: float(np.abs(tried[place].errors).mean()))
+    best, name = tried[place], names[place // (len(BENDS) if bends else 1)]
+    base = ("bent " if bends else "") + ("power law" if logarithmic else "line")
+    return Fit(base, lambda known: best.centre(known.input(name)), best.errors, name)
+
+
+def power(window: Window) -> list[Fit]:
+    """A power law in all the inputs at once, ridged; for sweeps over several sizes."""
+    names = list(window.known.inputs)
+    if len(names) < 2 or len(window) < 2 * len(names) + 2:
+        return []
+    raw = np.column_stack([logged(window.known.inputs[name]) for name in names])
+    middle, spread = raw.mean(axis=0), raw.std(axis=0) + 1e-12
+    design = np.column_stack([np.ones(len(raw)), (raw - middle) / spread])
+    solution, left_out = robust(design, window.logs, np.ones(len(raw)), ridge=0.1)
+    low, high = window.logs.min() - 1.4, window.logs.max() + 3.5
+
+    def centre(known: Known) -> Vector:
+        rows = np.column_stack([logged(known.input(name)) for name in names])
+        logs: Vector = solution[0] + ((rows - middle) / spread) @ solution[1:]
+        return np.clip(logs, low, high)
+
+    return [Fit("joint power law", centre, window.logs - left_out, " x ".join(names))]
+
+
+def near(window: Window, names: list[str], of: Callable[..., Vector]) -> Fit:
+    """The mean (or the most) of the nearest past tasks by one input."""
+    return min((_near(window, name, of) for name in names), key=lambda fit: fit.spread)
+
+
+def _near(window: Window, name: str, of: Callable[..., Vector]) -> Fit:
+    x = window.known.inputs[name]
+    order = np.argsort(x, kind="stable")
+    ordered, logs = x[order], window.logs[order]
+    edge = np.full(SIDE, np.nan)
+    padded = np.concatenate([edge, logs, edge])
+    sides = [padded[shift : shift + len(logs)] for shift in range(2 * SIDE + 1) if shift != SIDE]
+    errors = np.empty_like(logs)
+    errors[order] = logs - of(sides, axis=0)
+
+    def centre(known: Known) -> Vector:
+        values = known.input(name)
+        place = np.searchsorted(ordered, values)
+        around = [padded[place + shift] for shift in range(2 * SIDE)]
+        return np.where(np.isfinite(values), of(around, axis=0), np.nan)
+
+    return Fit("nearest" if of is np.nanmean else "most of the nearest", centre, errors, name)
+
+
+def blend(window: Window, other: Fit) -> Iterator[Fit]:
+    """Half the trained model, half the family's best own fit."""
+    model = window.known.model
+    if np.isfinite(model).sum() < MIN_FIT:
+        return
+    errors = (other.errors + window.logs - model) / 2
+
+    def centre(known: Known) -> Vector:
+        return (other.centre(known) + known.model) / 2
+
+    yield Fit("model and " + other.base, centre, errors, other.on)

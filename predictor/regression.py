@@ -1,0 +1,87 @@
+"""Robust least squares with each row's left-out prediction, and lines on one input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from predictor.risk import Vector
+
+#: Beyond this many times the least and the most that was seen (in log), a line is not believed.
+BELOW, ABOVE = np.log(4.0), np.log(32.0)
+#: Huber's constant (95 % efficient on normal errors), and the MAD's factor to a standard deviation.
+HUBER, MAD = 1.345, 1.4826
+ROUNDS = 3
+
+
+def logged(values: Vector) -> Vector:
+    """Log where it fits, with sign and zero kept."""
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
+def robust(
+    design: Vector, y: Vector, weights: Vector, ridge: float = 1e-6
+) -> tuple[Vector, Vector]:
+    """Huber's regression by reweighting: the solution, and each row predicted with it left out.
+
+    The first column of `design` is the constant and is not ridged. Left-out predictions are the
+    exact ones of weighted least squares (PRESS, Allen 1974), with the weights held.
+    """
+    start = weights
+    for _ in range(ROUNDS):
+        weighted = design * weights[:, None]
+        penalty = ridge * np.diag(weighted.T @ design).copy()
+        penalty[0] = 0.0
+        inverse = np.linalg.pinv(weighted.T @ design + np.diag(penalty), hermitian=True)
+        solution = inverse @ (weighted.T @ y)
+        errors = y - design @ solution
+        leverage = np.clip(((design @ inverse) * weighted).sum(axis=1), 0.0, 0.95)
+        scaled = np.abs(errors) * np.sqrt(start)
+        width = HUBER * MAD * float(np.median(scaled)) + 1e-12
+        weights = start * np.minimum(1.0, width / np.maximum(scaled, 1e-300))
+    return solution, y - errors / (1 - leverage)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A fitted line on one input: in log (a power law) or as it is; bent at `knot` if there
+    is one.
+    """
+
+    solution: Vector
+    scale: float
+    knot: float | None
+    logarithmic: bool
+    low: float
+    high: float
+    errors: Vector
+
+    @classmethod
+    def of(cls, logs: Vector, x: Vector, logarithmic: bool, bend: float | None) -> Self:
+        """The line of log need on x; `bend` is the quantile of x where it may change its slope."""
+        low, high = float(logs.min() - BELOW), float(logs.max() + ABOVE)
+        shaped = logged(x) if logarithmic else x
+        scale = float(np.abs(shaped).max()) or 1.0
+        knot = None if bend is None else float(np.quantile(shaped / scale, bend))
+        y = logs if logarithmic else np.exp(logs - low)
+        weights = np.ones_like(y) if logarithmic else 1.0 / y**2
+        solution, left_out = robust(_design(shaped / scale, knot), y, weights)
+        empty = cls(solution, scale, knot, logarithmic, low, high, left_out)
+        return cls(solution, scale, knot, logarithmic, low, high, logs - empty._to_log(left_out))
+
+    def centre(self, x: Vector) -> Vector:
+        shaped = logged(x) if self.logarithmic else x
+        return self._to_log(_design(shaped / self.scale, self.knot) @ self.solution)
+
+    def _to_log(self, values: Vector) -> Vector:
+        logs = values if self.logarithmic else self.low + np.log(np.maximum(values, 1.0))
+        return np.clip(logs, self.low, self.high)
+
+
+def _design(x: Vector, knot: float | None) -> Vector:
+    columns = [np.ones_like(x), x]
+    if knot is not None:
+        columns.append(np.maximum(0.0, x - knot))
+    return np.column_stack(columns)

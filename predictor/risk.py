@@ -1,0 +1,93 @@
+"""The price of an allocation, what a task may need given past errors, and the cheapest to give.
+
+An attempt of need y and runtime t that is given a >= y wastes (a - y) t. One given less loses a t,
+and its failure is priced at `failure_weight` times y t: the wait, and the risk of the next attempt.
+This is the wastage of Witt et al. (HPCS 2019) with a price for time on top.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float64]
+
+#: Widths (in log) that the upper tail of a family's errors may have, from exact to wild.
+SCALES = np.geomspace(0.0003, 0.8, 14)
+#: The tail is followed to this chance; beyond it a retry must do.
+LEAST_CHANCE = 1e-4
+#: Points at which tails are tabulated: each scale's own exceedances of falling chance.
+REACH = np.unique(np.append(np.outer(SCALES, -np.log(np.geomspace(1.0, LEAST_CHANCE, 10))), 0.0))
+SURVIVAL = np.exp(-REACH[:, None] / SCALES)
+
+
+def charge(given: Vector, need: Vector, runtime_s: Vector, failure_weight: float) -> Vector:
+    """What each allocation cost, in memory x seconds; element by element."""
+    enough = given >= need
+    lost = given + failure_weight * need
+    return np.where(enough, given - need, lost) * runtime_s
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the log error of the next prediction may be: sorted points and their chances."""
+
+    points: Vector
+    chances: Vector
+
+    def quantile(self, level: float) -> float:
+        """The smallest point with at least `level` of the chances at or below it."""
+        place = int(np.searchsorted(np.cumsum(self.chances), level - 1e-12))
+        return float(self.points[min(place, len(self.points) - 1)])
+
+    def cheapest(self, failure_weight: float) -> float:
+        """The margin of least expected charge."""
+        return float(self.points[int(np.argmin(self._expected(failure_weight)))])
+
+    def least_charge(self, failure_weight: float) -> float:
+        """The expected charge at that margin, in proportion to the expected need."""
+        expected_need = float(self.chances @ np.exp(self.points))
+        return float(self._expected(failure_weight).min()) / expected_need
+
+    def _expected(self, failure_weight: float) -> Vector:
+        needs = np.exp(self.points)
+        covered = np.cumsum(self.chances * needs)
+        expected: Vector = needs - covered + failure_weight * (covered[-1] - covered)
+        return expected
+
+    def beyond(self, point: float) -> Outlook | None:
+        """The outlook once the error is known to be larger than `point`; None past its end."""
+        left = self.points > point
+        total = float(self.chances[left].sum())
+        return Outlook(self.points[left], self.chances[left] / total) if total > 0 else None
+
+
+def outlook(ordered: Vector, threshold: float) -> Outlook:
+    """Past log errors, sorted, as an outlook: as seen below a quantile, smooth above it.
+
+    Above it the excess is a mixture of exponentials over `SCALES`, weighed by how well each one
+    explains the excesses seen (Bayes, all scales alike before). One more excess than was seen is
+    reckoned with, so that few errors leave a wide tail and many alike a narrow one.
+    """
+    count = len(ordered)
+    split = min(count - 1, int(count * threshold))
+    start = float(ordered[split])
+    tail = _tail(ordered[split:] - start)
+    mass = (count - split + 1) / (count + 1)
+    body = np.full(split, (1 - mass) / max(split, 1))
+    chances = np.concatenate([body, tail * mass])
+    points = np.concatenate([ordered[:split], start + REACH])
+    return Outlook(points, chances / chances.sum())
+
+
+def _tail(excesses: Vector) -> Vector:
+    """Chances of the points of `REACH`, those too small to follow set to none."""
+    count, total = len(excesses) - 1, float(excesses.sum())
+    fit = -count * np.log(SCALES) - total / SCALES
+    weights = np.exp(fit - fit.max())
+    survival = SURVIVAL @ (weights / weights.sum())
+    survival[survival < LEAST_CHANCE] = 0.0
+    chances: Vector = survival - np.append(survival[1:], 0.0)
+    return chances

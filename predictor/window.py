@@ -1,0 +1,104 @@
+"""The recent past of one family and one quantity, as arrays."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from predictor.risk import Vector
+
+#: Older attempts say less than newer ones, and memory is finite.
+REMEMBERED = 256
+#: The most numbers of a task that a family's own fits look at.
+MAX_INPUTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of some tasks before they run, one entry a task; NaN where it is not.
+
+    `model` is the log median that the trained model foretells, `asked` the log of the request.
+    """
+
+    size: int
+    inputs: Mapping[str, Vector]
+    model: Vector
+    asked: Vector
+
+    def input(self, name: str) -> Vector:
+        found = self.inputs.get(name)
+        return np.full(self.size, np.nan) if found is None else found
+
+    def take(self, places: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Known:
+        inputs = {name: values[places] for name, values in self.inputs.items()}
+        return Known(len(places), inputs, self.model[places], self.asked[places])
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Past tasks, the oldest first: what was known of each, and the log of what it needed."""
+
+    known: Known
+    logs: Vector
+    runtime_s: Vector
+
+    def __len__(self) -> int:
+        return len(self.logs)
+
+
+@dataclass(slots=True)
+class Seen:
+    """One attempt as a window keeps it. A change of model changes `model`, and nothing else."""
+
+    at_s: float
+    inputs: Mapping[str, float]
+    model: float
+    asked: float
+    log: float
+    runtime_s: float
+
+
+@dataclass(slots=True)
+class Ring:
+    """The latest `REMEMBERED` attempts; the window over them is built when it is asked for."""
+
+    seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    total: int = 0
+    built: Window | None = None
+
+    def add(self, item: Seen) -> None:
+        self.seen.append(item)
+        self.total += 1
+        self.built = None
+
+    def window(self) -> Window:
+        if self.built is None:
+            self.built = build(self.seen)
+        return self.built
+
+
+def build(seen: Sequence[Seen] | deque[Seen]) -> Window:
+    """The window over some attempts, with the inputs that are known of all and differ among
+    them.
+    """
+    shared = dict.fromkeys(seen[0].inputs) if seen else {}
+    for item in seen:
+        if len(shared) and not shared.keys() <= item.inputs.keys():
+            shared = {name: None for name in shared if name in item.inputs}
+    columns = {name: _column([item.inputs[name] for item in seen]) for name in shared}
+    varying = [name for name, values in columns.items() if values.min() < values.max()]
+    known = Known(
+        len(seen),
+        {name: columns[name] for name in varying[:MAX_INPUTS]},
+        _column([item.model for item in seen]),
+        _column([item.asked for item in seen]),
+    )
+    runtimes = _column([item.runtime_s for item in seen])
+    return Window(known, _column([item.log for item in seen]), runtimes)
+
+
+def _column(values: Sequence[float]) -> Vector:
+    return np.array(values, dtype=np.float64)

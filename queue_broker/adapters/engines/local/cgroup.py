@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,11 +77,13 @@ class Cgroup:
 
     def sample(self) -> Measured:
         names, memory = self.dialect, self.folders[0]
-        peak = number(memory / names.peak)
-        # What is needed is a part of what is charged: below the highest need there is no news.
-        if (number(memory / names.current) or 0) > self._needed:
+        peak = number(memory / names.peak) or 0
+        # What is needed is a part of what is charged. There is news when more is charged than was
+        # ever needed, or when need and cache do not explain the peak yet.
+        charged = max(number(memory / names.current) or 0, peak - self._cached)
+        if charged > self._needed:
             self._look(table(memory / "memory.stat"))
-        needed = max(self._needed, (peak or 0) - self._cached)
+        needed = max(self._needed, peak - self._cached)
         killed = table(memory / names.oom).get("oom_kill", 0) > 0
         return Measured(needed / MIB or None, self._cpu_s(), killed)
 
@@ -158,15 +161,29 @@ def find(name: str, mount: Path = MOUNT) -> Cgroups | None:
     """Parents for the tasks' cgroups, below our own where possible; None where none can be made."""
     own = dict(_own())
     for base in _bases(mount, "", own.get("", "/")):
-        if found := _second(base / name):
+        found = _second(base / name)
+        if found and _can_be_entered(found):
             return found
     parents = []
     for controller in ("memory", "cpuacct"):
         bases = _bases(mount, controller, own.get(controller, "/"))
-        parents.append(next((b / name for b in bases if _writable(b / name)), None))
-    if any(parent is None for parent in parents):
-        return None
-    return Cgroups(V1, tuple(parent for parent in parents if parent is not None))
+        parents.append(next((base / name for base in bases if _made(base / name)), None))
+    first = Cgroups(V1, tuple(parent for parent in parents if parent is not None))
+    return first if len(first.parents) == len(parents) and _can_be_entered(first) else None
+
+
+def _can_be_entered(found: Cgroups) -> bool:
+    """Tried once for real: the right to move a process depends on more than one file's mode."""
+    try:
+        probe = found.make(f"probe.{os.getpid()}", Resources(1.0, 64))
+    except OSError:
+        return False
+    enter = ["/bin/sh", "-c", 'echo 0 >"$1/cgroup.procs"', "sh"]
+    tried = [
+        subprocess.run([*enter, folder], capture_output=True, check=False) for folder in probe.names
+    ]
+    probe.remove()
+    return all(done.returncode == 0 for done in tried)
 
 
 def within(mount: Path = MOUNT) -> list[Path]:
@@ -211,12 +228,12 @@ def _second(parent: Path) -> Cgroups | None:
     return Cgroups(V2, (parent,))
 
 
-def _writable(parent: Path) -> bool:
+def _made(parent: Path) -> bool:
     try:
         parent.mkdir(exist_ok=True)
     except OSError:
         return False
-    return os.access(parent / "cgroup.procs", os.W_OK)
+    return True
 
 
 def write(path: Path, value: object) -> None:

@@ -18,10 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headgate.errors import InvalidInput, NotFound, Unavailable
+from headgate.errors import HeadgateError, InvalidInput, NotFound, Unavailable
 from headgate.job import fill
 from headgate.lifecycle import Cause
-from headgate.resources import Resources
 from queue_broker.adapters.engines.local import cgroup, gpu
 from queue_broker.adapters.engines.local.attempt import Stop
 from queue_broker.adapters.engines.local.doorbell import Doorbell
@@ -190,31 +189,45 @@ class LocalEngine:
             self._supervisor.site.cgroups.remove()
 
     def _accept(self, leak: Leak) -> HandOver:
-        if reason := refusal(leak, self._capacity):
+        """A leak's folder is what says that it was taken. One that was is never refused any more:
+        its tasks might start twice. An error is then raised, and the broker asks again.
+        """
+        if not NAME.fullmatch(leak.name):
+            return HandOver(leak.name, refused=f"leak name: allowed: {NAME.pattern}")
+        folder = self._supervisor.site.attempts / leak.name
+        if not folder.is_dir() and not leak.allocation.fits(self._capacity):
+            reason = f"{leak.allocation} does not fit on this machine, {self._capacity}"
             return HandOver(leak.name, refused=reason)
         try:
-            (self._supervisor.site.attempts / leak.name).mkdir(exist_ok=True)
-        except OSError as error:
-            return HandOver(leak.name, refused=f"no folder for the attempts: {error}")
-        self._take(leak)
+            commands = self._commands(leak)
+            folder.mkdir(exist_ok=True)
+        except (HeadgateError, OSError) as error:
+            if folder.is_dir():
+                raise
+            return HandOver(leak.name, refused=str(error))
+        self._take(leak, commands)
         return HandOver(leak.name, engine_id=leak.name)
 
     def _adopt(self, leak: Leak) -> None:
         """The leak's folder says whether it was accepted; one that was not will be handed over."""
         if (self._supervisor.site.attempts / leak.name).is_dir():
-            self._take(leak)
+            self._take(leak, self._commands(leak))
         elif leak.engine_id is not None:
             for task in leak.open:
                 reason = "the folder of its attempts is gone"
                 self._supervisor.give_up(leak, task, Cause.INTERRUPTED, reason)
 
-    def _take(self, leak: Leak) -> None:
+    def _take(self, leak: Leak, commands: Mapping[int, tuple[str, ...]]) -> None:
         for task in leak.open:
-            if not self._supervisor.knows(leak.name, task):
-                self._supervisor.take(leak, task, self._command)
+            if task in commands:
+                self._supervisor.wait(leak, task, commands[task])
+            elif not self._supervisor.knows(leak.name, task):
+                self._supervisor.take_up(leak, task)
 
-    def _command(self, leak: Leak, task: int) -> tuple[str, ...]:
-        return fill(leak.job.command, self._parameters(leak, task))
+    def _commands(self, leak: Leak) -> dict[int, tuple[str, ...]]:
+        """What the new ones among the leak's tasks run."""
+        new = [task for task in leak.open if self._supervisor.is_new(leak.name, task)]
+        return {task: fill(leak.job.command, self._parameters(leak, task)) for task in new}
 
     def _loop(self) -> None:
         """Measures once a period, and acts at once on ends and wishes. Idle while nothing runs."""
@@ -251,12 +264,3 @@ class LocalEngine:
             logger.exception("the local engine failed to look after its tasks")
             return False
         return True
-
-
-def refusal(leak: Leak, shape: Resources) -> str | None:
-    """Why this machine can never run a leak."""
-    if not NAME.fullmatch(leak.name):
-        return f"leak name: got {leak.name!r}; allowed: {NAME.pattern}"
-    if not leak.allocation.fits(shape):
-        return f"{leak.allocation} does not fit on this machine, which has {shape}"
-    return None

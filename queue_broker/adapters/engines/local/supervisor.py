@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from headgate.lifecycle import Cause
@@ -25,7 +24,6 @@ CLAIM_S = 1.0
 CLAIM_POLLS = 100
 
 Key = tuple[str, int]
-CommandOf = Callable[[Leak, int], tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -45,15 +43,21 @@ class Supervisor:
         """Whether any of a leak's tasks runs or waits."""
         return any(name == leak for name, _ in (*self.running, *self.waiting))
 
-    def take(self, leak: Leak, task: int, command: CommandOf) -> None:
-        """Start a task when there is room, or take up what an earlier broker did with it."""
+    def is_new(self, leak: str, task: int) -> bool:
+        """Whether nothing was ever done about a task."""
+        return not self.knows(leak, task) and not self.site.folder(leak, task).path.exists()
+
+    def wait(self, leak: Leak, task: int, command: tuple[str, ...]) -> None:
+        """Start a new task when there is room."""
+        self.waiting[leak.name, task] = Waiting(leak, task, command)
+
+    def take_up(self, leak: Leak, task: int) -> None:
+        """Go on with what an earlier broker did about a task."""
         folder = self.site.folder(leak.name, task)
         if ended := folder.ended():
             self.outbox.put(ended)
-        elif folder.path.exists():
-            self._take_up(leak, task, folder)
         else:
-            self.waiting[leak.name, task] = Waiting(leak, task, command(leak, task))
+            self._take_up(leak, task, folder)
 
     def give_up(self, leak: Leak, task: int, cause: Cause, reason: str) -> None:
         """End a task that never ran."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,8 @@ def test_a_peak_between_two_looks_counts_as_far_as_the_cache_does_not_explain_it
     group.sample()
     v2(tmp_path, current=60, peak=500, anon=10, file=50)
 
-    assert group.sample().peak_memory_mib == 500 - 0  # nothing was cached when it was looked at
-
-    v2(tmp_path, current=300, peak=500, anon=10, file=200)
+    assert group.sample().peak_memory_mib == 450
+    v2(tmp_path, current=210, peak=500, anon=10, file=200)
     assert group.sample().peak_memory_mib == 300
 
 
@@ -107,6 +107,15 @@ def test_version_2_is_used_where_memory_can_be_handed_down(tmp_path: Path) -> No
     found = find("ours", tmp_path)
 
     assert found == Cgroups(V2, (tmp_path / "ours",))
+
+
+def test_cgroups_that_cannot_be_entered_are_not_used(tmp_path: Path) -> None:
+    put(tmp_path, cgroup__controllers="memory", cgroup__subtree_control="")
+    put(tmp_path / "ours", cgroup__subtree_control="")
+    in_the_way = tmp_path / "ours" / f"probe.{os.getpid()}" / "cgroup.procs"
+    in_the_way.mkdir(parents=True)
+
+    assert find("ours", tmp_path) is None
 
 
 def test_where_there_are_no_cgroups_none_are_found(tmp_path: Path) -> None:

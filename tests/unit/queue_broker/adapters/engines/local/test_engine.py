@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from headgate.errors import InvalidInput, Unavailable
+from headgate.errors import InvalidInput, NotFound, Unavailable
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
+from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
+from queue_broker.records import Leak
 from tests.contract.engines import a_leak
 from tests.unit.queue_broker.adapters.engines.local.machine import (
     HAS_CGROUPS,
@@ -127,6 +130,24 @@ def test_big_output_is_kept_whole(machine: Machine) -> None:
 
     assert end.exit_code == 0
     assert len(machine.engine.logs("leak-1", 0, None, 1 << 23).text) == 3_000_001
+
+
+def test_a_leak_whose_parameters_cannot_be_read_is_refused_and_the_rest_is_taken(
+    tmp_path: Path,
+) -> None:
+    def only_good(leak: Leak, task: int) -> Mapping[str, object]:
+        if leak.name == "bad":
+            raise NotFound("its table is gone")
+        return {"task": task}
+
+    engine = LocalEngine(LocalSettings(tmp_path, cores=2, memory_mib=1024), only_good)
+
+    bad, good = engine.hand_over([a_leak(("true",), name="bad"), a_leak(("true",), name="good")])
+    engine.close()
+
+    assert bad.refused == "its table is gone"
+    assert good.refused is None
+    assert not (tmp_path / "attempts" / "bad").exists()
 
 
 def test_a_closed_engine_takes_nothing_more(tmp_path: Path) -> None:

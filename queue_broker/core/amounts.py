@@ -51,7 +51,15 @@ class Amount(NamedTuple):
 
     def share(self, total: Amount) -> float:
         """The dominant share: the largest fraction of `total` of any one resource (DRF)."""
-        return max((a / b for a, b in zip(self, total, strict=True) if b > 0), default=0.0)
+        mcpu, mib, gpus, nusd = total
+        most = self.mcpu / mcpu if mcpu > 0 else 0.0
+        if mib > 0 and self.mib / mib > most:
+            most = self.mib / mib
+        if gpus > 0 and self.gpus / gpus > most:
+            most = self.gpus / gpus
+        if nusd > 0 and self.nusd / nusd > most:
+            most = self.nusd / nusd
+        return most
 
     @property
     def bare(self) -> Amount:

@@ -64,6 +64,11 @@ class Board:
                 board.ahead_s[place] = window.room_s(board.waiting_s(place, use))
         return board
 
+    @property
+    def elastic(self) -> bool:
+        """Whether there is anything left that could be started."""
+        return bool((self.ready < self.yard.instances).any())
+
     def waiting_s(self, place: int, use: LaneUse | None) -> float:
         """Predicted seconds that a lane needs for the work in it that has no room yet."""
         if use is None or not use.starting:
@@ -106,8 +111,9 @@ class Board:
         cannot either, whatever the sum of the scraps."""
         found = self._alike.get(each.bare)
         if found is None:
-            counts = [use.alike.get(each.bare, 0) if use else 0 for use in self.uses]
-            found = self._alike[each.bare] = np.array(counts, dtype=np.int64)
+            bare = each.bare
+            counts = [use.alike.get(bare, 0) if use else 0 for use in self.uses]
+            found = self._alike[bare] = np.array(counts, dtype=np.int64)
         return found
 
     def ahead(self, each: Amount, place: int, runtime_s: float) -> int:

@@ -112,6 +112,8 @@ class Cycle:
     def stop_cancelled(self, leaks: Iterable[Leak]) -> None:
         """Ask the engine once for each task; it comes back as an event when it is done."""
         for leak in leaks:
+            if not leak.cancelling:
+                continue
             asked = self.stopping.get(leak.name, Tasks())
             fresh = (leak.cancelling & leak.open) - asked
             if fresh:
@@ -140,6 +142,6 @@ class Cycle:
 def largest(lanes: Sequence[Lane]) -> Resources:
     """The most of each resource that one instance of any lane offers."""
     most = Resources()
-    for lane in lanes:
-        most = most.largest(lane.shape)
+    for shape in {lane.shape for lane in lanes}:
+        most = most.largest(shape)
     return most

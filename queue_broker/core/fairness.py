@@ -134,25 +134,28 @@ class Order:
     turn is done with for this pass, so the cost is one step a turn and a group.
     """
 
-    def __init__(self, total: Amount, groups: Iterable[Group], left: dict[GroupId, int]) -> None:
+    def __init__(self, total: Amount, left: dict[GroupId, int]) -> None:
         self.total = total
         self.left = left
         self.root = Node("", 1.0, None)
         self.path: list[Node] = []
-        self.waiting = list(groups)
 
     @classmethod
     def of(cls, standing: Standing, tier: str, groups: Sequence[Group]) -> Order:
         """The order of one tier's groups."""
-        order = cls(standing.total, groups, standing.left)
+        order = cls(standing.total, standing.left)
         averages = {who: mean for (of, who), mean in standing.past.average.items() if of == tier}
         having = {who: one.amount for (of, who), one in standing.held.items() if of == tier}
         for who in sorted({*averages, *having}):
             for node in order.nodes(standing.tree, who):
                 node.held = node.held.plus(having.get(who, Amount()))
                 node.average += averages.get(who, 0.0)
+        leaves: dict[str, Node] = {}
         for group in sorted(groups, key=lambda group: seniority(group, standing)):
-            order.nodes(standing.tree, group.tenant)[-1].groups.append(group)
+            leaf = leaves.get(group.tenant)
+            if leaf is None:
+                leaf = leaves[group.tenant] = order.nodes(standing.tree, group.tenant)[-1]
+            leaf.groups.append(group)
         order.build(order.root)
         return order
 
@@ -162,9 +165,10 @@ class Order:
         for name in (*tree.path(tenant), ""):
             below = node.children.get(name)
             if below is None:
-                quota = tree.tenant(name).quota if name else None
-                weight = tree.weight(name) if name else 1.0
-                below = node.children[name] = Node(name, weight, bound(quota) if quota else None)
+                known = tree.known.get(name)
+                quota = bound(known.quota) if known and known.quota else None
+                below = Node(name, known.weight if known else 1.0, quota)
+                node.children[name] = below
             found.append(below)
             node = below
         return found

@@ -8,10 +8,19 @@ from dataclasses import dataclass, field, replace
 from headgate.resources import Resources
 from headgate.tenancy import Tier
 from queue_broker.core.capacity import Board
-from queue_broker.core.fairness import Debts, Order, Past, Standing, Turn, by_tier, price_s
+from queue_broker.core.fairness import (
+    Debts,
+    Order,
+    Past,
+    Standing,
+    Turn,
+    by_tier,
+    price_s,
+    seniority,
+)
 from queue_broker.core.intents import MAX_LEAK, to_intents
 from queue_broker.core.ledger import Ledger
-from queue_broker.core.place import Placing
+from queue_broker.core.place import NO_ROOM, Placing
 from queue_broker.core.quotas import Quotas, Starts
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.core.window import Window
@@ -129,7 +138,10 @@ class Desk:
     def serve(self, tier: Tier, *, top: bool) -> None:
         """The tier's turns, until nobody has work left or no lane has room left."""
         groups = [group for group in self.by_tier.get(tier.name, ()) if self.left[group.group_id]]
-        if not groups or not self.placing.hopeful(groups, top=top):
+        if not groups:
+            return
+        if not self.placing.hopeful(groups, top=top):
+            self._hold_all(tier, groups, top=top)
             return
         order = Order.of(self.standing, tier.name, groups)
         while (turn := order.next()) is not None:
@@ -138,6 +150,15 @@ class Desk:
             if went < turn.tasks and not self.placing.hope(top=top):
                 break
         self.placing.close_tier()
+
+    def _hold_all(self, tier: Tier, groups: Sequence[Group], *, top: bool) -> None:
+        """No lane has room for anybody in the tier."""
+        for group in groups:
+            self.whys[group.group_id] = self.placing.board.yard.ranking(group).never or NO_ROOM
+        waiting = sorted(groups, key=lambda group: seniority(group, self.standing))
+        self.placing.despair(
+            waiting, lambda: Order.of(self.standing, tier.name, groups).next(), top=top
+        )
 
     def offer(self, turn: Turn, *, top: bool) -> int:
         """Give a turn what the limits and the lanes allow; returns how many tasks go."""

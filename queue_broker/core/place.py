@@ -9,7 +9,7 @@ after the other can.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from queue_broker.core.capacity import Board, Reservation, reserve
 from queue_broker.core.fairness import Turn
 from queue_broker.core.ledger import Ledger
 from queue_broker.core.repack import Cold, repack
-from queue_broker.core.yard import Ints, Key, shape_key
+from queue_broker.core.yard import Ints, Ranking
 from queue_broker.records import Group, GroupId
 
 NO_ROOM = "no room: every lane that could hold it is busy"
@@ -51,9 +51,10 @@ class Placing:
         self.why = ""
         self._headroom = amount(headroom)
         self._free = board.all_free if any(self._headroom) else None
-        self._dead: dict[bool, set[Key]] = {True: set(), False: set()}
-        self._keys: set[Key] = set()
+        self._dead: dict[bool, set[Ranking]] = {True: set(), False: set()}
+        self._shapes: set[Ranking] = set()
         self._head: Turn | None = None
+        self._first: Callable[[], Turn | None] | None = None  #: says who the head is, if asked
         self._reserved: Reservation | None = None
         self._queueing = True
 
@@ -61,33 +62,57 @@ class Placing:
         return self.board.yard.ranking(group).priced
 
     def hopeful(self, groups: Sequence[Group], *, top: bool) -> bool:
-        """Whether any of these groups has a shape that may still find room."""
-        self._keys = {shape_key(group) for group in groups}
+        """Whether any of these groups has a shape that may still find room; that is known before
+        anybody's turn is, and on a full fleet it is all there is to know."""
+        ranking = self.board.yard.ranking
+        self._shapes = {ranking(group) for group in groups}
+        for shape in self._shapes - self._dead[top]:
+            if not self._has_room(shape, top=top):
+                self._dead[top].add(shape)
+                self._dead[False].add(shape)
         return self.hope(top=top)
 
+    def _has_room(self, ranking: Ranking, *, top: bool) -> bool:
+        if ranking.never:
+            return False
+        if not top and self._queueing and (self.board.ahead_s[ranking.order] > 0).any():
+            return True
+        return bool(self.board.fits(ranking.each, ranking.order, cold=True).any())
+
+    def despair(
+        self, groups: Sequence[Group], head: Callable[[], Turn | None], *, top: bool
+    ) -> None:
+        """Nobody in the tier finds room: all of them wait, and `head` says who is the first."""
+        if top:
+            self.blocked.extend(group for group in groups if not self._never(group))
+        if self._head is None and self._first is None:
+            self._first = head
+        self.close_tier()
+
+    def _never(self, group: Group) -> bool:
+        return bool(self.board.yard.ranking(group).never)
+
     def hope(self, *, top: bool) -> bool:
-        return not self._keys <= self._dead[top]
+        return not self._shapes <= self._dead[top]
 
     def close_tier(self) -> None:
         """A lower tier may not queue ahead of what a higher one has waiting."""
-        if self._head is not None:
+        if self._head is not None or self._first is not None:
             self._queueing = False
 
     def place(self, turn: Turn, most: int, *, top: bool) -> int:
         """Give up to `most` tasks their places; `why` says what bounded it where fewer go."""
-        group, key = turn.group, shape_key(turn.group)
-        ranking = self.board.yard.ranking(group)
+        ranking = self.board.yard.ranking(turn.group)
         self.why = ranking.never or NO_ROOM
         if ranking.never or most <= 0:
             if ranking.never:
-                self._dead[True].add(key)
-                self._dead[False].add(key)
+                self._dead[True].add(ranking)
+                self._dead[False].add(ranking)
             return 0
-        if key in self._dead[top]:
-            return 0
-        went = self._fill(turn, most, ranking.order, top=top)
+        dead = ranking in self._dead[top]
+        went = 0 if dead else self._fill(turn, most, ranking.order, top=top)
         if went < most:
-            self._note_shortage(turn, key, went, top=top)
+            self._note_shortage(turn, ranking, went, top=top)
         return went
 
     def _fill(self, turn: Turn, most: int, places: Ints, *, top: bool) -> int:
@@ -98,7 +123,7 @@ class Placing:
         if turn.gang:
             return self._gang(turn, bounded, each, places) if bounded == most else 0
         went = self._into(turn, bounded, each, places, cold=False)
-        if went < bounded:
+        if went < bounded and self.board.elastic:
             went += self._into(turn, bounded - went, each, places, cold=True)
         if went < most and not top and self._queueing:
             went += self._behind(turn, most - went, each, places)
@@ -177,6 +202,8 @@ class Placing:
     def _beside_head(self, turn: Turn, place: int, each: Amount, tasks: int) -> int:
         """Backfill never delays the head: in the lane kept for it go tasks that end in time, or
         that use what it leaves over."""
+        if self._head is None and self._first is not None:
+            self._head = self._first()
         if self._head is None or tasks <= 0:
             return tasks
         if self._reserved is None:
@@ -196,20 +223,21 @@ class Placing:
         found = reserve(need, ranking.order, self.board, self.ledger, self.now_s)
         return found or Reservation(-1, 0.0, Amount())
 
-    def _note_shortage(self, turn: Turn, key: Key, went: int, *, top: bool) -> None:
+    def _note_shortage(self, turn: Turn, ranking: Ranking, went: int, *, top: bool) -> None:
         """Remember that such tasks find no room any more, and who was the first without any."""
         if self.why == RATE:
-            self._dead[top] |= self._keys
+            self._dead[top] |= self._shapes
             return
         if top and not turn.debt:
             self.blocked.append(turn.group)
-        if self._head is None and self.why in (NO_ROOM, GANG):
+        first = self._head is None and self._first is None
+        if first and self.why in (NO_ROOM, GANG):
             self._head = Turn(turn.group, turn.tasks - went, turn.debt, turn.gang)
         if self.why == NO_ROOM:
-            self._dead[top].add(key)
-            self._dead[False].add(key)
+            self._dead[top].add(ranking)
+            self._dead[False].add(ranking)
         elif self.why == HEADROOM:
-            self._dead[False].add(key)
+            self._dead[False].add(ranking)
 
     def repack(self) -> None:
         """Give what needs new instances to the packer as a whole, and take its lanes if cheaper."""

@@ -24,13 +24,6 @@ class Tree:
             tree.path(name)
         return tree
 
-    def tenant(self, name: str) -> Tenant:
-        return self.known.get(name) or Tenant(name=name)
-
-    def weight(self, name: str) -> float:
-        found = self.known.get(name)
-        return found.weight if found else 1.0
-
     def path(self, name: str) -> tuple[str, ...]:
         """From the organisation down to the tenant itself."""
         found = self._paths.get(name)

@@ -11,11 +11,13 @@ import numpy.typing as npt
 from packer.triage import Host, suits, unplaceable
 from queue_broker.core.amounts import Amount, amount, priced
 from queue_broker.core.demands import given, to_demand, traits_of
-from queue_broker.records import Group, Lane
+from queue_broker.records import Group, GroupId, Lane
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+#: Groups whose ranking is remembered from pass to pass.
+MOST_REMEMBERED = 200_000
 #: What decides where a task can go: tasks with one key are interchangeable here.
 Key = tuple[object, ...]
 
@@ -30,6 +32,7 @@ class Yard:
     fleet: Amount
     places: dict[str, int]
     _rankings: dict[Key, Ranking] = field(default_factory=dict)
+    _of_groups: dict[GroupId, Ranking] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lanes: Sequence[Lane]) -> Yard:
@@ -53,27 +56,31 @@ class Yard:
         return Yard.of(lanes)
 
     def ranking(self, group: Group) -> Ranking:
-        key = shape_key(group)
-        found = self._rankings.get(key)
+        """Where tasks of a group can go; groups of one shape have the same one. A group keeps its
+        shape for life, so it is looked at once."""
+        found = self._of_groups.get(group.group_id)
         if found is None:
-            found = self._rankings[key] = rank(self.lanes, group)
+            if len(self._of_groups) >= MOST_REMEMBERED:
+                self._of_groups.clear()
+            key = shape_key(group)
+            found = self._rankings.get(key)
+            if found is None:
+                found = self._rankings[key] = rank(self.lanes, group)
+            self._of_groups[group.group_id] = found
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
-    """The lanes that could ever hold such a task, the cheapest for it first; `dearest` is what it
-    costs an hour, in billionths of a dollar, on the last. `never` says why there is none."""
+    """The lanes that could ever hold such a task, the cheapest for it first; one for each shape.
+
+    `priced` is what a task holds at the most, money included. `never` says why there is no lane.
+    """
 
     order: Ints
     each: Amount
-    dearest: int
+    priced: Amount
     never: str = ""
-
-    @property
-    def priced(self) -> Amount:
-        """What a task holds at the most, money included."""
-        return self.each._replace(nusd=self.dearest)
 
 
 def alike(one: Lane, other: Lane) -> bool:
@@ -98,10 +105,11 @@ def rank(lanes: Sequence[Lane], group: Group) -> Ranking:
     )
     if fitting:
         order = np.array([place for *_, place in fitting], dtype=np.int64)
-        return Ranking(order, amount(shape), fitting[-1][0])
+        each = amount(shape)
+        return Ranking(order, each, each._replace(nusd=fitting[-1][0]))
     hosts = [
         Host(lane.name, lane.shape, traits_of(lane), True, lane.price_usd_hour) for lane in lanes
     ]
     refused = unplaceable(demand, hosts)
     never = f"{refused.reason.value}: {refused.detail}" if refused else "no lane suits it"
-    return Ranking(np.zeros(0, dtype=np.int64), amount(shape), 0, never)
+    return Ranking(np.zeros(0, dtype=np.int64), amount(shape), amount(shape), never)

@@ -1,0 +1,114 @@
+"""The engine port over a fleet in virtual time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+
+from headgate.errors import NotFound
+from headgate.lifecycle import Cause
+from headgate.usage import Meter, Usage
+from queue_broker.adapters.engines.simulated.fleet import Change, Fleet, Run
+from queue_broker.adapters.engines.simulated.model import FateOf, FleetModel
+from queue_broker.core.amounts import amount
+from queue_broker.core.bucket import TokenBucket
+from queue_broker.records import Ended, Event, HandOver, Lane, Leak, LogPage, Started, Tasks
+
+
+class SimulatedEngine:
+    """Runs leaks in virtual time; whoever owns the clock calls `fleet.advance`."""
+
+    name = "simulated"
+
+    def __init__(self, model: FleetModel, fate_of: FateOf) -> None:
+        self.fleet = Fleet(model, self._told)
+        self.fate_of = fate_of
+        self.calls = 0
+        self.throttled = 0
+        self._bucket = TokenBucket(model.submits_per_s, model.submits_per_s)
+        self._runs: dict[str, dict[int, Run]] = {}
+        self._known: set[str] = set()
+        self._outbox: deque[Event] = deque()
+
+    def lanes(self) -> list[Lane]:
+        if self.fleet.model.fixed:
+            return list(self.fleet.model.lanes)
+        return [replace(queue.lane, running=len(queue.pool.running)) for queue in self.fleet.queues]
+
+    def hand_over(self, leaks: Sequence[Leak]) -> list[HandOver]:
+        """As SubmitJob: one call a leak, and beyond the rate it is refused."""
+        return [self._take(leak) for leak in leaks]
+
+    def _take(self, leak: Leak) -> HandOver:
+        if leak.name in self._known:
+            return HandOver(leak.name, engine_id=f"sim-{leak.name}")
+        if self._bucket.left(self.fleet.now_s) <= 0:
+            self.throttled += 1
+            return HandOver(leak.name, refused="throttled: SubmitJob's rate is used up")
+        self._bucket.take(1, self.fleet.now_s)
+        self.calls += 1
+        self._known.add(leak.name)
+        need = amount(leak.allocation)
+        runs = {task: Run((leak.name, task), need, self.fate_of(leak, task)) for task in leak.tasks}
+        self._runs[leak.name] = runs
+        self.fleet.submit(self.fleet.place_of[leak.lane], runs.values())
+        return HandOver(leak.name, engine_id=f"sim-{leak.name}")
+
+    def poll(self, limit: int) -> list[Event]:
+        return list(islice(self._outbox, limit))
+
+    def acknowledge(self, events: Sequence[Event]) -> None:
+        """The events are the oldest ones: they were polled in order."""
+        for event in events:
+            self._outbox.popleft()
+            if isinstance(event, Ended):
+                runs = self._runs[event.leak]
+                del runs[event.task]
+                if not runs:
+                    del self._runs[event.leak]
+
+    def adopt(self, leaks: Sequence[Leak]) -> None:
+        """Nothing gets lost in virtual time."""
+
+    def stop(self, leak: Leak, tasks: Tasks, interrupted: bool) -> None:
+        cause = Cause.INTERRUPTED if interrupted else Cause.CANCELLED
+        runs = self._runs.get(leak.name, {})
+        for task in tasks:
+            if task in runs:
+                self.fleet.stop(runs[task], cause)
+
+    def logs(self, leak: str, task: int, after: str | None, limit: int) -> LogPage:
+        raise NotFound(f"simulated tasks write no log ({leak}, task {task})")
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+    def _told(self, change: Change) -> None:
+        leak, task = change.run.key
+        if change.cause is None:
+            self._outbox.append(Started(leak, task, change.at_s))
+            return
+        run, cause = change.run, change.cause
+        runtime_s = change.at_s - run.start_s if run.started else 0.0
+        peak = min(run.fate.memory_mib, run.need.mib)
+        self._outbox.append(
+            Ended(
+                leak,
+                task,
+                change.at_s,
+                cause,
+                exit_code(run, cause),
+                Usage(runtime_s, float(peak), meter=Meter.CGROUP) if run.started else None,
+                None,
+                run.start_s if run.started else None,
+            )
+        )
+
+
+def exit_code(run: Run, cause: Cause) -> int | None:
+    """137 is what the kernel's kill for memory gives."""
+    if cause is Cause.EXITED:
+        return run.fate.exit_code
+    return 137 if cause is Cause.OUT_OF_MEMORY else None

@@ -1,0 +1,85 @@
+"""The instances of one simulated lane: who sits where, what runs, and what it has cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from queue_broker.core.amounts import NOTHING, Amount
+
+
+@dataclass(slots=True)
+class Instance:
+    """One machine. `ready_s` is when it has booted; `epoch` grows when it is replaced."""
+
+    free: Amount
+    ready_s: float = 0.0
+    since_s: float = 0.0  #: paid for from here
+    idle_s: float | None = None  #: empty since
+    epoch: int = 0
+
+
+@dataclass(slots=True)
+class Pool:
+    """Up to `limit` instances of one size; those that run are in `running` by number."""
+
+    one: Amount
+    limit: int
+    price_usd_hour: float
+    running: dict[int, Instance] = field(default_factory=dict)
+    paid_s: float = 0.0  #: instance-seconds of those that were stopped
+    epochs: int = 0
+    _most: Amount = NOTHING  #: no instance has more free than this; may be too generous
+
+    def fill(self, now_s: float) -> None:
+        """Start all of them at once, ready."""
+        while self.start(now_s, now_s) is not None:
+            pass
+
+    def start(self, now_s: float, ready_s: float) -> int | None:
+        """One more instance; None where the limit is reached."""
+        if len(self.running) >= self.limit:
+            return None
+        number = next(number for number in range(self.limit) if number not in self.running)
+        self.epochs += 1
+        self.running[number] = Instance(self.one, ready_s, now_s, now_s, self.epochs)
+        self._most = self.one
+        return number
+
+    def place(self, need: Amount) -> int | None:
+        """The fullest instance that still has room, as ECS's binpack does; None where there is
+        none."""
+        if not need.within(self._most):
+            return None
+        best, best_free = None, None
+        most = (0, 0, 0)
+        for number, instance in self.running.items():
+            free = instance.free
+            most = (max(most[0], free.mcpu), max(most[1], free.mib), max(most[2], free.gpus))
+            if need.within(free) and (best_free is None or free < best_free):
+                best, best_free = number, free
+        self._most = Amount(*most)
+        if best is not None:
+            self.running[best].free = self.running[best].free.plus(need, -1)
+            self.running[best].idle_s = None
+        return best
+
+    def release(self, number: int, need: Amount, now_s: float) -> bool:
+        """Give room back; whether the instance is empty now."""
+        instance = self.running[number]
+        instance.free = free = instance.free.plus(need)
+        most = self._most
+        self._most = Amount(
+            max(most.mcpu, free.mcpu), max(most.mib, free.mib), max(most.gpus, free.gpus)
+        )
+        if free == self.one:
+            instance.idle_s = now_s
+            return True
+        return False
+
+    def stop(self, number: int, now_s: float) -> None:
+        self.paid_s += now_s - self.running.pop(number).since_s
+
+    def cost_usd(self, now_s: float) -> float:
+        """What the instances have cost so far, by the second."""
+        running_s = sum(now_s - instance.since_s for instance in self.running.values())
+        return (self.paid_s + running_s) * self.price_usd_hour / 3600

@@ -1,0 +1,204 @@
+"""A trace replayed in virtual time under the very cycle that serves."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+import numpy as np
+
+from headgate.job import Job
+from headgate.resources import ResourceRequest, Resources
+from headgate.tenancy import DEFAULT_TIERS, Tenant, Tier
+from queue_broker.adapters.engines.simulated.engine import SimulatedEngine
+from queue_broker.adapters.engines.simulated.fleet import Change
+from queue_broker.adapters.engines.simulated.model import Fate, FleetModel
+from queue_broker.core.bucket import TokenBucket
+from queue_broker.core.cycle import Cycle, Limits
+from queue_broker.core.forecast import Forecaster
+from queue_broker.core.observe import Observing
+from queue_broker.core.policy import Policy
+from queue_broker.core.predict import Estimating
+from queue_broker.ports import Store
+from queue_broker.records import JobId, Leak, Submission
+from queue_broker.simulation.foresight import Foresight
+from queue_broker.simulation.outcome import Account, Outcome
+from queue_broker.simulation.store import MemoryStore
+from queue_broker.simulation.trace import Trace
+
+#: Traces begin at 0, the broker's clock at a Monday midnight, so that weekdays mean something.
+EPOCH_S = 1_699_833_600.0
+NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class Progress(Protocol):
+    """Told how many of the tasks have ended."""
+
+    def __call__(self, done: int, of: int) -> None: ...
+
+
+def quiet(done: int, of: int) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is replayed against: the fleet, and what people set."""
+
+    model: FleetModel
+    tiers: Sequence[Tier] = DEFAULT_TIERS
+    tenants: Sequence[Tenant] = ()
+    period_s: float = 10.0  #: between two passes
+    groups_per_tenant: int = 20
+    policy: Callable[[], Policy] = field(default=lambda: Policy(bucket=TokenBucket()))
+    forecaster: Callable[[], Foresight | Forecaster] = Foresight
+
+    @property
+    def total(self) -> Resources:
+        return sum((lane.shape * lane.instances for lane in self.model.lanes), Resources())
+
+
+class Replay:
+    """One replay: the clock, the arrivals, and the broker's own parts."""
+
+    def __init__(self, trace: Trace, setting: Setting) -> None:
+        self.trace = trace
+        self.setting = setting
+        self.clock_s = EPOCH_S + float(trace.submit_s[0])
+        self.account = Account(len(trace))
+        self.arrivals, self.rows = submissions(trace)
+        self.runtime_s: list[float] = trace.runtime_s.tolist()
+        self.used_mib: list[int] = trace.memory_used_mib.tolist()
+        self.engine = SimulatedEngine(setting.model, self.fate)
+        self.tell_engine = self.engine.fleet.told
+        self.engine.fleet.told = self.told
+        self.store = MemoryStore(setting.tenants)
+        self.cycle = self.wire()
+        self.passes = 0
+
+    def wire(self) -> Cycle:
+        """The cycle as the broker wires it, on the parts of the simulation."""
+        forecaster = cast(Forecaster, self.setting.forecaster())
+        store = cast(Store, self.store)
+        modes = {tier.name: tier.mode for tier in self.setting.tiers}
+        return Cycle(
+            store=store,
+            engine=self.engine,
+            estimating=Estimating(store, forecaster, lambda group: None, modes),
+            observing=Observing(store, self.engine, forecaster, lambda leak, task: {}, 4),
+            tiers=self.setting.tiers,
+            clock=lambda: self.clock_s,
+            limits=Limits(
+                events=1_000_000,
+                estimates=1_000_000,
+                groups_per_tenant=self.setting.groups_per_tenant,
+            ),
+            policy=self.setting.policy(),
+        )
+
+    def run(self, progress: Progress = quiet) -> Outcome:
+        """Until all has ended, or what is left can never run."""
+        began = time.perf_counter()
+        self.engine.fleet.begin(self.clock_s)
+        coming = deque(self.arrivals)
+        while coming or self.store.unfinished:
+            while coming and coming[0].submitted_at_s <= self.clock_s:
+                self.store.add([coming.popleft()])
+            busy = self.cycle.run_once().busy
+            self.passes += 1
+            if self.passes % 500 == 0:
+                progress(self.store.succeeded + self.store.failed, len(self.trace))
+            next_s = self.next_moment(coming, busy=busy)
+            if next_s is None:
+                break
+            self.clock_s = next_s
+            self.engine.fleet.advance(self.clock_s)
+        progress(len(self.trace), len(self.trace))
+        return self.outcome(time.perf_counter() - began)
+
+    def next_moment(self, coming: Sequence[Submission], *, busy: bool) -> float | None:
+        """The next pass: after the period, or when something happens if that is later."""
+        soonest = self.clock_s + self.setting.period_s
+        happens = [self.engine.fleet.next_s(), coming[0].submitted_at_s if coming else None]
+        moments = [moment for moment in happens if moment is not None]
+        if busy or self.engine.poll(1):
+            return soonest
+        return max(soonest, min(moments)) if moments else None
+
+    def fate(self, leak: Leak, task: int) -> Fate:
+        row = self.rows[leak.job_id][task]
+        return Fate(self.runtime_s[row], self.used_mib[row], 0, row)
+
+    def told(self, change: Change) -> None:
+        """Keep the account, and let the engine know."""
+        run = change.run
+        if change.cause is None:
+            self.account.started(run.fate.row, change.at_s - EPOCH_S)
+        elif run.started:
+            start_s, end_s = run.start_s - EPOCH_S, change.at_s - EPOCH_S
+            self.account.ended(run.fate.row, start_s, end_s, change.cause)
+        self.tell_engine(change)
+
+    def outcome(self, seconds: float) -> Outcome:
+        return Outcome(
+            policy="headgate",
+            trace=self.trace,
+            total=self.setting.total,
+            account=self.account,
+            cost_usd=self.engine.fleet.cost_usd(),
+            passes=self.passes,
+            calls=self.engine.calls,
+            throttled=self.engine.throttled,
+            seconds=seconds,
+        )
+
+
+def submissions(trace: Trace) -> tuple[list[Submission], dict[str, Sequence[int]]]:
+    """The jobs of a trace in the order of their submission, and the rows that their tasks are."""
+    starts = np.flatnonzero(np.diff(trace.job, prepend=-1))
+    stops = np.append(starts[1:], len(trace))
+    made: list[Submission] = []
+    rows: dict[str, Sequence[int]] = {}
+    jobs: dict[tuple[object, ...], Job] = {}
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        job_id = JobId(f"t{start}")
+        rows[job_id] = range(start, stop)
+        made.append(
+            Submission(
+                job_id=job_id,
+                job=job_of(trace, start, jobs),
+                tenant=trace.tenant[start],
+                tier=trace.tier[start],
+                submitted_at_s=EPOCH_S + float(trace.submit_s[start]),
+                digest=job_id,
+                size=stop - start,
+                array=stop - start > 1,
+            )
+        )
+    return made, rows
+
+
+def job_of(trace: Trace, row: int, known: dict[tuple[object, ...], Job]) -> Job:
+    """The job of a row; rows that ask alike share one, and are of one kind to the predictor."""
+    key = (
+        trace.tenant[row],
+        trace.tier[row],
+        float(trace.vcpu[row]),
+        int(trace.memory_mib[row]),
+        int(trace.gpus[row]),
+        int(trace.priority[row]),
+    )
+    job = known.get(key)
+    if job is None:
+        tenant, _, vcpu, memory_mib, gpus, priority = key
+        job = known[key] = Job(
+            name=NOT_A_NAME.sub("-", str(tenant))[:100] or "job",
+            command=("run",),
+            priority=min(max(priority, 0), 9999),
+            resources=ResourceRequest(vcpu=vcpu, memory_mib=memory_mib, gpus=gpus),
+        )
+    return job

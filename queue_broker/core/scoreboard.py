@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from headgate.estimate import Estimate, Quantiles
+from headgate.estimate import Estimate, Quantiles, Source
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from headgate.usage import Observation
@@ -20,8 +20,9 @@ from predictor.usage import measured
 from queue_broker.records import Lane
 
 TARGETS = ("memory_mib", "vcpu", "runtime_s", "gpu_memory_mib")
-#: Points kept of each target; more would cost the browser much and the eye sees no more.
-MOST_POINTS = 2_000
+#: Points kept of each target and source: 2,000 a target, since the eye sees no more. By source, so
+#: that a million predictions of the model do not crowd out the few that a family's history made.
+MOST_POINTS = 500
 #: Buckets kept of the time line; beyond, two become one.
 MOST_BUCKETS = 240
 FIRST_BUCKET_S = 5.0
@@ -163,7 +164,7 @@ class Scoreboard:
     causes: Counter[str] = field(default_factory=Counter)
     sums: Sums = field(default_factory=Sums)
     timeline: Timeline = field(default_factory=Timeline)
-    samples: dict[str, Sample] = field(default_factory=lambda: defaultdict(Sample))
+    samples: dict[tuple[str, str], Sample] = field(default_factory=lambda: defaultdict(Sample))
     tallies: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
 
     def add(self, observations: Iterable[Observation], lanes: Sequence[Lane] = ()) -> None:
@@ -176,15 +177,16 @@ class Scoreboard:
             self._weigh(item, priced)
 
     def accuracy(self) -> list[Accuracy]:
-        """By target, then by source, each in a fixed order."""
-        found = [
+        """By target, then from the best informed source to the least."""
+        return [
             Accuracy(target, source, t.tasks, t.covered / t.tasks, t.error / t.tasks)
-            for (target, source), t in self.tallies.items()
+            for (target, source), t in sorted(self.tallies.items(), key=lambda pair: rank(*pair[0]))
         ]
-        return sorted(found, key=lambda row: (TARGETS.index(row.target), row.source))
 
     def points(self, target: str) -> list[Point]:
-        return self.samples[target].points if target in self.samples else []
+        """The sampled points of a target, in the order of `accuracy`."""
+        keys = sorted((key for key in self.samples if key[0] == target), key=lambda key: rank(*key))
+        return [point for key in keys for point in self.samples[key].points]
 
     def _score(self, item: Observation) -> None:
         """Every task that succeeded counts once, by what it needed in the end."""
@@ -197,7 +199,7 @@ class Scoreboard:
                 continue
             self.tallies[target, source].add(foretold, actual)
             point = Point(foretold.p50, actual, item.estimate.family, source)
-            self.samples[target].add(point)
+            self.samples[target, source].add(point)
 
     def _weigh(self, item: Observation, lanes: Sequence[Lane]) -> None:
         if item.allocation is None:
@@ -214,6 +216,11 @@ class Scoreboard:
             self.unasked += 1
         if succeeded and item.estimate is not None and item.estimate.memory_kills > 0:
             self.recovered += 1
+
+
+def rank(target: str, source: str) -> tuple[int, int]:
+    """The order in which targets and sources are told."""
+    return TARGETS.index(target), list(Source).index(Source(source))
 
 
 def bounds(estimate: Estimate, target: str) -> Quantiles | None:

@@ -21,7 +21,6 @@ class Words:
     name: str
     unit: str
     divisor: float = 1.0
-    empty: str = "No task has finished yet."
 
 
 WORDS = {

@@ -11,7 +11,7 @@ from headgate.estimate import Source
 from headgate.lifecycle import IN_FLIGHT, WAITING, State
 from headgate.resources import Resources
 from headgate.views import BacklogView, Held, JobView
-from queue_broker.core.scoreboard import TARGETS, Accuracy, Scoreboard
+from queue_broker.core.scoreboard import Accuracy, Scoreboard
 from queue_broker.dashboard import wording
 from queue_broker.dashboard.board import Board
 from queue_broker.records import Lane, Leak
@@ -137,7 +137,7 @@ def overview(reading: Reading, board: Scoreboard, behind: bool, address: str) ->
         lane_rows(reading.lanes, reading.leaks),
     )
     accuracy = board.accuracy()
-    samples = [board.samples[target] for target in TARGETS if target in board.samples]
+    samples = board.samples.values()
     return Overview(
         now_s=reading.now_s,
         address=address,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -11,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from queue_broker.dashboard import assets, wording
 
 OVERVIEW_PARTS = (
-    "notices", "tiles", "sampled", "accuracy", "lanes", "queue", "waste", "model", "held", "jobs",
+    "notices", "tiles", "sampled", "lanes", "queue", "waste", "model", "held", "jobs",
 )  # fmt: skip
 JOB_PARTS = ("summary", "states", "shapes", "task_now")
 FILTERS = (
@@ -54,8 +53,8 @@ def page(name: str, home: str, **values: Any) -> str:
 
 def parts(names: tuple[str, ...], **values: Any) -> dict[str, str]:
     """Each part of a page by its name, as the page has it when it is loaded anew."""
-    return {name: part(name, values) for name in names}
+    return {name: part(name, **values) for name in names}
 
 
-def part(name: str, values: Mapping[str, Any]) -> str:
+def part(name: str, **values: Any) -> str:
     return environment().get_template(f"parts/{name}.html").render(values).strip()

@@ -81,7 +81,7 @@ class Pages:
             home(request),
             live_url=f"{home(request)}/live",
             seen=seen(shown),
-            targets=figures.WORDS.items(),
+            words=figures.WORDS,
             figures=drawn,
             overview=shown,
             parts=safe(self._overview_parts(request, shown)),
@@ -144,9 +144,12 @@ class Pages:
         return self._board.look(lambda board: overview.overview(reading, board, behind, address))
 
     def _overview_parts(self, request: Request, shown: overview.Overview) -> dict[str, str]:
-        return render.parts(
-            render.OVERVIEW_PARTS, overview=shown, home=home(request), words=figures.WORDS
-        )
+        given = {"overview": shown, "home": home(request), "words": figures.WORDS}
+        tables = {
+            f"accuracy-{target}": render.part("accuracy", target=target, **given)
+            for target in figures.WORDS
+        }
+        return render.parts(render.OVERVIEW_PARTS, **given) | tables
 
     def _job_parts(self, request: Request, page: jobpage.JobPage) -> dict[str, str]:
         return render.parts(render.JOB_PARTS, page=page, home=home(request))

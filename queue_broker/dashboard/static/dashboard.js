@@ -102,12 +102,13 @@ function scatter(figure) {
 function waste(figure) {
   const at = figure.at_s.map((seconds) => new Date(seconds * 1000));
   const lines = ["used", "given", "asked"].map((name) => ({
-    x: at, y: figure[name], name, mode: "lines", 
+    x: at, y: figure[name], name, mode: "lines",
     line: { color: colour(name), width: 2, dash: name === "asked" ? "dash" : "solid" },
     fill: name === "used" ? "tozeroy" : undefined, fillcolor: name === "used" ? `${colour("used")}22` : undefined,
     hovertemplate: `%{y:.3~g} GiB-h ${name}<extra></extra>` }));
   const axes = { xaxis: { ...axis(""), title: undefined, type: "date", nticks: 8 }, yaxis: { ...axis("GiB-hours"), rangemode: "tozero" } };
-  return [lines, layout({ ...axes, hovermode: "x unified" })];
+  const looks = layout({ ...axes, hovermode: "x unified" });
+  return [lines, { ...looks, legend: { ...looks.legend, traceorder: "reversed" } }];
 }
 
 function draw(name) {

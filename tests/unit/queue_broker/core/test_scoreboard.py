@@ -169,5 +169,12 @@ def test_a_sample_is_bounded_repeatable_and_reaches_over_the_whole_stream() -> N
     assert 4_000 < sum(point.actual for point in points) / 100 < 6_000
 
 
+def test_many_points_of_one_source_do_not_crowd_out_another() -> None:
+    by_model = replace(an_estimate(4096), source=Source.MODEL)
+    many = [an_observation(estimate=by_model)] * (scoreboard.MOST_POINTS + 50)
+    sources = [point.source for point in board(an_observation(), *many).points("memory_mib")]
+    assert sources == ["model"] * scoreboard.MOST_POINTS + ["request"]
+
+
 def test_points_of_a_target_that_nobody_measured_are_none() -> None:
     assert board(an_observation()).points("gpu_memory_mib") == []

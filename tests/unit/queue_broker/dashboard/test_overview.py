@@ -44,7 +44,7 @@ def test_coverage_and_error_of_each_target_are_in_the_table(window: Window) -> N
     window.finish(window.run(), peak_memory_mib=2048.0)
     window.finish(window.run(), peak_memory_mib=3900.0)  # the bound was 0.9 x 4096
     # The median was 0.6 x 4096: an error of 20 % and of 37 %.
-    assert "Memory request 2 50.0 % 28.5 %" in window.words("accuracy")
+    assert "request 2 50.0 % 28.5 %" in window.words("accuracy-memory_mib")
     assert "Within the 95 % bound 50.0 % memory of 2 tasks, as requested" in window.words("tiles")
 
 
@@ -52,7 +52,8 @@ def test_the_headline_is_of_predictions_as_soon_as_there_are_any(window: Window)
     window.finish(window.run(), peak_memory_mib=100.0)
     window.finish(window.run(source=Source.FAMILY), peak_memory_mib=2048.0)
     assert "Memory error 20.0 % mean, of the median predicted" in window.words("tiles")
-    assert "Memory family 1 100.0 % 20.0 %" in window.words("accuracy")
+    said = window.words("accuracy-memory_mib")
+    assert "family 1 100.0 % 20.0 % request 1 100.0 %" in said
 
 
 def test_kills_for_memory_and_their_retries_are_counted(window: Window) -> None:
@@ -140,7 +141,7 @@ def test_a_large_sweep_is_sampled_and_the_page_says_so(window: Window) -> None:
     window.board.scoreboard.samples = defaultdict(lambda: Sample(most=100))
     window.finish(window.run(Sweep(job=a_job(), size=300)))
     assert "A sample of 300 of 900 points is drawn" in window.words("sampled")
-    assert "Memory request 300" in window.words("accuracy")
+    assert "request 300" in window.words("accuracy-memory_mib")
     assert len(window.live()["figures"]["memory_mib"]["points"]["request"]["actual"]) == 100
 
 

@@ -75,7 +75,10 @@ def shape_table(shapes: list[Shape]) -> Table:
 
 
 def print_jobs(page: JobList) -> None:
-    table = columns("id", "name", "state", "finished", "tier", "tenant", "submitted")
+    table = columns()
+    table.add_column("id", no_wrap=True, min_width=36)  # to be copied whole
+    for name in ("name", "state", "finished", "tier", "tenant", "submitted"):
+        table.add_column(name)
     for view in page.jobs:
         ended = sum(view.counts.get(state, 0) for state in (State.SUCCEEDED, State.FAILED))
         table.add_row(

@@ -1,0 +1,176 @@
+"""The client's commands, on a real server and store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from headgate.lifecycle import State
+from queue_broker.cli.main import app
+from queue_broker.cli.submitting import axis
+from queue_broker.records import Fail, JobId
+from tests.factories import ends
+from tests.unit.queue_broker.api.serving import Edge, Stage
+
+Headgate = Callable[..., str]
+#: A command's result: typer brings a click of its own, so it has no public type.
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[tuple[Stage, str]]:
+    stage = Stage()
+    yield stage, stage.open()
+    stage.close()
+
+
+@pytest.fixture
+def edge(database_url: str, stage: tuple[Stage, str]) -> Iterator[Edge]:
+    edge = Edge(database_url)
+    with stage[0].showing(edge):
+        yield edge
+
+
+@pytest.fixture
+def run(edge: Edge, stage: tuple[Stage, str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("HEADGATE_URL", stage[1])
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *words: CliRunner().invoke(app, list(words))
+
+
+@pytest.fixture
+def headgate(run: Run) -> Headgate:
+    """The output of a command that succeeds."""
+
+    def output(*words: str) -> str:
+        result = run(*words)
+        assert result.exit_code == 0, (result.output, result.exception)
+        return result.stdout
+
+    return output
+
+
+def finish(edge: Edge, job_id: str, failing: tuple[int, ...] = ()) -> None:
+    edge.estimate(JobId(job_id))
+    leak = edge.leak(JobId(job_id))
+    good = [task for task in leak.tasks if task not in failing]
+    edge.settle(ends(leak, good))
+    edge.settle(ends(leak, failing, Fail("exit code 1"), exit_code=1, reason="exit code 1"))
+    edge.fleet.texts[leak.name, 0] = "the output\n"
+
+
+def test_submit_prints_the_id_alone(headgate: Headgate, edge: Edge) -> None:
+    job_id = headgate("submit", "--tier", "production", "--", "python", "train.py", "--depth", "7")
+
+    record = edge.store.job(JobId(job_id.strip()))
+    assert record.job.command == ("python", "train.py", "--depth", "7")
+    assert (record.job.name, record.tier) == ("train", "production")
+
+
+def test_sweep_makes_a_grid(headgate: Headgate, edge: Edge) -> None:
+    words = ("sweep", "--grid", "lr=0.1,0.01", "--grid", "depth=3..9", "--", "x", "Ref::lr")
+
+    record = edge.store.job(JobId(headgate(*words).strip()))
+
+    assert record.size == 14
+
+
+def test_sweep_of_a_size(headgate: Headgate, edge: Edge) -> None:
+    assert edge.store.job(JobId(headgate("sweep", "--size", "9", "--", "x").strip())).size == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a=1,2.5,x,true", [1, 2.5, "x", True]),
+        ("a=-2..1", [-2, -1, 0, 1]),
+        ("a=0.1..0.5", ["0.1..0.5"]),
+        ("a=", []),
+    ],
+)
+def test_an_axis_lists_values_or_spans_whole_numbers(text: str, values: list[object]) -> None:
+    assert axis(text) == ("a", values)
+
+
+def test_wait_tells_by_its_exit_code_how_it_ended(run: Run, edge: Edge) -> None:
+    good = run("submit", "--", "x").stdout.strip()
+    bad = run("submit", "--", "x").stdout.strip()
+    finish(edge, good)
+    finish(edge, bad, failing=(0,))
+
+    assert (run("wait", good).exit_code, run("wait", bad).exit_code) == (0, 1)
+
+
+def test_status_shows_a_sweep_and_one_of_its_tasks(headgate: Headgate, edge: Edge) -> None:
+    job_id = headgate("sweep", "--grid", "lr=0.1,0.2", "--", "x", "Ref::lr").strip()
+    waiting = headgate("status", job_id)
+    finish(edge, job_id, failing=(1,))
+
+    done, task = headgate("status", job_id), headgate("status", job_id, "--task", "1")
+
+    assert "0 of 2 finished (2 SUBMITTED)" in waiting
+    assert "2 of 2 finished (1 SUCCEEDED, 1 FAILED)" in done
+    assert "x 0.2" in task
+    assert "exit code 1" in task
+    assert "500 MiB" in task
+
+
+def test_status_as_json_is_the_answer_itself(headgate: Headgate) -> None:
+    job_id = headgate("submit", "--", "x").strip()
+
+    assert json.loads(headgate("status", job_id, "--json"))["counts"] == {"SUBMITTED": 1}
+    assert json.loads(headgate("status", job_id, "--task", "0", "--json"))["index"] == 0
+    assert json.loads(headgate("list", "--json"))["jobs"][0]["job_id"] == job_id
+    assert json.loads(headgate("queue", "--json"))["held"] == []
+    assert json.loads(headgate("estimate", "--json", "--", "x"))["tier"] == "interactive"
+
+
+def test_list_shows_whole_ids_and_the_next_page(headgate: Headgate) -> None:
+    first, second = (headgate("submit", "--", "x").strip() for _ in range(2))
+
+    page = headgate("list", "--limit", "1")
+
+    assert second in page
+    assert first not in page
+    assert f"headgate list --after {second}" in page
+    assert first in headgate("list", "--after", second)
+    assert first not in headgate("list", "--state", "FAILED")
+
+
+@pytest.mark.parametrize("follow", [(), ("--follow",)])
+def test_logs_are_printed_as_they_are(headgate: Headgate, edge: Edge, follow: tuple[str]) -> None:
+    job_id = headgate("submit", "--", "x").strip()
+    finish(edge, job_id)
+
+    assert headgate("logs", job_id, *follow) == "the output\n"
+
+
+def test_a_slice_is_cancelled_and_tried_again(headgate: Headgate, edge: Edge) -> None:
+    job_id = headgate("sweep", "--size", "300", "--", "x").strip()
+
+    assert headgate("cancel", job_id, "--tasks", "0-99,200") == "101 tasks cancelled\n"
+    assert headgate("retry", job_id, "--tasks", "200") == "1 task will be tried again\n"
+    assert edge.store.job(JobId(job_id)).counts[State.FAILED] == 100
+
+
+def test_the_queue_says_why_what_waits_does(headgate: Headgate, edge: Edge) -> None:
+    assert "Nothing waits" in headgate("queue")
+    job_id = JobId(headgate("submit", "--name", "etl", "--", "x").strip())
+    edge.estimate(job_id)
+    edge.store.hold({edge.store.groups(job_id)[0].group_id: "no capacity"})
+
+    text = headgate("queue")
+
+    assert "interactive" in text
+    assert "no capacity" in text
+
+
+def test_an_estimate_says_what_and_why(headgate: Headgate) -> None:
+    text = headgate("estimate", "--memory", "2G", "--", "x")
+
+    assert "2,048 MiB" in text
+    assert "leaning to safe" in text

@@ -34,6 +34,19 @@ class Groups:
         used = np.array(tasks, dtype=np.int64) @ self.problem.need[demands]
         self.append(host, instances, self.problem.room[host] - used, contents)
 
+    def buy(self, host: int, wanted: int, filled: Ints, left: Ints) -> None:
+        """Open up to `wanted` hosts, each filled so as far as there are tasks; takes them off `left`."""
+        while wanted > 0:
+            filled = np.minimum(filled, left)
+            there = np.flatnonzero(filled)
+            if not len(there):
+                return
+            instances = min(wanted, int((left[there] // filled[there]).min()))
+            contents = dict(zip(there.tolist(), filled[there].tolist(), strict=True))
+            self.put(host, instances, contents)
+            left -= filled * instances
+            wanted -= instances
+
     def open(self, host: int, instances: int) -> int:
         return self.append(host, instances, self.problem.room[host], {})
 

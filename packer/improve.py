@@ -11,8 +11,9 @@ from packer.coarse import coarsen, refine
 from packer.columns import Columns, generate
 from packer.deadline import Deadline
 from packer.first_fit import Groups, complete
+from packer.plan import Prices
 from packer.problem import Ints, Problem
-from packer.relax import Relaxed, relax, types_market, with_pools
+from packer.relax import Relaxed, learnt, relax, types_market, with_pools
 from packer.rounding import cheapest, cover, whole_part
 from packer.spread import Fleet, fleets
 from packer.trim import trim
@@ -42,11 +43,12 @@ class Improved:
     solver: str
 
 
-def lower_bound(problem: Problem, count: Ints, deadline: Deadline) -> float:
-    """What `count` tasks cost at the least, USD an hour; 0 where there was no time to prove more."""
+def prove(problem: Problem, count: Ints, deadline: Deadline) -> tuple[float, dict[str, Prices]]:
+    """What `count` tasks cost at the least, USD an hour, and the prices that prove it; 0 and none where
+    there was no time."""
     market = with_pools(problem, types_market(problem))
     relaxed = relax(problem, market, count, CLUSTERS, deadline.left())
-    return relaxed.bound if relaxed else 0.0
+    return (relaxed.bound, learnt(problem, relaxed)) if relaxed else (0.0, {})
 
 
 def improve(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+#: What to minimise: USD an hour now, or USD until the last task ends.
+Objective = Literal["rate", "money"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,7 @@ class PackOptions:
     """
 
     deadline_s: float = 1.0
+    objective: Objective = "rate"
     seed: int = 0
     vcpu_quota: float | None = None
     licences: Mapping[str, int] = field(default_factory=dict)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from headgate.errors import InvalidInput
+from packer.again import again
 from packer.catalogue import Bin, InstanceType
-from packer.coarse import Coarse, coarsen, refine
+from packer.coarse import coarsen, refine
 from packer.deadline import Deadline
 from packer.demand import Demand
 from packer.first_fit import Groups, first_fit
-from packer.improve import improve, lower_bound
+from packer.improve import improve, prove
+from packer.lifetime import by_lifetime, fewer, lifetimes
 from packer.options import PackOptions
-from packer.plan import Placement, Plan, Reason, Unplaced
-from packer.problem import MILLI, UNLIMITED, Ints, Problem, compile_problem
+from packer.plan import Placement, Plan, Prices, Reason, Unplaced
+from packer.problem import MILLI, UNLIMITED, Problem, compile_problem, price_of
+from packer.spot import HOUR_S
 from packer.triage import Host, hosts_of, nonsense, unplaceable
 
 #: Beyond so many shapes, like ones are rounded up to one; this many cost some 0.1 % at the most.
@@ -38,30 +41,60 @@ def pack(
     """
     options = options or PackOptions()
     deadline = Deadline(options.deadline_s)
+    asked = (tuple(demands), tuple(bins), tuple(catalogue), options)
+    if warm is not None and warm.asked == asked:
+        return replace(warm, seconds=deadline.used())
     unique(demands, bins, catalogue)
     # 1. Set aside what can have no place at all.
     sane, refused = sensible(demands, options)
+    if options.objective == "money":
+        catalogue = fewer(catalogue)
     problem = compile_problem(sane, bins, catalogue, options.vcpu_quota)
     problem, hopeless = placeable(problem, hosts_of(bins, catalogue))
-    # 2. First fit: at once, and all there is to do when it costs nothing.
-    coarse = coarsen(problem, MOST_SHAPES)
-    groups, solver, bound = first_fit(coarse.problem), "first-fit", 0.0
-    if groups.cost() and not deadline.over():
-        # 3. Better, and how good at the best.
-        counts = placed_of(coarse, groups)
-        bound = lower_bound(problem, counts, deadline)
-        improved = improve(coarse.problem, groups, bound, options.seed, deadline)
-        groups, solver = improved.groups, improved.solver
-    groups = refine(coarse, groups, problem.count)
+    offered_s = lifetimes(problem.demands) if options.objective == "money" else []
+    if offered_s:
+        problem = by_lifetime(problem, offered_s)
+    # 2. The plan before may still be good.
+    known = again(problem, warm) if warm and warm.prices and not offered_s else None
+    if known and warm:
+        found = Found(*known, warm.prices, "again")
+    else:
+        # 3. First fit: at once, and all there is to do when it costs nothing. Else better, with proof.
+        found = fresh(problem, options, deadline)
     # 4. Say what found no room, and why.
     return Plan(
-        placements=placements_of(groups),
-        unplaced=(*refused, *hopeless, *leftovers(groups)),
-        cost_usd_hour=groups.cost(),
-        bound_usd_hour=min(bound, groups.cost()),
-        solver=solver,
+        placements=placements_of(found.groups),
+        unplaced=(*refused, *hopeless, *leftovers(found.groups)),
+        cost_usd_hour=rate(found.groups),
+        bound_usd_hour=0.0 if offered_s else min(found.bound, found.groups.cost()),
+        cost_usd=money(found.groups) if offered_s else None,
+        solver=found.solver,
         seconds=deadline.used(),
+        prices={} if offered_s else found.prices,
+        asked=asked,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A packing of the problem with its proof."""
+
+    groups: Groups
+    bound: float
+    prices: Mapping[str, Prices]
+    solver: str
+
+
+def fresh(problem: Problem, options: PackOptions, deadline: Deadline) -> Found:
+    """First fit, then better as far as time allows."""
+    coarse = coarsen(problem, MOST_SHAPES)
+    first = first_fit(coarse.problem)
+    if not first.cost() or deadline.over():
+        return Found(refine(coarse, first, problem.count), 0.0, {}, "first-fit")
+    placed = refine(coarse, first, problem.count).placed()
+    bound, prices = prove(problem, placed, deadline)
+    best = improve(coarse.problem, first, bound, options.seed, deadline)
+    return Found(refine(coarse, best.groups, problem.count), bound, prices, best.solver)
 
 
 def unique(
@@ -115,11 +148,6 @@ def seat(demand: Demand, seats: dict[str, int]) -> tuple[Demand, Unplaced | None
     return replace(demand, count=taken), short
 
 
-def placed_of(coarse: Coarse, groups: Groups) -> Ints:
-    """What is placed, in the original's demands."""
-    return refine(coarse, groups, coarse.original.count).placed()
-
-
 def placements_of(groups: Groups) -> tuple[Placement, ...]:
     problem = groups.problem
     keys = [demand.key for demand in problem.demands]
@@ -132,6 +160,22 @@ def placements_of(groups: Groups) -> tuple[Placement, ...]:
         )
         for host, instances, contents in groups.rows()
     )
+
+
+def rate(groups: Groups) -> float:
+    """USD an hour for the new instances."""
+    hosts = groups.problem.hosts
+    return sum(price_of(hosts[host]) * instances for host, instances, _ in groups.rows())
+
+
+def money(groups: Groups) -> float:
+    """USD for the new instances until the last task on each is predicted to end."""
+    problem, usd = groups.problem, 0.0
+    longest = max((demand.runtime_s or 0.0 for demand in problem.demands), default=0.0)
+    for host, instances, contents in groups.rows():
+        ends_s = max(problem.demands[k].runtime_s or longest for k in contents)
+        usd += price_of(problem.hosts[host]) * ends_s / HOUR_S * instances
+    return usd
 
 
 def leftovers(groups: Groups) -> list[Unplaced]:

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
+#: What a milli-vCPU, a MiB and a GPU are worth, USD an hour.
+Prices = tuple[float, float, float]
+
+
 class Reason(StrEnum):
     """Why a task has no place."""
 
@@ -52,7 +56,9 @@ class Placement:
 class Plan:
     """A legal packing with its cost, and a proven lower bound on any packing of the same tasks.
 
-    `columns` is the warm start for the next call, and means nothing else.
+    `cost_usd` is the price of the instances until their last tasks end, where the plan was made for money;
+    its bound is not known then. `prices` says what a milli-vCPU, a MiB and a GPU are worth on each type, USD an hour, and `asked` what
+    the plan answers: with them, and with its placements, the plan is the warm start of the next.
     """
 
     placements: tuple[Placement, ...]
@@ -61,7 +67,9 @@ class Plan:
     bound_usd_hour: float
     solver: str
     seconds: float
-    columns: tuple[Placement, ...] = field(default=(), repr=False)
+    cost_usd: float | None = None
+    prices: Mapping[str, Prices] = field(default_factory=dict, repr=False)
+    asked: object = field(default=None, repr=False, compare=False)
 
     @property
     def gap(self) -> float:

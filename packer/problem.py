@@ -11,6 +11,7 @@ import numpy.typing as npt
 from headgate.resources import Resources
 from packer.catalogue import Bin, InstanceType, Traits
 from packer.demand import Demand
+from packer.spot import worth_spot
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -48,7 +49,10 @@ class Problem:
         """The problem without some of its demands."""
         if not demands:
             return self
-        kept = np.setdiff1d(np.arange(len(self.demands)), demands)
+        return self.reordered(np.setdiff1d(np.arange(len(self.demands)), demands).tolist())
+
+    def reordered(self, kept: list[int]) -> Problem:
+        """These of the demands, in this order."""
         return replace(
             self,
             demands=tuple(self.demands[k] for k in kept),
@@ -150,4 +154,25 @@ def allowed(demands: Sequence[Demand], hosts: Sequence[Traits]) -> Bools:
             answer[k] &= memory >= demand.gpu_memory_mib
         if not demand.spot_ok:
             answer[k] &= on_demand
+        elif demand.runtime_s and not on_demand.all():
+            answer[k] &= worth_it(demand, hosts)
     return answer
+
+
+def worth_it(demand: Demand, hosts: Sequence[Traits]) -> Bools:
+    """Where the task is expected to cost no more than on demand: a long one may be interrupted too
+    often. Bins are paid for, and so is a type that has no on-demand price beside it."""
+    on_demand = {
+        host.name: host.price_usd_hour
+        for host in hosts
+        if isinstance(host, InstanceType) and host.purchase == "ON_DEMAND"
+    }
+    return np.array(
+        [
+            not isinstance(host, InstanceType)
+            or host.purchase == "ON_DEMAND"
+            or worth_spot(demand.runtime_s, host, on_demand.get(host.name))
+            for host in hosts
+        ],
+        dtype=bool,
+    )

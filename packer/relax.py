@@ -9,11 +9,13 @@ bound is exact over all shapes even where the programme saw only clusters of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from ortools.linear_solver import pywraplp
 
+from packer.plan import Prices
 from packer.problem import MILLI, UNLIMITED, Bools, Floats, Ints, Problem
 from packer.shapes import Cluster, clusters
 
@@ -35,18 +37,25 @@ class Market:
     limit: Ints
     fits: Bools
 
+    @classmethod
+    def of(cls, problem: Problem, types: Ints) -> Market:
+        room = problem.room[types].astype(float)
+        return cls(types, room, problem.price[types], problem.limit[types], problem.fits[:, types])
+
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
     """The answer: `instances` of each type of the market, `tasks` of each cluster there; all fractional.
 
-    `worth` is what a task of each demand costs at the least; the bound is made of it.
+    `value` is the worth of a milli-vCPU, a MiB and a GPU in each market; `worth` what a task of each
+    demand costs at the least, by these. The bound is the sum of it.
     """
 
     market: Market
     clusters: list[Cluster]
     instances: Floats
     tasks: Floats
+    value: Floats
     worth: Floats
     bound: float
 
@@ -59,9 +68,46 @@ def relax(
     programme = Programme(problem, market, shapes)
     if not programme.solve(seconds):
         return None
-    worth, rent = worths(problem, market, *programme.prices())
-    bound = max(0.0, float(count @ np.where(count, worth, 0.0)) - rent)
-    return Relaxed(market, shapes, programme.instances(), programme.tasks(), worth, bound)
+    value, quota_value = programme.prices()
+    worth, rent = worths(problem, market, value, quota_value)
+    bound = total(count, worth, rent)
+    return Relaxed(market, shapes, programme.instances(), programme.tasks(), value, worth, bound)
+
+
+def total(count: Ints, worth: Floats, rent: float) -> float:
+    """What `count` tasks cost at the least."""
+    return max(0.0, float(count @ np.where(count, worth, 0.0)) - rent)
+
+
+def proven_by(problem: Problem, count: Ints, prices: Mapping[str, Prices]) -> float:
+    """What `count` tasks cost at the least, by prices that another demand taught; 0 where the prices
+    know nothing of some type. A pool of bins values its room as the dearest type does."""
+    market = with_pools(problem, Market.of(problem, np.flatnonzero(problem.is_new)))
+    keys = [problem.hosts[host].key for host in market.host if host >= 0]
+    if not keys or not all(key in prices for key in keys):
+        return 0.0
+    value = np.array([prices[key] for key in keys])
+    pools = np.tile(value.max(axis=0), (len(market.host) - len(keys), 1))
+    return total(count, *worths(problem, market, np.vstack([value, pools]), 0.0))
+
+
+def learnt(problem: Problem, relaxed: Relaxed) -> dict[str, Prices]:
+    """The prices of every type, for `proven_by`. A type that the programme left out takes those of one
+    that stood in for it: it takes the same demands, and by its prices the type is not worth too much."""
+    there = np.flatnonzero(relaxed.market.host >= 0)
+    value, fits = relaxed.value[there], relaxed.market.fits[:, there]
+    row = {int(host): t for t, host in enumerate(relaxed.market.host[there])}
+    answer = {}
+    for host in np.flatnonzero(problem.is_new).tolist():
+        stands_in = row.get(host)
+        if stands_in is None:
+            worth = value @ problem.room[host]
+            could = worth <= problem.price[host] * (1 + 1e-9)
+            could &= (fits >= problem.fits[:, [host]]).all(axis=0)
+            stands_in = int(np.where(could, worth, -1.0).argmax())
+        vcpu, memory, gpu = value[stands_in].tolist()
+        answer[problem.hosts[host].key] = (vcpu, memory, gpu)
+    return answer
 
 
 def types_market(problem: Problem, dearest: float = np.inf) -> Market:
@@ -71,20 +117,24 @@ def types_market(problem: Problem, dearest: float = np.inf) -> Market:
     demands. Where a limit or a quota could bind, that does not follow, and such types stay.
     """
     new = np.flatnonzero(problem.is_new & (problem.price <= dearest))
-    room, fits = problem.room[new].astype(float), problem.fits[:, new]
+    if np.isfinite(problem.quota):
+        return Market.of(problem, new)
+    free = problem.limit[new] >= UNLIMITED
+    takes, kind = takes_all(problem.fits[:, new])
+    per_dollar = problem.room[new] / np.maximum(problem.price[new], 1e-12)[:, None]
     kept = np.ones(len(new), dtype=bool)
-    if not np.isfinite(problem.quota):
-        free = problem.limit[new] >= UNLIMITED
-        per_dollar = room / np.maximum(problem.price[new], 1e-12)[:, None]
-        for i in range(len(new)):
-            better = kept & free & (per_dollar >= per_dollar[i] * (1 - 1e-12)).all(axis=1)
-            better &= (fits >= fits[:, [i]]).all(axis=0)
-            better[i] = False
-            kept[i] = not better.any()
-    chosen = new[kept]
-    return Market(
-        chosen, room[kept], problem.price[chosen], problem.limit[chosen], problem.fits[:, chosen]
-    )
+    for i in range(len(new)):
+        better = kept & free & takes[kind, kind[i]]
+        better &= (per_dollar >= per_dollar[i] * (1 - 1e-12)).all(axis=1)
+        better[i] = False
+        kept[i] = not better.any()
+    return Market.of(problem, new[kept])
+
+
+def takes_all(fits: Bools) -> tuple[Bools, Ints]:
+    """Which kinds of hosts take all that another kind takes, and each host's kind."""
+    kinds, kind = np.unique(np.packbits(fits, axis=0), axis=1, return_inverse=True)
+    return ((kinds[:, :, None] | ~kinds[:, None, :]) == 255).all(axis=0), kind.reshape(-1)
 
 
 def with_pools(problem: Problem, types: Market) -> Market:

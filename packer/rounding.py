@@ -97,17 +97,7 @@ def buy(groups: Groups, columns: Columns, amounts: Ints, count: Ints) -> Ints:
     """Open the instances of each column and fill them as far as there are tasks; returns the rest."""
     left = count.copy()
     for column in np.flatnonzero(amounts).tolist():
-        wanted = int(amounts[column])
-        while wanted:
-            filled = np.minimum(columns.filled[column], left)
-            there = np.flatnonzero(filled)
-            if not len(there):
-                break
-            instances = min(wanted, int((left[there] // filled[there]).min()))
-            contents = dict(zip(there.tolist(), filled[there].tolist(), strict=True))
-            groups.put(columns.host[column], instances, contents)
-            left -= filled * instances
-            wanted -= instances
+        groups.buy(columns.host[column], int(amounts[column]), columns.filled[column], left)
     return left
 
 

@@ -1,0 +1,118 @@
+"""The portfolio: which few lanes serve a history of demand at least cost.
+
+AWS Batch allows 50 queues a Region, and every lane is a queue. A lane is one instance shape, for which
+several types may stand in. The cost of a portfolio is that of the fractional packing of the whole
+history on its lanes: what lanes can do for it at the best, whatever the hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from headgate.resources import Resources
+from packer.catalogue import InstanceType
+from packer.demand import Demand
+from packer.problem import Ints, Problem, compile_problem
+from packer.relax import Market, Relaxed, relax, types_market
+from packer.triage import nonsense
+
+#: Types that cost up to this many times the cheapest of their shape may stand in for it.
+ALIKE = 1.1
+#: Clusters of the demand: dozens of programmes are solved, and these few tell lanes apart.
+CLUSTERS = 60
+#: A programme takes some hundredths of a second; this only stops one that hangs.
+SOLVE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneShape:
+    """One shape with the types that stand in for each other; sizes and price are the worst of them."""
+
+    kind: InstanceType
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Some lanes, and what the history costs on them, USD an hour if all of it ran at once."""
+
+    lanes: tuple[LaneShape, ...]
+    cost_usd_hour: float
+    over_best: float  #: the cost over that with any number of lanes
+
+
+def lane_shapes(catalogue: Sequence[InstanceType]) -> list[LaneShape]:
+    """The catalogue's types by shape: vCPUs, GiB, GPUs, architecture and purchase."""
+    groups: dict[tuple[object, ...], list[InstanceType]] = {}
+    for kind in sorted(catalogue, key=lambda kind: (kind.price_usd_hour or 0.0, kind.key)):
+        if kind.price_usd_hour is not None:
+            groups.setdefault(shape_of(kind), []).append(kind)
+    lanes = [lane(group) for group in groups.values()]
+    return sorted(lanes, key=lambda lane: lane.kind.key)
+
+
+def shape_of(kind: InstanceType) -> tuple[object, ...]:
+    gib_per_vcpu = round(kind.capacity.memory_mib / kind.capacity.vcpu / 1024, 0)
+    gpu = (kind.capacity.gpus, kind.gpu_model, kind.gpu_memory_mib)
+    return (kind.capacity.vcpu, gib_per_vcpu, gpu, kind.arch, kind.purchase)
+
+
+def lane(group: Sequence[InstanceType]) -> LaneShape:
+    """The cheapest of a shape and those that cost little more; what a task can count on is the least."""
+    cheapest = group[0]
+    members = [k for k in group if price(k) <= price(cheapest) * ALIKE]
+    memory = min(kind.capacity.memory_mib for kind in members)
+    room = Resources(cheapest.capacity.vcpu, memory, cheapest.capacity.gpus)
+    worst = replace(cheapest, capacity=room, price_usd_hour=max(price(kind) for kind in members))
+    return LaneShape(worst, tuple(kind.name for kind in members))
+
+
+def price(kind: InstanceType) -> float:
+    return kind.price_usd_hour or 0.0
+
+
+def portfolios(
+    demands: Sequence[Demand], catalogue: Sequence[InstanceType], most: int = 50
+) -> list[Portfolio]:
+    """The best portfolio found for each number of lanes, `most` first, down to the fewest that serve
+    every task which any type serves.
+
+    Backward elimination: from the lanes of the best packing, always the one goes whose going costs
+    least. Not proven to be the best choice; `over_best` says how much it could be off at the most.
+    """
+    lanes = {lane.kind.key: lane for lane in lane_shapes(catalogue)}
+    sane = [demand for demand in demands if nonsense(demand) is None]
+    problem = compile_problem(sane, (), [lane.kind for lane in lanes.values()], None)
+    problem = problem.without(np.flatnonzero(~problem.fits.any(axis=1)).tolist())
+    best = solve(problem, types_market(problem).host)
+    chosen = best
+    found: list[Portfolio] = []
+    while chosen is not None and best is not None:
+        hosts = used(chosen)
+        if len(hosts) <= most and (not found or len(hosts) < len(found[-1].lanes)):
+            shapes = tuple(lanes[problem.hosts[host].key] for host in hosts)
+            cost = cost_of(chosen)
+            found.append(Portfolio(shapes, cost, cost / max(cost_of(best), 1e-12)))
+        without = [solve(problem, hosts[hosts != host]) for host in hosts]
+        left = [one for one in without if one is not None]
+        chosen = min(left, key=cost_of, default=None)
+    return found
+
+
+def solve(problem: Problem, hosts: Ints) -> Relaxed | None:
+    """The fractional packing on these hosts; None where they cannot take every task."""
+    market = Market.of(problem, hosts)
+    if not len(hosts) or not market.fits.any(axis=1).all():
+        return None
+    return relax(problem, market, problem.count, CLUSTERS, SOLVE_S)
+
+
+def cost_of(relaxed: Relaxed) -> float:
+    return float(relaxed.market.price @ relaxed.instances)
+
+
+def used(relaxed: Relaxed) -> Ints:
+    return relaxed.market.host[relaxed.instances > 1e-9]

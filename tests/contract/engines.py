@@ -10,14 +10,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headgate.job import Job
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.adapters.engines.instant import InstantEngine, Outcome, World
 from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
-from queue_broker.ports import Engine
 from queue_broker.records import (
     Ended,
     Event,
@@ -31,6 +30,9 @@ from queue_broker.records import (
     Table,
     Tasks,
 )
+
+if TYPE_CHECKING:
+    from queue_broker.ports import Engine
 
 SUCCEEDS = ("sh", "-c", "echo started >>$STARTS/Ref::index; echo hello Ref::index")
 FAILS = ("sh", "-c", "echo started >>$STARTS/Ref::index; exit 3")

@@ -20,7 +20,7 @@ from training.fit import FitOptions, fit
 @pytest.fixture(scope="module")
 def model() -> Model:
     """A small one, really trained."""
-    return fit(build(sweep_history(60)), FitOptions(rounds=5, folds=2, threads=1), {"rows": 60})
+    return fit(build(sweep_history(60)), FitOptions(rounds=5), {"rows": 60})
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from headgate.errors import NotFound
 from headgate.lifecycle import Cause
 from headgate.usage import Usage
 from queue_broker.adapters.engines.logs import read_page
-from queue_broker.ports import Clock
 from queue_broker.records import (
     Ended,
     Event,
@@ -27,6 +27,9 @@ from queue_broker.records import (
     Started,
     Tasks,
 )
+
+if TYPE_CHECKING:  # the ports name models and tables, whose libraries take seconds to load
+    from queue_broker.ports import Clock
 
 #: Causes after which the same attempt may rightly be started again.
 STARTED_AGAIN = frozenset({Cause.INTERRUPTED, Cause.NOT_STARTED})

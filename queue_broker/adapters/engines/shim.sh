@@ -29,7 +29,7 @@ if [ -n "$hg_dir" ]; then
   hg_start=0
   if [ -r "/proc/$$/stat" ]; then
     read -r hg_stat <"/proc/$$/stat"
-    hg_started ${hg_stat##*) }
+    hg_started ${hg_stat##*\) }
   fi
   set -C
   { echo "$$ $hg_start" >"$hg_dir/pid"; } 2>/dev/null || exit 125
@@ -123,9 +123,7 @@ hg_line=$hg_line',"shared_bytes":'$hg_v
 hg_entry oom_kill "$hg_sys/memory.events" "$hg_v1/memory.oom_control"
 hg_line=$hg_line',"oom_kills":'$hg_v
 hg_entry usage_usec "$hg_sys/cpu.stat"
-if [ "$hg_v" = null ]; then
-  hg_value "$hg_sys/cpuacct/cpuacct.usage" "$hg_sys/cpu,cpuacct/cpuacct.usage"
-  [ "$hg_v" = null ] || hg_v=$((hg_v / 1000))
-fi
-printf '\nHEADGATE_USAGE {"exit_code":%s,%s,"cpu_us":%s}\n' "$hg_code" "$hg_line" "$hg_v"
+hg_line=$hg_line',"cpu_us":'$hg_v
+hg_value "$hg_sys/cpuacct/cpuacct.usage" "$hg_sys/cpu,cpuacct/cpuacct.usage"
+printf '\nHEADGATE_USAGE {"exit_code":%s,%s,"cpu_ns":%s}\n' "$hg_code" "$hg_line" "$hg_v"
 exit "$hg_code"

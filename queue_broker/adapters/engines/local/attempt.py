@@ -22,7 +22,7 @@ from headgate.lifecycle import Cause
 from queue_broker.adapters.files import write_whole
 from queue_broker.records import Ended
 
-#: What stands in `pid` when a broker gave the attempt up before any shim claimed it.
+#: What stands in `pid` when a broker gave the attempt up.
 GIVEN_UP = "0 0\n"
 T = TypeVar("T")
 TIMES = re.compile(r"(\d+)m([\d.,]+)s")
@@ -44,6 +44,18 @@ class Stop:
     at_s: float
     cause: Cause
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The process that runs an attempt: the shim. `start_ticks` is since boot, 0 where unknown.
+
+    A pid of 0 means that a broker gave the attempt up before any shim claimed it.
+    """
+
+    pid: int
+    start_ticks: int
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +117,14 @@ class Folder:
             return False
         return True
 
-    def pid(self) -> tuple[int, int] | None:
-        """The shim's process id and start time in ticks (0: unknown); None before it claimed."""
+    def claim(self) -> Claim | None:
+        """Who runs the attempt; None as long as nobody claimed it."""
+        path = self.path / "pid"
         try:
-            pid, start_ticks = (self.path / "pid").read_text(encoding="ascii").split()
+            pid, start_ticks = path.read_text(encoding="ascii").split()
+            return Claim(int(pid), int(start_ticks), path.stat().st_mtime)
         except (FileNotFoundError, ValueError):
             return None
-        return int(pid), int(start_ticks)
-
-    def claimed_at_s(self) -> float:
-        return (self.path / "pid").stat().st_mtime
 
     def result(self) -> Result | None:
         """None while the command runs, and for ever when the shim was killed."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError, InvalidInput, NotFound, Unavailable
 from headgate.job import fill
@@ -31,8 +32,10 @@ from queue_broker.adapters.engines.local.supervisor import Supervisor
 from queue_broker.adapters.engines.local.sweep import sweep_out
 from queue_broker.adapters.engines.logs import read_file_page
 from queue_broker.adapters.engines.outbox import Outbox
-from queue_broker.ports import Clock
 from queue_broker.records import Event, HandOver, Lane, Leak, LogPage, Tasks
+
+if TYPE_CHECKING:  # the ports name models and tables, whose libraries take seconds to load
+    from queue_broker.ports import Clock
 
 #: The parameters of one task of a leak, by name.
 ParametersOf = Callable[[Leak, int], Mapping[str, object]]

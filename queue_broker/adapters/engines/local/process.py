@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from queue_broker.adapters.engines.local.attempt import Claim
+
 DEFAULTED = (
     signal.SIGPIPE,
     signal.SIGXFSZ,
@@ -56,16 +58,16 @@ def reap(pid: int) -> int | None:
     return code if code >= 0 else 128 - code
 
 
-def runs(pid: int, start_ticks: int, claimed_at_s: float) -> bool:
+def runs(claim: Claim) -> bool:
     """Whether the process that claimed an attempt still runs (a zombie does not)."""
-    if claimed_at_s < psutil.boot_time() - 1 or pid <= 0:
+    if claim.at_s < psutil.boot_time() - 1 or claim.pid <= 0:
         return False
     if HAS_PROC:
-        return _ticks(pid) == start_ticks
+        return _ticks(claim.pid) == claim.start_ticks
     with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
+        process = psutil.Process(claim.pid)
         # Whoever has this id now and was born after the claim is another one.
-        return process.create_time() <= claimed_at_s + 1 and process.status() != "zombie"
+        return process.create_time() <= claim.at_s + 1 and process.status() != "zombie"
     return False
 
 

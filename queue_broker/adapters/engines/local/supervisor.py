@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
-from queue_broker.adapters.engines.local.attempt import Folder, Start, Stop
+from queue_broker.adapters.engines.local.attempt import Claim, Folder, Start, Stop
 from queue_broker.adapters.engines.local.cgroup import taken_up
 from queue_broker.adapters.engines.local.doorbell import end_of
 from queue_broker.adapters.engines.local.launch import Site, Waiting, launch
@@ -143,16 +143,14 @@ class Supervisor:
         """
         claim = None if folder.give_up() else wait_for_claim(folder)
         stop = folder.stop()
-        if claim is None or claim[0] <= 0:
+        if claim is None or claim.pid <= 0:
             reason = stop.reason if stop else "the broker died before the task's process started"
             self.give_up(leak, task, stop.cause if stop else Cause.INTERRUPTED, reason)
             return
-        pid, ticks = claim
         start = folder.start()
-        alive = runs(pid, ticks, folder.claimed_at_s())
-        tree = tree_of(start, pid if alive else None)
+        tree = tree_of(start, claim.pid if runs(claim) else None)
         gpus = self.site.gpus.hold(start.gpus if start else ())
-        self._run(Watch(leak, task, folder, start, tree, pid, gpus, claim_ticks=ticks, stop=stop))
+        self._run(Watch(leak, task, folder, start, tree, claim.pid, gpus, claim=claim, stop=stop))
 
 
 def tree_of(start: Start | None, leader: int | None) -> Tree:
@@ -165,9 +163,9 @@ def tree_of(start: Start | None, leader: int | None) -> Tree:
     return Session(leader)
 
 
-def wait_for_claim(folder: Folder) -> tuple[int, int] | None:
+def wait_for_claim(folder: Folder) -> Claim | None:
     for _ in range(CLAIM_POLLS):
-        if claim := folder.pid():
+        if claim := folder.claim():
             return claim
         time.sleep(CLAIM_S / CLAIM_POLLS)
     return None

@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 
 from headgate.lifecycle import Cause
-from queue_broker.adapters.engines.local.attempt import Folder, Start, Stop
+from queue_broker.adapters.engines.local.attempt import Claim, Folder, Start, Stop
 from queue_broker.adapters.engines.local.gpu import Devices
 from queue_broker.adapters.engines.local.process import reap, runs, send
 from queue_broker.adapters.engines.local.tree import Measured, Tree, kill
@@ -17,7 +17,7 @@ from queue_broker.records import Ended, Leak
 
 @dataclass(slots=True)
 class Watch:
-    """An attempt with its process tree. `claim_ticks` is None for a child of ours.
+    """An attempt with its process tree. `claim` is None for a child of ours.
 
     `end` is a handle that becomes readable when the shim ends, where the system has such handles.
     """
@@ -29,7 +29,7 @@ class Watch:
     tree: Tree
     pid: int
     gpus: Devices
-    claim_ticks: int | None = None
+    claim: Claim | None = None
     end: int | None = None
     stop: Stop | None = None
     asked_at_s: float | None = None
@@ -38,11 +38,11 @@ class Watch:
 
     def over(self) -> bool:
         """Whether the shim is gone."""
-        if self.claim_ticks is None:
+        if self.claim is None:
             # Kept: a child can be reaped once, and what follows may have to be tried again.
             self.code = reap(self.pid) if self.code is None else self.code
             return self.code is not None
-        return not runs(self.pid, self.claim_ticks, self.folder.claimed_at_s())
+        return not runs(self.claim)
 
     def look(self, now_s: float, grace_s: float) -> None:
         """Measure, and enforce the limits."""

@@ -55,8 +55,8 @@ def folder(data: Path, leak: str) -> Folder:
 
 
 def pid_of(data: Path, leak: str) -> int | None:
-    claim = folder(data, leak).pid()
-    return claim[0] if claim else None
+    claim = folder(data, leak).claim()
+    return claim.pid if claim else None
 
 
 def test_a_killed_broker_loses_nothing_and_starts_nothing_twice(data: Path) -> None:

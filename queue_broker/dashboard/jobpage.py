@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headgate.job import Job
 from headgate.lifecycle import State
 from headgate.views import JobView, Shape, TaskView
-from predictor.predictor import Explanation
+from predictor.explanation import Explanation
 from queue_broker.core.insights import Insights
 from queue_broker.dashboard.board import Board
 from queue_broker.records import JobId
 
-#: Failed tasks that the page links to, shapes that it lists, and reasons that it draws.
-MOST_FAILED, MOST_SHAPES, MOST_REASONS = 8, 12, 10
+#: Failed tasks that the page links to, shapes that it lists, reasons and ways that it draws.
+MOST_FAILED, MOST_SHAPES, MOST_REASONS, MOST_WAYS = 8, 12, 8, 5
 #: Characters of a log that the page keeps, and pages of it that one visit reads on.
 TAIL_CHARACTERS, MOST_LOG_PAGES = 16_000, 64
 
@@ -43,10 +44,10 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One feature's push on the prediction; `width` is of its bar, 0 to 1."""
+    """One feature's push on the predicted memory; `width` is of its bar, 0 to 1."""
 
     name: str
-    value: float
+    factor: float  #: by which the prediction is multiplied
     width: float
 
 
@@ -74,10 +75,15 @@ def explanation(board: Board, page: JobPage) -> Explanation:
 
 
 def shares(explained: Explanation) -> list[Share]:
-    """The contributions that matter most, the strongest first."""
+    """The contributions that matter most, the strongest first; they add up in the logarithm."""
     order = sorted(explained.contributions.items(), key=lambda pair: (-abs(pair[1]), pair[0]))
     most = abs(order[0][1]) if order else 1.0
-    return [Share(name, value, abs(value) / most) for name, value in order[:MOST_REASONS]]
+    return [Share(name, math.exp(push), abs(push) / most) for name, push in order[:MOST_REASONS]]
+
+
+def prices(explained: Explanation) -> list[tuple[str, float]]:
+    """The cheapest ways of predicting first."""
+    return sorted(explained.prices.items(), key=lambda pair: (pair[1], pair[0]))[:MOST_WAYS]
 
 
 def tail(insights: Insights, task: TaskView, cursor: str | None) -> Tail:

@@ -241,7 +241,8 @@ def saved_tile(board: Scoreboard) -> Tile:
     if sums.asked_usd:
         detail += f"; {wording.usd(sums.saved_usd)}"
     tone = "gain" if sums.saved > 0 else "loss" if sums.saved < 0 else ""
-    return Tile("Memory saved", wording.number(sums.saved), detail, "GiB-h", tone)
+    value, unit = wording.memory_hours(sums.saved)
+    return Tile("Memory saved", value, detail, unit, tone)
 
 
 def bound_tiles(accuracy: Sequence[Accuracy]) -> list[Tile]:

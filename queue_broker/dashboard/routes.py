@@ -113,6 +113,7 @@ class Pages:
             page=page,
             explained=explained,
             shares=jobpage.shares(explained),
+            prices=jobpage.prices(explained),
             tail=jobpage.tail(self._board.insights, page.task, None),
             parts=safe(self._job_parts(request, page)),
         )

@@ -48,6 +48,13 @@ def memory(mib: float | None) -> str:
     return f"{mib:,.0f} MiB"
 
 
+def memory_hours(gib_hours: float) -> tuple[str, str]:
+    """Value and unit: GiB-hours, and TiB-hours from 10,000 on, so that they fit a tile."""
+    if abs(gib_hours) < 10_000:
+        return number(gib_hours), "GiB-h"
+    return number(gib_hours / 1024), "TiB-h"
+
+
 def duration(seconds: float | None) -> str:
     """At most two units: `2 h 5 min`."""
     if seconds is None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import pytest
+
 from headgate.lifecycle import Cause
 from headgate.resources import ResourceRequest
 from headgate.sweep import Grid, Sweep
+from predictor.explanation import Explanation, Neighbour
+from queue_broker.dashboard import jobpage
 from queue_broker.records import Fail, Leak, Retry, Tasks
-from tests.factories import a_job, an_estimate
+from tests.factories import START_S, a_job, an_estimate
 from tests.unit.queue_broker.dashboard.window import Window, words
 
 
@@ -63,6 +70,41 @@ def test_why_says_the_source_and_what_would_be_given_now(window: Window) -> None
     window.finish(leak)
     said = words(page(window, leak))
     assert "Why this estimate Source request Would get now 4.00 GiB" in said
+
+
+def an_explanation(**fields: Any) -> Explanation:
+    return Explanation(an_estimate(), **({"families": {}, "contributions": {}} | fields))
+
+
+def test_contributions_are_told_as_factors_the_strongest_first() -> None:
+    pushes = {"weak": 0.1, "up": math.log(4), "down": math.log(0.5)}
+    told = jobpage.shares(an_explanation(contributions=pushes))
+    assert [(share.name, share.width) for share in told[:2]] == [("up", 1.0), ("down", 0.5)]
+    assert [share.factor for share in told[:2]] == pytest.approx([4.0, 0.5])
+
+
+def test_why_names_the_nearest_past_attempts_and_the_cheapest_way(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = Neighbour(START_S - 3600, 2048.0, 75.0, {"parameter.depth": 8.0})
+    said = an_explanation(
+        neighbours=(near,), families={"train?depth": 12}, prices={"dear": 2.0, "cheap": 0.5}
+    )
+    monkeypatch.setattr(window.board.forecaster, "explain", lambda job, mode: said)
+    told = words(page(window, window.run()))
+    assert "1 h ago 2.00 GiB 1 min 15 s parameter.depth 8.00" in told
+    assert "train?depth 12" in told
+    assert "cheap 0.500 dear 2.00" in told
+
+
+def test_a_learnt_history_explains_the_next_task(window: Window) -> None:
+    leak = window.run()
+    window.finish(leak)
+    learnt, _ = window.edge.store.observations(0, 10)
+    window.board.forecaster.observe(learnt * 5)
+    told = words(page(window, leak))
+    assert "Source family" in told
+    assert "Its nearest past attempts" in told
 
 
 def test_the_end_of_the_log_is_shown_and_read_on_from_there(window: Window) -> None:

@@ -59,3 +59,8 @@ def test_money_keeps_small_sums_visible_and_moments_are_utc() -> None:
         "$0.0012",
     )
     assert wording.moment(0) == "1970-01-01 00:00:00 UTC"
+
+
+def test_many_gib_hours_become_tib_hours() -> None:
+    assert wording.memory_hours(9_999.0) == ("9,999", "GiB-h")
+    assert wording.memory_hours(-262_144.0) == ("−256", "TiB-h")

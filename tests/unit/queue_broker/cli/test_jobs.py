@@ -49,7 +49,7 @@ def headgate(run: Run) -> Headgate:
     def output(*words: str) -> str:
         result = run(*words)
         assert result.exit_code == 0, (result.output, result.exception)
-        return result.stdout
+        return str(result.stdout)
 
     return output
 

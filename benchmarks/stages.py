@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
+import uvicorn
 
 from headgate.resources import Resources
 from predictor.predictor import Predictor
@@ -17,7 +24,7 @@ from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.parameters import Parameters
-from queue_broker.main import Broker, Parts, wire
+from queue_broker.main import Broker, Parts, application, wire
 from queue_broker.records import Lane
 from queue_broker.settings import Settings
 from tests.postgres import private_server
@@ -59,3 +66,58 @@ def instant_broker(url: str, lane: Lane = LANE) -> Iterator[Broker]:
             yield broker
         finally:
             broker.stop()
+
+
+#: No room at all: what is submitted is estimated, and waits.
+FULL = Lane("full", Resources(vcpu=100, memory_mib=102_400), instances=0)
+
+
+def serve(url: str, has_room: bool) -> None:
+    """Serve a broker over HTTP until the process is ended; its port is the first line printed."""
+    with instant_broker(url, LANE if has_room else FULL) as broker:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        print(listener.getsockname()[1], flush=True)
+        config = uvicorn.Config(application(broker), log_level="warning", access_log=False)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A broker in a process of its own, so that its work is not the client's."""
+
+    address: str
+    pid: int
+
+    def peak_rss_mib(self) -> float:
+        """The most memory that the broker's process has had resident (VmHWM)."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+@contextmanager
+def served_broker(url: str, *, has_room: bool = False) -> Iterator[Served]:
+    with in_process(f"from benchmarks.stages import serve; serve({url!r}, {has_room})") as served:
+        wait_until_ready(served.address)
+        yield served
+
+
+@contextmanager
+def in_process(code: str) -> Iterator[Served]:
+    """Python in a process of its own, which prints the port that it listens on."""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            port = process.stdout.readline().strip()
+            yield Served(f"http://127.0.0.1:{port}", process.pid)
+        finally:
+            process.terminate()
+
+
+def wait_until_ready(address: str) -> None:
+    while True:
+        try:
+            if httpx.get(f"{address}/healthz").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)

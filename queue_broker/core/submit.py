@@ -6,6 +6,7 @@ needs no model.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,11 +75,16 @@ class Submitter:
 
     async def submit(self, work: Job | Sweep, caller: Caller) -> Accepted:
         """Durable when it returns. `InvalidInput`, `Forbidden`, `Conflict`, `Unavailable`."""
-        submission = self.prepare(work, caller)
+        job = work if isinstance(work, Job) else work.job
+        if reads_store(job, caller):
+            submission = await asyncio.to_thread(self.prepare, work, caller)
+        else:
+            submission = self.prepare(work, caller)
         try:
             return await self.commit.add(submission)
         except NotFound as error:
-            raise missing_dependency(self.store, submission.job) or error from error
+            wrong = await asyncio.to_thread(missing_dependency, self.store, submission.job)
+            raise wrong or error from error
 
     def submit_table(self, job: Job, caller: Caller, file: BinaryIO, kind: Format) -> Accepted:
         """As `submit`, for a table in a file that can be sought; all of it or nothing."""
@@ -128,6 +134,12 @@ class Submitter:
             array=extent.array,
             parameters=extent.parameters,
         )
+
+
+def reads_store(job: Job, caller: Caller) -> bool:
+    """Whether preparing has to ask the database, which would hold the event loop."""
+    for_another = caller.tenant is not None and job.tenant not in (None, caller.tenant)
+    return for_another or bool(job.definition and not job.command)
 
 
 def digest(job: Job, extent: Extent) -> str:

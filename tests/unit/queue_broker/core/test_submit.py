@@ -12,7 +12,7 @@ from headgate.job import Dependency, Job
 from headgate.sweep import Grid, Sweep
 from headgate.tenancy import Tenant
 from queue_broker.core.group_commit import GroupCommit
-from queue_broker.core.submit import Caller, Submitter, ancestors, new_job_id
+from queue_broker.core.submit import Caller, Submitter, ancestors, new_job_id, reads_store
 from queue_broker.records import Table
 from queue_broker.settings import QueueRule, Settings
 
@@ -139,6 +139,23 @@ def test_ids_sort_by_time(stamps_ms: list[int]) -> None:
 
     # Floats may round a stamp down by a millisecond, and neighbours then share one.
     assert [one[:13] for one in ids] == sorted(one[:13] for one in ids)
+
+
+@pytest.mark.parametrize(
+    ("change", "caller", "reads"),
+    [
+        ({}, None, False),
+        ({"tenant": "acme"}, None, False),
+        ({"tenant": "acme"}, "acme", False),
+        ({"tenant": "acme"}, "house", True),
+        ({"definition": "etl:1"}, None, False),
+        ({"definition": "etl:1", "command": ()}, None, True),
+    ],
+)
+def test_the_event_loop_is_held_by_no_database(
+    change: dict[str, object], caller: str | None, reads: bool
+) -> None:
+    assert reads_store(JOB.model_copy(update=change), Caller(caller)) is reads
 
 
 def test_ids_are_uuids_of_version_7() -> None:

@@ -6,7 +6,7 @@ const PERIOD_MS = 2000;
 const MOST_PERIOD_MS = 15000;
 const SOURCES = ["model", "family", "request", "default"];
 const darkness = matchMedia("(prefers-color-scheme: dark)");
-const state = { figures: {}, seen: "", failures: 0, timer: 0 };
+const state = { parts: {}, figures: {}, seen: "", failures: 0, timer: 0 };
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -24,10 +24,10 @@ function selectedWithin(part) {
 }
 
 function put(part, html) {
-  if (part.dataset.html === html || selectedWithin(part)) return; // let people copy what they read
+  if (state.parts[part.id] === html || selectedWithin(part)) return; // let people copy what they read
   const focused = part.contains(document.activeElement) && document.activeElement;
   const address = focused && focused.getAttribute("href");
-  part.dataset.html = html;
+  state.parts[part.id] = html;
   part.innerHTML = html;
   if (address) [...part.querySelectorAll("a")].find((a) => a.getAttribute("href") === address)?.focus();
 }

@@ -28,7 +28,7 @@ def number(value: float | None) -> str:
         return NOTHING
     size = abs(value)
     if value == 0 or size >= 99.95:
-        return f"{value:,.0f}"
+        return minus(f"{value:,.0f}")
     decimals = 2 - math.floor(math.log10(size)) if size < 1 else (2 if size < 9.995 else 1)
     return minus(f"{value:.{min(decimals, 6)}f}")
 

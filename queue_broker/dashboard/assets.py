@@ -9,6 +9,7 @@ import gzip
 import hashlib
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 
 from headgate.errors import NotFound
@@ -56,7 +57,5 @@ def address(name: str) -> str:
     plotly.js is big: its version tells it apart without reading it at start-up.
     """
     if name == PLOTLY:
-        from importlib.metadata import version
-
         return f"static/{version('plotly')}/{name}"
     return f"static/{asset(name).digest}/{name}"

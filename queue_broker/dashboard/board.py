@@ -42,12 +42,19 @@ class Board:
     _lock: Lock = field(default_factory=Lock)
 
     def follow(self, budget_s: float = CATCH_UP_S) -> None:
-        """Count what ended since the last visit: one batch at least, then for about `budget_s`."""
-        until_s = time.monotonic() + budget_s
-        with self._lock:
+        """Count what ended since the last visit: one batch at least, then for about `budget_s`.
+
+        Where another visit counts already, this one shows what there is.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            until_s = time.monotonic() + budget_s
             lanes = self.insights.engine.lanes()
             while self._count_batch(lanes) and time.monotonic() < until_s:
                 pass
+        finally:
+            self._lock.release()
 
     def _count_batch(self, lanes: Sequence[Lane]) -> bool:
         """Whether there may be more."""

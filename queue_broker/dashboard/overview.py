@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from headgate.estimate import Source
 from headgate.lifecycle import IN_FLIGHT, WAITING, State
 from headgate.resources import Resources
 from headgate.views import BacklogView, Held, JobView
 from queue_broker.core.scoreboard import Accuracy, Scoreboard
-from queue_broker.dashboard import wording
 from queue_broker.dashboard.board import Board
+from queue_broker.dashboard.modelfacts import ModelFacts, model_facts
+from queue_broker.dashboard.tiles import Tile, tiles
 from queue_broker.records import Lane, Leak
 
 #: Rows that a wall screen can show; what is beyond is counted in words.
 MOST_JOBS, MOST_HELD, MOST_QUEUES, MOST_LANES = 15, 12, 12, 8
 #: States of unfinished tasks, in the order of their life.
 UNFINISHED = tuple(state for state in State if state in WAITING | IN_FLIGHT)
-
-#: The sources that predict; the others pass on what they were told.
-PREDICTED = frozenset({Source.MODEL.value, Source.FAMILY.value})
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One headline number."""
-
-    name: str
-    value: str
-    detail: str
-    unit: str = ""
-    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +48,6 @@ class LaneRow:
     running: int
     starting: int
     closed: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """The model as its card tells; `decision` is what the last training said."""
-
-    version: str | None
-    problem: str | None
-    trained_at_s: float | None = None
-    rows: int | None = None
-    metrics: Sequence[tuple[str, str]] = ()
-    decision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +116,13 @@ def overview(reading: Reading, board: Scoreboard, behind: bool, address: str) ->
         address=address,
         board=board,
         accuracy=accuracy,
-        tiles=tiles(board, accuracy, queue, reading.model),
+        tiles=tiles(
+            board,
+            accuracy,
+            running=sum(row.running for row in queue),
+            waiting=sum(row.waiting for row in queue),
+            model=reading.model,
+        ),
         queue=queue[:MOST_QUEUES],
         lanes=lanes[:MOST_LANES],
         held=reading.held[:MOST_HELD],
@@ -209,98 +188,3 @@ def lane_row(lane: Lane, leaks: Sequence[Leak]) -> LaneRow:
         starting=sum(len(leak.open) for leak in leaks) - running,
         closed=lane.closed,
     )
-
-
-def tiles(
-    board: Scoreboard,
-    accuracy: Sequence[Accuracy],
-    queue: Sequence[QueueRow],
-    model: ModelFacts,
-) -> list[Tile]:
-    return [
-        saved_tile(board),
-        *bound_tiles(accuracy),
-        kills_tile(board),
-        running_tile(queue),
-        Tile(
-            "Model in use",
-            model.version or "none",
-            f"trained on {wording.attempts(model.rows)}"
-            if model.rows
-            else "history and requests speak",
-        ),
-    ]
-
-
-def saved_tile(board: Scoreboard) -> Tile:
-    sums = board.sums
-    if not sums.asked and not sums.given:
-        return Tile("Memory saved", wording.NOTHING, "once the first task has ended")
-    share = sums.saved / sums.asked if sums.asked else 0.0
-    detail = f"{wording.percent(share)} of what was asked for"
-    if sums.asked_usd:
-        detail += f"; {wording.usd(sums.saved_usd)}"
-    tone = "gain" if sums.saved > 0 else "loss" if sums.saved < 0 else ""
-    value, unit = wording.memory_hours(sums.saved)
-    return Tile("Memory saved", value, detail, unit, tone)
-
-
-def bound_tiles(accuracy: Sequence[Accuracy]) -> list[Tile]:
-    """Coverage and error of memory: of the predictions, and of requests while there are none."""
-    rows = [row for row in accuracy if row.target == "memory_mib"]
-    predicted = [row for row in rows if row.source in PREDICTED]
-    tasks = sum(row.tasks for row in predicted or rows)
-    if not tasks:
-        nothing = "no measured task yet"
-        return [
-            Tile("Within the 95 % bound", wording.NOTHING, nothing),
-            Tile("Memory error", wording.NOTHING, nothing),
-        ]
-    covered = sum(row.coverage * row.tasks for row in predicted or rows) / tasks
-    error = sum(row.mape * row.tasks for row in predicted or rows) / tasks
-    whose = "predicted" if predicted else "as requested"
-    return [
-        Tile(
-            "Within the 95 % bound",
-            wording.percent(covered),
-            f"memory of {wording.tasks(tasks)}, {whose}",
-        ),
-        Tile("Memory error", wording.percent(error), f"mean, of the median {whose}"),
-    ]
-
-
-def kills_tile(board: Scoreboard) -> Tile:
-    if not board.kills:
-        return Tile("Kills for memory", "0", f"in {wording.attempts(board.attempts)}")
-    detail = f"{wording.tasks(board.recovered)} then succeeded with more"
-    return Tile("Kills for memory", wording.count(board.kills), detail)
-
-
-def running_tile(queue: Sequence[QueueRow]) -> Tile:
-    running = sum(row.running for row in queue)
-    waiting = sum(row.waiting for row in queue)
-    return Tile("Running", wording.count(running), f"{wording.count(waiting)} wait at the gate")
-
-
-def model_facts(version: str | None, problem: str | None, card: Mapping[str, Any]) -> ModelFacts:
-    """What a card tells; cards differ by the program that wrote them, so nothing is relied on."""
-    metrics = card.get("metrics") or {}
-    return ModelFacts(
-        version=version,
-        problem=problem,
-        trained_at_s=card.get("trained_at_s") or card.get("to_s"),
-        rows=card.get("rows"),
-        metrics=[
-            (name, show(metrics[key])) for key, (name, show) in METRICS.items() if key in metrics
-        ],
-        decision=card.get("decision"),
-    )
-
-
-#: A back-test's figures that a person can use, with how each is written.
-METRICS = {
-    "coverage": ("Back-test: within the bound", wording.percent),
-    "memory_error": ("Back-test: memory error", wording.percent),
-    "runtime_error": ("Back-test: runtime error", wording.percent),
-    "wasted_gbh": ("Back-test: wasted GB-h", wording.number),
-}

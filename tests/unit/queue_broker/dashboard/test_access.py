@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from headgate.errors import Unavailable
 from queue_broker.settings import Settings
 from tests.unit.queue_broker.dashboard.window import Browser, Window, open_window
 
@@ -93,3 +94,22 @@ def test_pages_are_never_kept_and_run_only_our_scripts(window: Window) -> None:
     assert headers["cache-control"] == "no-store"
     assert "default-src 'self'" in headers["content-security-policy"]
     assert "script-src" not in headers["content-security-policy"]
+
+
+def test_a_store_that_is_away_is_said_in_words_for_people(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(after: int, limit: int) -> None:
+        raise Unavailable("the database does not answer")
+
+    monkeypatch.setattr(window.edge.store, "observations", away)
+    answer = window.client.get("/dashboard", headers=PAGE)
+    assert (answer.status_code, "cannot answer just now" in answer.text) == (503, True)
+    assert window.client.get("/dashboard/live").json()["error"] == "unavailable"
+
+
+def test_a_proxys_prefix_is_in_every_address(window: Window) -> None:
+    window.client.root_path = "/headgate"
+    loaded = re.findall(r'(?:src|href|data-live)="([^"#]+)"', window.client.get("/dashboard").text)
+    assert loaded
+    assert all(address.startswith("/headgate/dashboard") for address in loaded)

@@ -37,13 +37,14 @@ class Browser:
 
     app: FastAPI
     cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
+    root_path: str = ""  #: a proxy's prefix
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return asyncio.run(self._get(path, options))
 
     async def _get(self, path: str, options: dict[str, Any]) -> httpx.Response:
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app),
+            transport=httpx.ASGITransport(self.app, root_path=self.root_path),
             base_url="http://testserver",
             cookies=self.cookies,
         ) as client:

@@ -8,17 +8,18 @@ seconds, and a job has one vCPU, as in spacetelescope/calcloud's job definitions
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from headgate.resources import Resources
+from packer import table
 from packer.catalogue import InstanceType
 from packer.catalogue_file import built_in, read_rows, to_types
 from packer.demand import Demand
 from packer.selection import Selection, select
+from packer.table import Line
 
 #: vCPU, MiB, GPUs, MiB of one GPU, and how often: trainings and inference as the GPU types invite them.
 GPU_SHAPES = (
@@ -95,21 +96,10 @@ def drawn(frame: pd.DataFrame, tasks: int, seed: int) -> list[Demand]:
 
 def to_demands(frame: pd.DataFrame) -> list[Demand]:
     """The table's demands, equal shapes together; runtimes are left out."""
-    frame = frame.assign(count=frame.get("count", 1))
-    for name, missing in (("gpu_model", ""), ("gpu_memory_mib", 0), ("arch", "")):
-        frame[name] = frame[name].fillna(missing) if name in frame else missing
-    shape = ["vcpu", "memory_mib", "gpus", "gpu_model", "gpu_memory_mib", "arch"]
-    grouped = frame.groupby(shape, sort=True)["count"].sum().reset_index()
-    return list(rows(grouped))
-
-
-def rows(grouped: pd.DataFrame) -> Iterator[Demand]:
-    for i, row in enumerate(grouped.to_dict("records")):
-        yield Demand(
-            key=f"d{i}",
-            shape=Resources(float(row["vcpu"]), int(row["memory_mib"]), int(row["gpus"])),
-            count=int(row["count"]),
-            gpu_model=str(row["gpu_model"]).upper() or None,
-            gpu_memory_mib=int(row["gpu_memory_mib"]) or None,
-            arch=str(row["arch"]) or None,
-        )
+    kept = frame[[name for name in frame.columns if name != "runtime_s"]]
+    shape = [name for name in Line.model_fields if name in kept and name != "count"]
+    kept = kept.assign(count=kept.get("count", 1))
+    grouped = kept.groupby(shape, dropna=False)["count"].sum().reset_index()
+    return table.to_demands(
+        [{str(k): v for k, v in row.items()} for row in grouped.to_dict("records")]
+    )

@@ -146,29 +146,102 @@ class Master:
         return np.asarray(costs, dtype=np.float64)
 
 
-def generate(columns: Columns, guide: Relaxed, seed: int, deadline: Deadline) -> Solution | None:
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """The last solution, and the best bound proven on the way, USD an hour."""
+
+    solution: Solution
+    bound: float
+
+
+def generate(columns: Columns, guide: Relaxed, seed: int, deadline: Deadline) -> Generated | None:
     """Add columns until none is worth it, the bound is reached, or time or rounds are up.
 
-    Greedy fillings first, since they are quick; CP-SAT's where these bring no more. Returns the last
-    solution; None where there was no time for the first.
+    Greedy fillings first, since they are quick; CP-SAT's where these bring no more; at last CP-SAT's
+    of every host, which proves a bound. None where there was no time for a first solution.
     """
     master, random = Master(columns, columns.problem.count), np.random.default_rng(seed)
-    best = solution = master.solve(deadline.left())
-    nearness = iter(NEARNESS)
+    best, solution = None, master.solve(deadline.left())
+    bound, steps = guide.bound, iter(NEARNESS)
     for _ in range(ROUNDS):
-        if solution is None or deadline.over() or solution.value <= guide.bound * CLOSE:
+        if solution is None or deadline.over() or solution.value <= bound * CLOSE:
             break
         best = solution
         if not columns.add_worthwhile(greedy(columns, guide, solution, random), solution):
-            near = next(nearness, None)
+            near = next(steps, None)
             if near is None:
-                break
-            worth = near * guide.worth + (1 - near) * solution.worth
-            if columns.add_worthwhile(exact(columns, guide, worth, deadline), solution):
-                nearness = iter(NEARNESS)
+                priced = Pricing(columns.problem, undominated(columns.problem), solution.worth)
+                found = priced.exact(deadline, gap=1e-4)
+                bound = max(bound, priced.bound(solution, found))
+                if not columns.add_worthwhile(fillings_of(found), solution):
+                    break
+            else:
+                worth = near * guide.worth + (1 - near) * solution.worth
+                found = Pricing(columns.problem, guide.market.host, worth).exact(deadline)
+                if columns.add_worthwhile(fillings_of(found), solution):
+                    steps = iter(NEARNESS)
         master.extend()
         solution = master.solve(deadline.left())
-    return solution or best
+    last = solution or best
+    return Generated(last, bound) if last else None
+
+
+Priced = list[tuple[int, tuple[Ints, float] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """The knapsacks of some hosts for one valuation of the tasks."""
+
+    problem: Problem
+    hosts: Ints
+    worth: Floats
+
+    def exact(self, deadline: Deadline, gap: float = 1e-3) -> Priced:
+        """The best filling of each host, two at a time: CP-SAT leaves Python's lock."""
+
+        def price(host: int) -> tuple[int, tuple[Ints, float] | None]:
+            if deadline.over():
+                return host, None
+            return host, best_filling(self.problem, host, self.worth, deadline.left(), gap)
+
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            return list(pool.map(price, self.hosts.tolist()))
+
+    def bound(self, solution: Solution, found: Priced) -> float:
+        """A lower bound on the master over all columns there could be (Farley, 1990): the tasks' worth,
+        scaled down until no host can hold more than it costs. 0 where a host was not priced, or where
+        a limit or a quota has a price of its own."""
+        if (
+            any(one is None for _, one in found)
+            or (solution.cost > self.problem.price + 1e-12).any()
+        ):
+            return 0.0
+        dearest = max(
+            (one[1] / max(self.problem.price[host], 1e-12) for host, one in found if one),
+            default=1.0,
+        )
+        return float(self.problem.count @ self.worth) / max(1.0, dearest)
+
+
+def fillings_of(found: Priced) -> list[tuple[int, Ints]]:
+    return [(host, one[0]) for host, one in found if one]
+
+
+def undominated(problem: Problem) -> Ints:
+    """The new hosts but those for which another costs no more, has as much room and takes the same
+    demands; of equals the first stays. A host whose limit could bind stands in for none."""
+    new = np.flatnonzero(problem.is_new & problem.fits.any(axis=0))
+    if np.isfinite(problem.quota):
+        return new
+    kept: list[int] = []
+    for host in new[np.lexsort((new, problem.price[new]))].tolist():
+        over = [one for one in kept if problem.limit[one] >= UNLIMITED]
+        better = (problem.room[over] >= problem.room[host]).all(axis=1)
+        better &= (problem.fits[:, over] >= problem.fits[:, [host]]).all(axis=0)
+        if not better.any():
+            kept.append(host)
+    return np.array(sorted(kept), dtype=np.int64)
 
 
 def greedy(
@@ -179,19 +252,3 @@ def greedy(
         worth = (guide.worth + solution.worth) / 2
         worth = worth * np.exp(noise * random.standard_normal(len(worth)))
         yield from fillings(columns.problem, guide.market.host, worth)
-
-
-def exact(
-    columns: Columns, guide: Relaxed, worth: Floats, deadline: Deadline
-) -> Iterator[tuple[int, Ints]]:
-    """The best filling of each host, two at a time: CP-SAT leaves Python's lock."""
-
-    def price(host: int) -> tuple[int, Ints | None]:
-        if deadline.over():
-            return host, None
-        return host, best_filling(columns.problem, host, worth, deadline.left())
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for host, filled in pool.map(price, guide.market.host.tolist()):
-            if filled is not None:
-                yield host, filled

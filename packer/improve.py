@@ -10,11 +10,12 @@ import numpy as np
 from packer.coarse import coarsen, refine
 from packer.columns import Columns, generate
 from packer.deadline import Deadline
+from packer.enumerate import every_column
 from packer.first_fit import Groups, complete
 from packer.plan import Prices
 from packer.problem import Ints, Problem
 from packer.relax import Relaxed, learnt, relax, types_market, with_pools
-from packer.rounding import cheapest, cover, whole_part
+from packer.rounding import cheapest, cover, optimum, whole_part
 from packer.spread import Fleet, fleets
 from packer.trim import trim
 
@@ -22,8 +23,8 @@ from packer.trim import trim
 CLUSTERS = 120
 #: Shapes that the column generation sees at the most; its time grows with them.
 SHAPES = 60
-#: Good enough to stop looking.
-ENOUGH = 1.0005
+#: So few tasks may have few enough fillings to try them all.
+SMALL = 60
 #: Instances that cost more than this part of all that is to be packed are too large to come out even.
 GRAIN = 1 / 20
 #: Dealing goes on with what is left over, on smaller types, so many times at the most.
@@ -37,10 +38,11 @@ LENIENT, STRICT = 1.1, 1.01
 
 @dataclass(frozen=True, slots=True)
 class Improved:
-    """A packing and who found it."""
+    """A packing, who found it, and what it proved that any costs at the least, USD an hour."""
 
     groups: Groups
     solver: str
+    bound: float = 0.0
 
 
 def prove(problem: Problem, count: Ints, deadline: Deadline) -> tuple[float, dict[str, Prices]]:
@@ -51,20 +53,14 @@ def prove(problem: Problem, count: Ints, deadline: Deadline) -> tuple[float, dic
     return (relaxed.bound, learnt(problem, relaxed)) if relaxed else (0.0, {})
 
 
-def improve(
-    problem: Problem, first: Groups, bound: float, seed: int, deadline: Deadline
-) -> Improved:
-    """The cheapest packing found of just what first fit placed; what is on bins stays there."""
-    placed, bins = first.placed(), only_bins(first)
-    best = Improved(trim(first), "first-fit")
-    rest = problem.after(bins.host, bins.instances, placed - bins.placed())
-    for solver, new in candidates(rest, seed, deadline):
-        groups = trim(together(bins, new))
-        if groups.cost() < best.groups.cost() and (groups.placed() == placed).all():
-            best = Improved(groups, solver)
-        if best.groups.cost() <= bound * ENOUGH or deadline.over():
-            break
-    return best
+def improve(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Improved]:
+    """Packings of all of the problem's tasks on new instances; the quick ones come first."""
+    for found in candidates(problem, seed, deadline):
+        groups = trim(found.groups)
+        if (groups.placed() == problem.count).all():
+            yield replace(found, groups=groups)
+        if deadline.over():
+            return
 
 
 def only_bins(groups: Groups) -> Groups:
@@ -83,27 +79,39 @@ def together(*parts: Groups) -> Groups:
     return answer
 
 
-def candidates(problem: Problem, seed: int, deadline: Deadline) -> Iterator[tuple[str, Groups]]:
+def candidates(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Improved]:
     """Packings of the problem on new instances, the quick ones first."""
+    # 1. A small problem is solved whole.
+    if problem.count.sum() <= SMALL:
+        best = solved(problem, deadline)
+        if best is not None:
+            yield best
+            return
     whole = relax(problem, types_market(problem), problem.count, CLUSTERS, deadline.left())
     if whole is None:
         return
-    # 1. Deal everything out: near the best where many tasks of many shapes share an instance.
+    # 2. Deal everything out: near the best where many tasks of many shapes share an instance.
     dealt = deal(problem, problem.count, whole, deadline)
-    yield "spread", completed(*deal_on(problem, whole, fitted(dealt, LENIENT), deadline))
-    # 2. Column generation for all of it, where that can see every shape.
+    yield Improved(completed(*deal_on(problem, whole, fitted(dealt, LENIENT), deadline)), "spread")
+    # 3. Column generation for all of it, where that can see every shape.
     if np.count_nonzero(problem.count) <= SHAPES:
-        columns = by_columns(problem, seed, deadline)
-        if columns is not None:
-            yield "columns", columns
+        yield from by_columns(problem, seed, deadline)
         return
-    # 3. Deal out what comes out even; first fit, then column generation for the rest.
+    # 4. Deal out what comes out even; first fit, then column generation for the rest.
     done = settle(problem, fitted(dealt, STRICT))
     left = problem.count - done.placed()
-    yield "spread+first-fit", completed(together(done), left)
-    columns = by_columns(problem.after(done.host, done.instances, left), seed, deadline)
-    if columns is not None:
-        yield "spread+columns", together(done, columns)
+    yield Improved(completed(together(done), left), "spread+first-fit")
+    for tail in by_columns(problem.after(done.host, done.instances, left), seed, deadline):
+        yield Improved(together(done, tail.groups), "spread+columns")
+
+
+def solved(problem: Problem, deadline: Deadline) -> Improved | None:
+    """The optimum over every filling there is; None where there are too many."""
+    columns = every_column(problem)
+    if columns is None:
+        return None
+    best = optimum(columns, first_fitted(problem), deadline)
+    return Improved(best[0], "exact", best[1]) if best else None
 
 
 def deal(problem: Problem, count: Ints, whole: Relaxed, deadline: Deadline) -> list[Fleet]:
@@ -150,21 +158,24 @@ def deal_on(
     return done, left
 
 
-def by_columns(problem: Problem, seed: int, deadline: Deadline) -> Groups | None:
-    """A packing by column generation, over clusters where there are many shapes."""
+def by_columns(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Improved]:
+    """A packing by column generation, over clusters where there are many shapes; none where there is
+    no time for it."""
     if not problem.count.any():
-        return Groups(problem)
+        yield Improved(Groups(problem), "columns")
+        return
     coarse = coarsen(problem, SHAPES)
     small = coarse.problem
     guide = relax(small, types_market(small), small.count, CLUSTERS, deadline.left())
     if guide is None:
-        return None
+        return
     columns = Columns(small)
     for known in (first_fitted(small), dealt_out(small, guide, deadline)):
         columns.add_groups(known)
-    solution = generate(columns, guide, seed, Deadline(deadline.left() * GENERATING))
-    if solution is None:
-        return None
+    generated = generate(columns, guide, seed, Deadline(deadline.left() * GENERATING))
+    if generated is None:
+        return
+    solution = generated.solution
     # Round: what is whole stays; the rest is packed in every way there is.
     whole, left = whole_part(columns, solution)
     rest = small.after(whole.host, whole.instances, left)
@@ -175,7 +186,8 @@ def by_columns(problem: Problem, seed: int, deadline: Deadline) -> Groups | None
         found += [] if better is None else [better]
     filled = completed(together(whole), left)
     packed = cheapest([filled, *(together(whole, tail) for tail in found)])
-    return refine(coarse, packed, problem.count)
+    bound = generated.bound if small is problem else 0.0
+    yield Improved(refine(coarse, packed, problem.count), "columns", bound)
 
 
 def first_fitted(problem: Problem) -> Groups:

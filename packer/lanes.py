@@ -29,7 +29,11 @@ SOLVE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class LaneShape:
-    """One shape with the types that stand in for each other; sizes and price are the worst of them."""
+    """One shape with the types that stand in for each other.
+
+    Its memory is the least of theirs. Its price is the cheapest's on demand, where Batch starts the
+    cheapest that it gets, and the dearest's on Spot, where it starts what is least likely to be taken.
+    """
 
     kind: InstanceType
     members: tuple[str, ...]
@@ -41,7 +45,7 @@ class Portfolio:
 
     lanes: tuple[LaneShape, ...]
     cost_usd_hour: float
-    over_best: float  #: the cost over that with any number of lanes
+    over_best: float  #: the cost over that of the best packing on any number of types
 
 
 def lane_shapes(catalogue: Sequence[InstanceType]) -> list[LaneShape]:
@@ -66,8 +70,9 @@ def lane(group: Sequence[InstanceType]) -> LaneShape:
     members = [k for k in group if price(k) <= price(cheapest) * ALIKE]
     memory = min(kind.capacity.memory_mib for kind in members)
     room = Resources(cheapest.capacity.vcpu, memory, cheapest.capacity.gpus)
-    worst = replace(cheapest, capacity=room, price_usd_hour=max(price(kind) for kind in members))
-    return LaneShape(worst, tuple(kind.name for kind in members))
+    paid = members[0] if cheapest.purchase == "ON_DEMAND" else members[-1]
+    kind = replace(cheapest, capacity=room, price_usd_hour=paid.price_usd_hour)
+    return LaneShape(kind, tuple(member.name for member in members))
 
 
 def price(kind: InstanceType) -> float:
@@ -87,19 +92,26 @@ def portfolios(
     sane = [demand for demand in demands if nonsense(demand) is None]
     problem = compile_problem(sane, (), [lane.kind for lane in lanes.values()], None)
     problem = problem.without(np.flatnonzero(~problem.fits.any(axis=1)).tolist())
-    best = solve(problem, types_market(problem).host)
-    chosen = best
+    best = best_of(problem.demands, catalogue)
+    chosen = solve(problem, types_market(problem).host)
     found: list[Portfolio] = []
-    while chosen is not None and best is not None:
+    while chosen is not None:
         hosts = used(chosen)
         if len(hosts) <= most and (not found or len(hosts) < len(found[-1].lanes)):
             shapes = tuple(lanes[problem.hosts[host].key] for host in hosts)
             cost = cost_of(chosen)
-            found.append(Portfolio(shapes, cost, cost / max(cost_of(best), 1e-12)))
+            found.append(Portfolio(shapes, cost, cost / max(best, 1e-12)))
         without = [solve(problem, hosts[hosts != host]) for host in hosts]
         left = [one for one in without if one is not None]
         chosen = min(left, key=cost_of, default=None)
     return found
+
+
+def best_of(demands: Sequence[Demand], catalogue: Sequence[InstanceType]) -> float:
+    """What the demands cost on all types as they are, USD an hour."""
+    problem = compile_problem(demands, (), catalogue, None)
+    relaxed = solve(problem, types_market(problem).host)
+    return cost_of(relaxed) if relaxed else 0.0
 
 
 def solve(problem: Problem, hosts: Ints) -> Relaxed | None:

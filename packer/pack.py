@@ -14,14 +14,19 @@ from packer.coarse import coarsen, refine
 from packer.deadline import Deadline
 from packer.demand import Demand
 from packer.first_fit import Groups, first_fit
-from packer.improve import improve, prove
+from packer.improve import Improved, improve, only_bins, prove, together
 from packer.lifetime import by_lifetime, fewer, lifetimes
 from packer.options import PackOptions
 from packer.plan import Placement, Plan, Prices, Reason, Unplaced
 from packer.problem import MILLI, UNLIMITED, Problem, compile_problem, price_of
 from packer.spot import HOUR_S
 from packer.triage import Host, hosts_of, nonsense, unplaceable
+from packer.trim import trim
 
+#: Good enough to stop looking.
+ENOUGH = 1.0005
+#: First fit is only a start where everything finds a place, and quick with so many shapes.
+QUICK_SHAPES = 400
 #: Beyond so many shapes, like ones are rounded up to one; this many cost some 0.1 % at the most.
 MOST_SHAPES = 2000
 
@@ -87,14 +92,39 @@ class Found:
 
 def fresh(problem: Problem, options: PackOptions, deadline: Deadline) -> Found:
     """First fit, then better as far as time allows."""
-    coarse = coarsen(problem, MOST_SHAPES)
-    first = first_fit(coarse.problem)
+    # Where capacity is scarce, first fit decides what has a place, so it sees finer shapes.
+    quick = coarsen(problem, MOST_SHAPES if is_scarce(problem) else QUICK_SHAPES)
+    first = refine(quick, first_fit(quick.problem), problem.count)
+    found = Found(first, 0.0, {}, "first-fit")
     if not first.cost() or deadline.over():
-        return Found(refine(coarse, first, problem.count), 0.0, {}, "first-fit")
-    placed = refine(coarse, first, problem.count).placed()
-    bound, prices = prove(problem, placed, deadline)
-    best = improve(coarse.problem, first, bound, options.seed, deadline)
-    return Found(refine(coarse, best.groups, problem.count), bound, prices, best.solver)
+        return found
+    bound, prices = prove(problem, first.placed(), deadline)
+    found = Found(trim(first), bound, prices, "first-fit")
+    # What is on bins stays there; just what first fit placed elsewhere is packed better.
+    bins = only_bins(first)
+    rest = problem.after(bins.host, bins.instances, first.placed() - bins.placed())
+    coarse = coarsen(rest, MOST_SHAPES)
+    for one in improve(coarse.problem, options.seed, deadline):
+        if found.groups.cost() <= found.bound * ENOUGH:
+            break
+        exact = coarse.problem is rest and not len(bins.host)
+        groups = together(bins, refine(coarse, one.groups, rest.count))
+        found = better(found, Improved(groups, one.solver, one.bound if exact else 0.0))
+    return found
+
+
+def is_scarce(problem: Problem) -> bool:
+    """Whether not everything that fits may have a place."""
+    limited = (problem.limit < UNLIMITED) & problem.is_new
+    return bool((~problem.is_new).any() or limited.any() or np.isfinite(problem.quota))
+
+
+def better(found: Found, one: Improved) -> Found:
+    """The cheaper packing of the two, and the higher bound."""
+    bound = max(found.bound, one.bound)
+    if one.groups.cost() < found.groups.cost():
+        return Found(one.groups, bound, found.prices, one.solver)
+    return replace(found, bound=bound)
 
 
 def unique(

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
 #: What a milli-vCPU, a MiB and a GPU are worth, USD an hour.
 Prices = tuple[float, float, float]
 

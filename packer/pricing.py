@@ -62,27 +62,31 @@ def how_many(problem: Problem, left: Floats, demand: Ints, most: Ints) -> Ints:
     return answer
 
 
-def best_filling(problem: Problem, host: int, worth: Floats, seconds: float) -> Ints | None:
-    """The filling of one host that is worth most, to 0.1 %, by CP-SAT; None where it found none.
+def best_filling(
+    problem: Problem, host: int, worth: Floats, seconds: float, gap: float = 1e-3
+) -> tuple[Ints, float] | None:
+    """The filling of one host that is worth most, to the gap, by CP-SAT, and what any filling is worth
+    at the most; None where it found none.
 
     The work is limited in CP-SAT's own deterministic time, so that the same input gives the same answer.
     """
     most = np.minimum(problem.cap, problem.count)
     useful = np.flatnonzero(problem.fits[:, host] & (worth > 0) & (most > 0))
+    unit = max(float(problem.price[host]), 1e-9) / PRECISION
     model = cp_model.CpModel()
     tasks = [model.new_int_var(0, int(most[k]), "") for k in useful]
     for part in np.flatnonzero(problem.room[host]):
         need = problem.need[useful, part].tolist()
         model.add(cp_model.LinearExpr.weighted_sum(tasks, need) <= int(problem.room[host, part]))
-    value = np.rint(worth[useful] * (PRECISION / max(problem.price[host], 1e-9))).astype(np.int64)
+    value = np.ceil(worth[useful] / unit).astype(np.int64)
     model.maximize(cp_model.LinearExpr.weighted_sum(tasks, value.tolist()))
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
-    solver.parameters.relative_gap_limit = 1e-3
+    solver.parameters.relative_gap_limit = gap
     solver.parameters.max_deterministic_time = 0.02
     solver.parameters.max_time_in_seconds = seconds
     if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None
     filled = np.zeros(len(worth), dtype=np.int64)
     filled[useful] = [solver.value(variable) for variable in tasks]
-    return filled
+    return filled, solver.best_objective_bound * unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from ortools.sat.python import cp_model
@@ -48,16 +49,35 @@ def cover(
     started = columns.amounts_of(known)
     used = np.array(sorted({*holding[:MOST_COLUMNS].tolist(), *started}), dtype=np.int64)
     chosen = choose(columns, rest, used, started, deadline)
-    if chosen is None:
-        return None
-    groups = Groups(rest)
-    complete(groups, buy(groups, columns, chosen, rest.count))
+    return bought(columns, rest, chosen.amounts) if chosen else None
+
+
+def optimum(columns: Columns, known: Groups, deadline: Deadline) -> tuple[Groups, float] | None:
+    """The best choice of all the columns, and a bound on every choice; None where none was found."""
+    columns.add_groups(known)
+    every = np.arange(len(columns.host))
+    started = columns.amounts_of(known)
+    chosen = choose(columns, columns.problem, every, started, deadline)
+    return (bought(columns, columns.problem, chosen.amounts), chosen.bound) if chosen else None
+
+
+def bought(columns: Columns, problem: Problem, amounts: Ints) -> Groups:
+    groups = Groups(problem)
+    complete(groups, buy(groups, columns, amounts, problem.count))
     return groups
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How many of each column, and what any choice of them costs at the least, USD an hour."""
+
+    amounts: Ints
+    bound: float
 
 
 def choose(
     columns: Columns, rest: Problem, used: Ints, started: dict[int, int], deadline: Deadline
-) -> Ints | None:
+) -> Choice | None:
     """How many of each of the `used` columns cover the rest at least cost, from `started` on."""
     # Data
     tasks = columns.usable(rest.count)[used]
@@ -90,7 +110,9 @@ def choose(
         return None
     chosen = np.zeros(len(columns.host), dtype=np.int64)
     chosen[used] = [solver.value(variable) for variable in bought]
-    return chosen
+    # Each price was rounded by half a micro-dollar at the most.
+    slack = (chosen.sum() + 1) / 2
+    return Choice(chosen, max(0.0, (solver.best_objective_bound - slack) / MICRO))
 
 
 def buy(groups: Groups, columns: Columns, amounts: Ints, count: Ints) -> Ints:

@@ -54,19 +54,17 @@ def best_fleet(problem: Problem, relaxed: Relaxed, t: int, share: Ints) -> Fleet
     sizes = {min(limit, int(relaxed.instances[t] * (1 + slack) + 1e-6)) for slack in SLACKS}
     worth = np.where(share, relaxed.worth, 0.0)
     price = float(problem.price[host])
-    best: Fleet | None = None
-    total = np.inf
+    tried: list[tuple[float, int, Fleet]] = []
     for instances in sorted(sizes):
-        if instances * price >= total:
+        # More instances than the best so far costs in all cannot be better.
+        if tried and instances * price >= min(tried)[0]:
             break
         fleet = Fleet(problem, host, instances, share)
         dealt = float(fleet.placed() @ worth)
         fleet.dearness = instances * price / max(dealt, 1e-12)
         cost = instances * price + LEFTOVER * (float(share @ worth) - dealt)
-        if best is None or cost < total:
-            best, total = fleet, cost
-    assert best is not None, "there is at least one slack"
-    return best
+        tried.append((cost, instances, fleet))
+    return min(tried)[2]
 
 
 class Fleet:

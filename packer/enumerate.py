@@ -1,0 +1,54 @@
+"""Small problems whole: every filling of every host, so that the best choice of them is the optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from packer.columns import Columns, undominated
+from packer.problem import Ints, Problem
+
+#: Beyond so many fillings of one host, or of all, the problem is not small.
+MOST_OF_ONE = 3_000
+MOST = 20_000
+
+
+def every_column(problem: Problem) -> Columns | None:
+    """All maximal fillings of all hosts worth having; None where there are too many of them."""
+    columns = Columns(problem)
+    for host in undominated(problem).tolist():
+        for number, filled in enumerate(maximal(problem, host)):
+            if number > MOST_OF_ONE or len(columns.host) > MOST:
+                return None
+            columns.add(host, filled)
+    return columns
+
+
+def maximal(problem: Problem, host: int) -> Iterator[Ints]:
+    """The fillings of one host to which no task can be added."""
+    demands = np.flatnonzero(problem.fits[:, host] & (problem.count > 0)).tolist()
+    need = [problem.need[k].tolist() for k in demands]
+    most = np.minimum(problem.count, problem.cap)[demands].tolist()
+    stack: list[tuple[list[int], list[int]]] = [([], problem.room[host].tolist())]
+    while stack:
+        tasks, left = stack.pop()
+        at = len(tasks)
+        if at == len(demands):
+            full = all(
+                have == limit or fit(one, left) == 0
+                for have, limit, one in zip(tasks, most, need, strict=True)
+            )
+            if full:
+                filled = np.zeros(len(problem.count), dtype=np.int64)
+                filled[demands] = tasks
+                yield filled
+            continue
+        for n in range(min(most[at], fit(need[at], left)) + 1):
+            rest = [have - one * n for have, one in zip(left, need[at], strict=True)]
+            stack.append(([*tasks, n], rest))
+
+
+def fit(need: list[int], left: list[int]) -> int:
+    """How many tasks go into what is left."""
+    return min(have // one for have, one in zip(left, need, strict=True) if one)

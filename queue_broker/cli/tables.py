@@ -1,0 +1,36 @@
+"""Files that the packing commands read: demands, and the catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headgate.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from packer.catalogue import InstanceType
+    from packer.demand import Demand
+
+
+def read_demands(path: Path) -> list[Demand]:
+    """The demands of a CSV or Parquet file; `InvalidInput` says what is wrong with it."""
+    import pandas as pd
+
+    from packer.table import to_demands
+
+    try:
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise InvalidInput.of("FILE", str(path), f"a CSV or Parquet table ({error})") from error
+    return to_demands([{str(k): v for k, v in row.items()} for row in frame.to_dict("records")])
+
+
+def read_types(path: Path | None) -> list[InstanceType]:
+    """The types of a catalogue file, or of the one that comes with the package."""
+    from packer.catalogue_file import built_in, read_rows, to_types
+
+    try:
+        text = path.read_text(encoding="utf-8") if path else built_in()
+    except (UnicodeDecodeError, OSError) as error:
+        raise InvalidInput.of("--catalogue", str(path), "a catalogue file") from error
+    return list(to_types(read_rows(text)))

@@ -59,6 +59,19 @@ def run_of(standing: Standing) -> Answer:
     return found | (exit_of(last) if last else {})
 
 
+def ecs(standing: Standing, definition: Mapping[str, Any]) -> Answer:
+    """An `EcsPropertiesDetail`: the tasks of the definition with the job's own container."""
+    job = standing.record.job
+    told = run_of(standing)
+    tasks = [dict(one) for one in definition["ecsProperties"].get("taskProperties", ())]
+    first = containers.first_container({"taskProperties": tasks})
+    mine = first | own(job) | resources(job, first) | told
+    for task in tasks:
+        others = task.get("containers", ())
+        task["containers"] = [mine if one == first else one for one in others]
+    return {"taskProperties": tasks}
+
+
 def eks(standing: Standing, definition: Mapping[str, Any]) -> Answer:
     """An `EksPropertiesDetail`: the pod of the definition with the job's own container in it."""
     pod = dict(definition["eksProperties"].get("podProperties", {}))

@@ -8,7 +8,7 @@ from typing import Any
 from headgate.job import Dependency, Job
 from headgate.lifecycle import FINISHED, State
 from queue_broker.records import Attempt, JobId, Standing
-from queue_broker.wire.container_detail import container, eks
+from queue_broker.wire.container_detail import container, ecs, eks
 from queue_broker.wire.endings import (
     attempt_reason,
     cancelled,
@@ -85,6 +85,8 @@ def to_detail(
     detail.pop("container", None)
     if "eksProperties" in definition:
         return detail | {"eksProperties": eks(standing, definition)}
+    if "ecsProperties" in definition:
+        return detail | {"ecsProperties": ecs(standing, definition)}
     return detail | {"container": container(standing, definition)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -102,8 +102,16 @@ def to_listing(wire: Wire, call: Call, most: int) -> Listing:
         limit=most + 1,
     )
     for one in call.get("filters", ()):
-        return filtered(listing, one.get("name", ""), one.get("values", [""])[0])
+        return filtered(listing, one.get("name", ""), value_of(one))
     return replace(listing, state=State(call.get("jobStatus", State.RUNNING)))
+
+
+def value_of(pair: Mapping[str, Any]) -> str:
+    """A filter's one value; `Fault` when it has none."""
+    values: list[str] = pair.get("values", [])
+    if not values:
+        raise Fault("filters.1.values: got nothing; allowed: one value")
+    return values[0]
 
 
 def filtered(listing: Listing, name: str, value: str) -> Listing:

@@ -68,6 +68,9 @@ class Replays:
             calls.add(call)
             return True
 
+    def __len__(self) -> int:
+        return len(self._first_s)
+
     def _forget(self, now_s: float) -> None:
         """Oldest first, as they were put in: a clock set back only keeps some longer."""
         while self._first_s:

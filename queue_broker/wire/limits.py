@@ -69,6 +69,7 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("FairsharePolicy", "shareDecaySeconds"): Limit(least=0, most=604_800),
     ("FairsharePolicy", "shareDistribution"): Limit(most=500),
     ("JobTimeout", "attemptDurationSeconds"): Limit(least=MIN_TIMEOUT_S),
+    ("KeyValuesPair", "values"): Limit(least=1),
     ("ListJobsRequest", "filters"): Limit(most=1),
     ("ListJobsRequest", "maxResults"): PAGE,
     ("RegisterJobDefinitionRequest", "schedulingPriority"): Limit(least=0, most=9999),

@@ -17,7 +17,8 @@ DEFAULTS = {"shareDecaySeconds": 0, "computeReservation": 0, "shareDistribution"
 def create_policy(wire: Wire, call: Call) -> Answer:
     name = call.get("name")
     body = {key: value for key, value in call.given.items() if key != "name"}
-    body["fairsharePolicy"] = DEFAULTS | body.get("fairsharePolicy", {})
+    if "quotaSharePolicy" not in body:
+        body["fairsharePolicy"] = DEFAULTS | body.get("fairsharePolicy", {})
     create(wire.shelf, Document(KIND, name, {"tags": {}} | body))
     return named(call.place, name)
 

@@ -34,15 +34,16 @@ def terminate_many(wire: Wire, call: Call) -> Answer:
 
 
 def many(wire: Wire, call: Call, stop: Stop) -> Answer:
-    """Each by itself: those that cannot be stopped are answered with the reason."""
-    failed = []
+    """Each by itself: those that may not be stopped are answered with the reason."""
+    successful, errors = [], []
     for job in call.get("jobs"):
         try:
             stop(wire, call, job)
+            successful.append(job)
         except HeadgateError as error:
             fault = to_fault(error)
-            failed.append({"jobId": job, "errorCode": fault.code, "errorMessage": str(fault)})
-    return {"failedJobs": failed} if failed else {}
+            errors.append({"job": job, "code": fault.code, "message": str(fault)})
+    return {"successful": successful, "errors": errors}
 
 
 def terminate_one(wire: Wire, call: Call, given: str) -> None:

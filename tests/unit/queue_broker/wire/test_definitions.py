@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from headgate.errors import InvalidInput
+from headgate.job import Job
+from queue_broker.core.submit import Caller
+from queue_broker.wire.definitions import add_revision
+from tests.unit.queue_broker.wire.batch import Batch
+
+CONTAINER = {"image": "busybox", "vcpus": 1, "memory": 128}
+
+
+def test_each_registration_is_the_next_revision(batch: Batch) -> None:
+    again = batch.client.register_job_definition(
+        jobDefinitionName="plain", type="container", containerProperties=CONTAINER
+    )
+    assert again["revision"] == 2
+    assert again["jobDefinitionArn"].endswith(":job-definition/plain:2")
+
+
+def test_a_definition_is_answered_as_it_was_given_with_the_services_defaults(batch: Batch) -> None:
+    batch.define("d", parameters={"nf-token": "abc"}, tags={"a": "b"}, propagateTags=True)
+    told = batch.client.describe_job_definitions(jobDefinitionName="d")["jobDefinitions"][0]
+    assert told["status"] == "ACTIVE"
+    assert told["parameters"] == {"nf-token": "abc"}
+    assert told["tags"] == {"a": "b"}
+    assert told["containerProperties"]["environment"] == []
+    assert told["containerProperties"]["command"] == ["echo", "hello"]
+    assert told["containerOrchestrationType"] == "ECS"
+
+
+def test_a_revision_that_is_deregistered_is_inactive_and_its_number_is_not_used_again(
+    batch: Batch,
+) -> None:
+    batch.client.deregister_job_definition(jobDefinition="plain:1")
+    batch.client.deregister_job_definition(jobDefinition="plain:1")
+    found = batch.client.describe_job_definitions(jobDefinitionName="plain")["jobDefinitions"]
+    assert [one["status"] for one in found] == ["INACTIVE"]
+    assert batch.define().endswith(":2")
+
+
+def test_definitions_are_found_by_name_revision_arn_and_status(batch: Batch) -> None:
+    arn = batch.define()
+    batch.define("other")
+    batch.client.deregister_job_definition(jobDefinition="plain:1")
+
+    def found(**asked: Any) -> list[str]:
+        answer = batch.client.describe_job_definitions(**asked)["jobDefinitions"]
+        return [f"{one['jobDefinitionName']}:{one['revision']}" for one in answer]
+
+    assert found() == ["other:1", "plain:2", "plain:1"]
+    assert found(jobDefinitionName="plain") == ["plain:2", "plain:1"]
+    assert found(jobDefinitionName="plain", status="ACTIVE") == ["plain:2"]
+    assert found(jobDefinitions=[arn, "other:1", "none:1"]) == ["other:1", "plain:2"]
+
+
+def test_many_definitions_come_in_pages(batch: Batch) -> None:
+    for _ in range(4):
+        batch.define()
+    paginator = batch.client.get_paginator("describe_job_definitions")
+    pages = list(paginator.paginate(PaginationConfig={"PageSize": 2}))
+    revisions = [one["revision"] for page in pages for one in page["jobDefinitions"]]
+    assert len(pages) == 3
+    assert revisions == [5, 4, 3, 2, 1]
+
+
+def test_actions_on_exit_are_answered_in_lower_case_as_aws_does(batch: Batch) -> None:
+    rules = [{"action": "RETRY", "onExitCode": "1"}, {"action": "Exit", "onReason": "*"}]
+    batch.define("r", retryStrategy={"attempts": 2, "evaluateOnExit": rules})
+    told = batch.client.describe_job_definitions(jobDefinitionName="r")["jobDefinitions"][0]
+    actions = [one["action"] for one in told["retryStrategy"]["evaluateOnExit"]]
+    assert actions == ["retry", "exit"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"containerProperties": {"image": "x", "memory": 128}}, "vCPU is not provided."),
+        ({"containerProperties": {"image": "x", "vcpus": 1}}, "Memory is not provided."),
+        ({"containerProperties": {"image": "x", "vcpus": 0, "memory": 1}}, "above 0"),
+        ({"containerProperties": {"vcpus": 1, "memory": 128}}, "containerProperties.image"),
+        ({"type": "multinode"}, "nodeProperties"),
+        ({"type": "pod"}, "container, multinode"),
+        ({"schedulingPriority": 10_000}, "schedulingPriority"),
+        ({"jobDefinitionName": "a b"}, "not supported pattern[a-zA-Z_0-9-]{1,128}"),
+    ],
+)
+def test_a_bad_definition_is_refused(batch: Batch, more: dict[str, Any], words: str) -> None:
+    given: dict[str, Any] = {
+        "jobDefinitionName": "d",
+        "type": "container",
+        "containerProperties": CONTAINER,
+    }
+    with pytest.raises(ClientError) as caught:
+        batch.client.register_job_definition(**(given | more))
+    assert words in str(caught.value)
+
+
+def test_registering_at_once_gives_every_one_a_number_of_its_own(batch: Batch) -> None:
+    shelf = batch.broker.shelf
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: add_revision(shelf, "many", {}).revision, range(8)))
+    assert sorted(made) == list(range(1, 9))
+
+
+def test_a_job_of_the_native_api_runs_what_its_definition_says(batch: Batch) -> None:
+    job = Job(name="native", definition="plain")
+    submission = batch.broker.submitter.prepare(job, Caller())
+    assert submission.job.command == ("echo", "hello")
+    assert submission.job.resources.memory_mib == 128
+    with pytest.raises(InvalidInput, match="a job definition that this broker knows"):
+        batch.broker.submitter.prepare(Job(name="native", definition="none"), Caller())

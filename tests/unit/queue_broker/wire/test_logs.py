@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.unit.queue_broker.wire.batch import Batch, refusal
+
+GROUP = "/aws/batch/job"
+
+
+def running(batch: Batch) -> tuple[str, str, Any]:
+    """A job that runs: its id, its log stream, and a function that writes to its log."""
+    batch.engine.at_once = False
+    job_id = batch.submit()
+    batch.turn()
+    run = batch.engine.world.runs[f"{job_id}-1"]
+
+    def write(text: bytes) -> None:
+        run.logs[0] = run.logs.get(0, b"") + text
+
+    return job_id, batch.describe(job_id)["container"]["logStreamName"], write
+
+
+def read(batch: Batch, stream: str, **more: Any) -> dict[str, Any]:
+    asked = {"logGroupName": GROUP, "logStreamName": stream} | more
+    return dict(batch.speak("logs").get_log_events(**asked))
+
+
+def lines(answer: dict[str, Any]) -> list[str]:
+    return [one["message"] for one in answer["events"]]
+
+
+def test_a_log_is_followed_line_by_line_to_its_end(batch: Batch) -> None:
+    job_id, stream, write = running(batch)
+    write(b"one\ntwo\nthr")
+    first = read(batch, stream, startFromHead=True)
+    assert lines(first) == ["one", "two"]
+    write(b"ee\n")
+    second = read(batch, stream, nextToken=first["nextForwardToken"])
+    assert lines(second) == ["three"]
+    third = read(batch, stream, nextToken=second["nextForwardToken"])
+    assert lines(third) == []
+    assert third["nextForwardToken"] == second["nextForwardToken"]
+    write(b"the end")
+    batch.engine.finish(f"{job_id}-1")
+    last = read(batch, stream, nextToken=third["nextForwardToken"])
+    assert lines(last) == ["the end"]
+
+
+def test_a_limit_is_kept_and_nothing_is_lost(batch: Batch) -> None:
+    _, stream, write = running(batch)
+    write("".join(f"Zeile {at} ü\n" for at in range(10)).encode())
+    found: list[str] = []
+    answer = read(batch, stream, startFromHead=True, limit=4)
+    while lines(answer):
+        assert len(lines(answer)) <= 4
+        found += lines(answer)
+        answer = read(batch, stream, nextToken=answer["nextForwardToken"], limit=4)
+    assert found == [f"Zeile {at} ü" for at in range(10)]
+
+
+def test_without_a_direction_the_last_lines_are_told_and_those_before(batch: Batch) -> None:
+    _, stream, write = running(batch)
+    write(b"".join(b"line %d\n" % at for at in range(10)))
+    last = read(batch, stream, limit=3)
+    assert lines(last) == ["line 7", "line 8", "line 9"]
+    before = read(batch, stream, limit=3, nextToken=last["nextBackwardToken"])
+    assert lines(before) == ["line 4", "line 5", "line 6"]
+
+
+def test_a_log_that_was_not_written_yet_is_empty(batch: Batch) -> None:
+    _, stream, _ = running(batch)
+    assert lines(read(batch, stream, startFromHead=True)) == []
+    assert lines(read(batch, stream)) == []
+
+
+def test_bytes_that_are_no_text_do_not_stop_the_reader(batch: Batch) -> None:
+    job_id, stream, write = running(batch)
+    write(b"\xff\xfe\nfine\n")
+    batch.engine.finish(f"{job_id}-1")
+    assert lines(read(batch, stream, startFromHead=True))[-1] == "fine"
+
+
+def test_a_childs_log_has_a_stream_of_its_own(batch: Batch) -> None:
+    job_id = batch.submit(arrayProperties={"size": 2})
+    batch.turn()
+    batch.engine.world.runs[f"{job_id}-1"].logs[1] = b"child 1\n"
+    stream = batch.describe(f"{job_id}:1")["container"]["logStreamName"]
+    assert lines(read(batch, stream, startFromHead=True)) == ["child 1"]
+
+
+def test_streams_are_found_by_their_beginning(batch: Batch) -> None:
+    batch.define("other")
+    batch.submit(jobDefinition="other")
+    _, stream, _ = running(batch)
+
+    def found(prefix: str) -> list[str]:
+        answer = batch.speak("logs").describe_log_streams(
+            logGroupName=GROUP, logStreamNamePrefix=prefix
+        )
+        return [one["logStreamName"] for one in answer["logStreams"]]
+
+    assert found(stream) == [stream]
+    assert found("plain/") == [stream]
+    assert len(found("other/default/")) == 1
+    groups = batch.speak("logs").describe_log_groups()["logGroups"]
+    assert [one["logGroupName"] for one in groups] == [GROUP]
+
+
+@pytest.mark.parametrize(
+    ("group", "stream"),
+    [
+        ("/aws/lambda", "plain/default/x-1-0"),
+        (GROUP, "none"),
+        (GROUP, "plain/default/x-1-0"),
+        (GROUP, "plain/default/x-1-99999999999999999999"),
+    ],
+)
+def test_what_does_not_exist_is_told(batch: Batch, group: str, stream: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        batch.speak("logs").get_log_events(logGroupName=group, logStreamName=stream)
+    assert refusal(caught.value)[0] == "ResourceNotFoundException"
+
+
+def test_only_reading_is_served(batch: Batch) -> None:
+    with pytest.raises(ClientError) as caught:
+        batch.speak("logs").create_log_group(logGroupName="mine")
+    assert refusal(caught.value)[0] == "UnknownOperationException"

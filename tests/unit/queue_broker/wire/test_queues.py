@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.unit.queue_broker.wire.batch import ACCOUNT, REGION, Batch
+
+
+@pytest.fixture
+def client(batch: Batch) -> Any:
+    return batch.client
+
+
+def an_environment(client: Any, name: str = "env") -> str:
+    made = client.create_compute_environment(computeEnvironmentName=name, type="UNMANAGED")
+    return str(made["computeEnvironmentArn"])
+
+
+def a_queue(client: Any, name: str = "queue", **more: Any) -> str:
+    order = [{"order": 1, "computeEnvironment": an_environment(client, f"{name}-env")}]
+    given: dict[str, Any] = {"priority": 10, "computeEnvironmentOrder": order}
+    return str(client.create_job_queue(jobQueueName=name, **(given | more))["jobQueueArn"])
+
+
+def queue(client: Any, name: str = "queue") -> dict[str, Any]:
+    return dict(client.describe_job_queues(jobQueues=[name])["jobQueues"][0])
+
+
+def test_the_queues_that_the_configuration_names_are_there(client: Any) -> None:
+    found = client.describe_job_queues()["jobQueues"]
+    assert {"default", "production", "interactive", "sweep"} <= {
+        one["jobQueueName"] for one in found
+    }
+    first = found[0]["computeEnvironmentOrder"][0]["computeEnvironment"]
+    asked = client.describe_compute_environments(computeEnvironments=[first])
+    assert asked["computeEnvironments"][0]["computeResources"]["type"] == "EC2"
+
+
+def test_a_queue_is_created_changed_and_deleted(client: Any) -> None:
+    arn = a_queue(client, tags={"a": "b"})
+    assert arn == f"arn:aws:batch:{REGION}:{ACCOUNT}:job-queue/queue"
+    told = queue(client, arn)
+    assert (told["state"], told["status"], told["priority"]) == ("ENABLED", "VALID", 10)
+    assert told["tags"] == {"a": "b"}
+    client.update_job_queue(jobQueue=arn, priority=20, state="DISABLED")
+    assert (queue(client)["priority"], queue(client)["state"]) == (20, "DISABLED")
+    client.delete_job_queue(jobQueue="queue")
+    assert client.describe_job_queues(jobQueues=["queue"])["jobQueues"] == []
+    client.delete_job_queue(jobQueue="queue")
+
+
+def test_a_queue_that_is_enabled_is_not_deleted(client: Any) -> None:
+    a_queue(client)
+    with pytest.raises(ClientError, match="must be DISABLED"):
+        client.delete_job_queue(jobQueue="queue")
+
+
+def test_a_name_is_taken_once(client: Any) -> None:
+    a_queue(client)
+    for name in ("queue", "default"):
+        with pytest.raises(ClientError, match="Object already exists"):
+            client.create_job_queue(
+                jobQueueName=name,
+                priority=1,
+                computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "queue-env"}],
+            )
+    with pytest.raises(ClientError, match="Object already exists"):
+        an_environment(client, "queue-env")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"state": "JUNK"}, "enum value set: [ENABLED, DISABLED]"),
+        ({"computeEnvironmentOrder": []}, "At least 1 compute environment must be provided"),
+        (
+            {"computeEnvironmentOrder": [{"order": 1, "computeEnvironment": "none"}]},
+            "'none'; allowed: a compute environment that exists",
+        ),
+        (
+            {"computeEnvironmentOrder": [{"order": 1, "computeEnvironment": "headgate"}] * 2},
+            "each order once",
+        ),
+        (
+            {"computeEnvironmentOrder": [{"order": 1, "computeEnvironment": "headgate"}] * 4},
+            "less than or equal to 3",
+        ),
+        ({"priority": 1001}, "less than or equal to 1000"),
+        ({"jobQueueName": "a b"}, "regular expression"),
+    ],
+)
+def test_a_bad_queue_is_refused(client: Any, more: dict[str, Any], words: str) -> None:
+    given = {
+        "jobQueueName": "queue",
+        "priority": 1,
+        "computeEnvironmentOrder": [{"order": 1, "computeEnvironment": "headgate"}],
+    }
+    with pytest.raises(ClientError) as caught:
+        client.create_job_queue(**(given | more))
+    assert words in str(caught.value)
+
+
+def test_an_environment_in_use_is_not_deleted(client: Any) -> None:
+    a_queue(client)
+    client.update_compute_environment(computeEnvironment="queue-env", state="DISABLED")
+    with pytest.raises(ClientError, match="Cannot delete, found existing JobQueue relationship"):
+        client.delete_compute_environment(computeEnvironment="queue-env")
+    client.update_job_queue(jobQueue="queue", state="DISABLED")
+    client.delete_job_queue(jobQueue="queue")
+    client.delete_compute_environment(computeEnvironment="queue-env")
+    asked = client.describe_compute_environments(computeEnvironments=["queue-env"])
+    assert asked["computeEnvironments"] == []
+
+
+def test_an_environments_resources_are_changed_one_by_one(client: Any) -> None:
+    resources = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
+    client.create_compute_environment(
+        computeEnvironmentName="managed", type="MANAGED", computeResources=resources
+    )
+    client.update_compute_environment(
+        computeEnvironment="managed", computeResources={"maxvCpus": 16}
+    )
+    told = client.describe_compute_environments(computeEnvironments=["managed"])
+    assert told["computeEnvironments"][0]["computeResources"] == resources | {"maxvCpus": 16}
+
+
+def test_a_managed_environment_needs_resources(client: Any) -> None:
+    with pytest.raises(ClientError, match="computeResources"):
+        client.create_compute_environment(computeEnvironmentName="managed", type="MANAGED")
+
+
+def test_queues_come_in_pages(client: Any) -> None:
+    pages = list(
+        client.get_paginator("describe_job_queues").paginate(PaginationConfig={"PageSize": 3})
+    )
+    names = [one["jobQueueName"] for page in pages for one in page["jobQueues"]]
+    assert len(pages) == 2
+    assert names == sorted(names)
+
+
+def test_a_token_that_was_never_answered_is_refused(client: Any) -> None:
+    with pytest.raises(ClientError, match="nextToken"):
+        client.describe_job_queues(nextToken="nonsense!")
+
+
+def test_a_policy_is_created_changed_listed_and_deleted(client: Any) -> None:
+    share = [{"shareIdentifier": "A", "weightFactor": 0.5}]
+    arn = client.create_scheduling_policy(
+        name="fair", fairsharePolicy={"shareDistribution": share}
+    )["arn"]
+    client.update_scheduling_policy(arn=arn, fairsharePolicy={"shareDecaySeconds": 60})
+    told = client.describe_scheduling_policies(arns=[arn])["schedulingPolicies"][0]
+    assert told["fairsharePolicy"]["shareDecaySeconds"] == 60
+    a_queue(client, schedulingPolicyArn=arn)
+    with pytest.raises(ClientError, match="a policy no queue uses"):
+        client.delete_scheduling_policy(arn=arn)
+    client.update_job_queue(jobQueue="queue", state="DISABLED")
+    client.delete_job_queue(jobQueue="queue")
+    client.delete_scheduling_policy(arn=arn)
+    assert client.list_scheduling_policies()["schedulingPolicies"] == []

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from headgate.job import Dependency
+from headgate.lifecycle import State
+from queue_broker.records import JobId, JobRecord
+from queue_broker.settings import QueueRule
+from tests.unit.queue_broker.wire.batch import ACCOUNT, REGION, Batch, refusal
+
+
+def record(batch: Batch, job_id: str) -> JobRecord:
+    return batch.broker.store.job(JobId(job_id))
+
+
+def test_a_submission_is_answered_with_id_name_and_arn(batch: Batch) -> None:
+    answer = batch.client.submit_job(jobName="j", jobQueue="default", jobDefinition="plain")
+    assert answer["jobName"] == "j"
+    assert answer["jobArn"] == f"arn:aws:batch:{REGION}:{ACCOUNT}:job/{answer['jobId']}"
+
+
+def test_what_the_request_leaves_out_comes_from_the_definition(batch: Batch) -> None:
+    batch.define(
+        "full",
+        containerProperties={
+            "image": "python:3.12",
+            "command": ["python", "Ref::script"],
+            "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}],
+            "resourceRequirements": [
+                {"type": "VCPU", "value": "0.5"},
+                {"type": "MEMORY", "value": "512"},
+                {"type": "GPU", "value": "1"},
+            ],
+        },
+        parameters={"script": "a.py", "depth": "3"},
+        retryStrategy={"attempts": 3},
+        timeout={"attemptDurationSeconds": 90},
+        schedulingPriority=7,
+    )
+    job_id = batch.submit(
+        jobDefinition="full",
+        parameters={"depth": "4"},
+        containerOverrides={
+            "environment": [{"name": "B", "value": "2"}],
+            "resourceRequirements": [{"type": "MEMORY", "value": "1024"}],
+        },
+    )
+    job = record(batch, job_id).job
+    assert job.definition == "full:1"
+    assert job.image == "python:3.12"
+    assert job.command == ("python", "Ref::script")
+    assert job.environment == {"A": "1", "B": "2"}
+    assert job.parameters == {"script": "a.py", "depth": "4"}
+    asked = job.resources
+    assert (asked.vcpu, asked.memory_mib, asked.gpus, asked.ceiling) == (0.5, 1024, 1, False)
+    assert (job.retry_strategy.attempts, job.timeout_s, job.priority) == (3, 90, 7)
+
+
+def test_what_the_request_says_goes_before_its_definition(batch: Batch) -> None:
+    batch.define("retries", retryStrategy={"attempts": 3}, timeout={"attemptDurationSeconds": 90})
+    job = record(
+        batch,
+        batch.submit(
+            jobDefinition="retries",
+            containerOverrides={"command": ["true"], "vcpus": 4, "memory": 4096},
+            retryStrategy={"attempts": 1},
+            timeout={"attemptDurationSeconds": 60},
+            schedulingPriorityOverride=9,
+        ),
+    ).job
+    assert job.command == ("true",)
+    assert (job.resources.vcpu, job.resources.memory_mib) == (4, 4096)
+    assert (job.retry_strategy.attempts, job.timeout_s, job.priority) == (1, 60, 9)
+
+
+def test_a_bare_name_means_the_newest_active_revision(batch: Batch) -> None:
+    second = batch.define()
+    third = batch.define()
+    assert record(batch, batch.submit()).job.definition == "plain:3"
+    batch.client.deregister_job_definition(jobDefinition=third)
+    assert record(batch, batch.submit()).job.definition == "plain:2"
+    assert record(batch, batch.submit(jobDefinition="plain:1")).job.definition == "plain:1"
+    assert record(batch, batch.submit(jobDefinition=second)).job.definition == "plain:2"
+
+
+def test_an_array_is_a_sweep_without_rows(batch: Batch) -> None:
+    found = record(batch, batch.submit(arrayProperties={"size": 10_000}))
+    assert (found.size, found.array) == (10_000, True)
+
+
+def test_an_array_may_be_larger_than_aws_batch_allows(batch: Batch) -> None:
+    assert record(batch, batch.submit(arrayProperties={"size": 1_000_000})).size == 1_000_000
+
+
+def test_a_placeholder_without_a_parameter_stays_as_it_is(batch: Batch) -> None:
+    job_id = batch.submit(
+        containerOverrides={"command": ["echo", "Ref::missing"]}, arrayProperties={"size": 2}
+    )
+    assert batch.describe(job_id)["container"]["command"] == ["echo", "Ref::missing"]
+
+
+def test_dependencies_may_be_task_by_task(batch: Batch) -> None:
+    first = batch.submit(arrayProperties={"size": 3})
+    second = record(
+        batch,
+        batch.submit(
+            arrayProperties={"size": 3},
+            dependsOn=[{"jobId": first, "type": "N_TO_N"}, {"type": "SEQUENTIAL"}],
+        ),
+    )
+    assert second.job.depends_on[0] == Dependency(job_id=first, type="N_TO_N")
+    assert second.job.depends_on[1].type == "SEQUENTIAL"
+    batch.turn()
+    told = batch.describe(second.job_id)
+    assert told["status"] == "SUCCEEDED"
+    assert told["dependsOn"][1] == {"jobId": second.job_id, "type": "SEQUENTIAL"}
+
+
+def test_a_job_waits_for_the_one_that_it_depends_on(batch: Batch) -> None:
+    batch.engine.at_once = False
+    first = batch.submit()
+    second = batch.submit(dependsOn=[{"jobId": first}])
+    batch.turn()
+    assert batch.describe(second)["status"] == "PENDING"
+    batch.engine.finish(f"{first}-1")
+    batch.turn()
+    assert batch.describe(second)["status"] == "RUNNING"
+
+
+def test_a_share_identifier_is_a_tenant(batch: Batch) -> None:
+    job_id = batch.submit(shareIdentifier="teamA", schedulingPriorityOverride=5)
+    assert record(batch, job_id).tenant == "teamA"
+    told = batch.describe(job_id)
+    assert (told["shareIdentifier"], told["schedulingPriority"]) == ("teamA", 5)
+
+
+def test_tags_speak_to_the_broker(batch: Batch) -> None:
+    tags = {"headgate:tier": "production", "headgate:ceiling": "true", "team": "x"}
+    found = record(batch, batch.submit(tags=tags))
+    assert found.tier == "production"
+    assert found.job.resources.ceiling
+    assert found.job.tags == tags
+
+
+def test_what_only_batch_understands_is_carried_along(batch: Batch) -> None:
+    job_id = batch.submit(
+        propagateTags=True, containerOverrides={"instanceType": "m5.large", "command": ["true"]}
+    )
+    assert record(batch, job_id).job.batch == {
+        "propagateTags": True,
+        "containerOverrides": {"instanceType": "m5.large"},
+    }
+    assert batch.describe(job_id)["propagateTags"] is True
+
+
+def test_a_job_on_kubernetes_runs_its_pods_container(batch: Batch) -> None:
+    pod: dict[str, Any] = {
+        "podProperties": {
+            "containers": [
+                {
+                    "image": "busybox",
+                    "command": ["sh", "-c"],
+                    "args": ["echo hello"],
+                    "env": [{"name": "A", "value": "1"}],
+                    "resources": {"limits": {"cpu": "2", "memory": "2048Mi"}},
+                }
+            ]
+        }
+    }
+    batch.client.register_job_definition(
+        jobDefinitionName="pod", type="container", eksProperties=pod
+    )
+    job_id = batch.submit(jobDefinition="pod")
+    job = record(batch, job_id).job
+    assert job.command == ("sh", "-c", "echo hello")
+    assert (job.resources.vcpu, job.resources.memory_mib) == (2, 2048)
+    told = batch.describe(job_id)["eksProperties"]["podProperties"]["containers"][0]
+    assert told["image"] == "busybox"
+    assert "container" not in batch.describe(job_id)
+
+
+def test_a_multinode_job_needs_aws_batch(batch: Batch) -> None:
+    node = {"targetNodes": "0:1", "container": {"image": "busybox", "vcpus": 1, "memory": 128}}
+    batch.client.register_job_definition(
+        jobDefinitionName="nodes",
+        type="multinode",
+        nodeProperties={"numNodes": 2, "mainNode": 0, "nodeRangeProperties": [node]},
+    )
+    with pytest.raises(ClientError, match="multi-node parallel jobs need AWS Batch"):
+        batch.submit(jobDefinition="nodes")
+
+
+def test_the_queue_says_tier_and_tenant(database_url: str, tmp_path: Any) -> None:
+    rule = QueueRule(tier="production", tenant="ops")
+    batch = Batch(database_url, tmp_path, queues={"prod-queue": rule})
+    batch.define()
+    arn = f"arn:aws:batch:{REGION}:{ACCOUNT}:job-queue/prod-queue"
+    found = record(batch, batch.submit(jobQueue=arn))
+    batch.close()
+    assert (found.tier, found.tenant, found.job.queue) == ("production", "ops", "prod-queue")
+
+
+def test_a_call_that_the_sdk_tries_again_gives_the_same_job(batch: Batch) -> None:
+    def same_call(request: Any, **kwargs: Any) -> None:
+        request.headers["amz-sdk-invocation-id"] = "one-call"
+
+    batch.client.meta.events.register_first("before-send.batch.SubmitJob", same_call)
+    first, second = batch.submit(), batch.submit()
+    assert first == second
+    assert record(batch, first).counts[State.SUBMITTED] == 1
+
+
+def test_two_calls_of_equal_content_are_two_jobs(batch: Batch) -> None:
+    assert batch.submit() != batch.submit()
+
+
+SLIGHTLY_TOO_MUCH: list[tuple[dict[str, Any], str]] = [
+    ({"arrayProperties": {"size": 1}}, "arrayProperties.size"),
+    ({"arrayProperties": {"size": 100_000_001}}, "arrayProperties.size"),
+    ({"dependsOn": [{"jobId": "x"}] * 21}, "Job cannot have more than 20 dependencies"),
+    ({"retryStrategy": {"attempts": 0}}, "retryStrategy.attempts"),
+    ({"retryStrategy": {"attempts": 11}}, "retryStrategy.attempts"),
+    (
+        {"retryStrategy": {"evaluateOnExit": [{"action": "EXIT"}] * 6}},
+        "retryStrategy.evaluateOnExit",
+    ),
+    ({"retryStrategy": {"evaluateOnExit": [{"action": "MAYBE"}]}}, "RETRY, EXIT"),
+    ({"timeout": {"attemptDurationSeconds": 59}}, "timeout.attemptDurationSeconds"),
+    ({"schedulingPriorityOverride": 10_000}, "schedulingPriorityOverride"),
+    ({"jobName": "a" * 129}, "Job name should match valid pattern"),
+    ({"jobName": "no spaces"}, "Job name should match valid pattern"),
+    ({"tags": {str(at): "x" for at in range(51)}}, "less than or equal to 50"),
+    ({"tags": {"k" * 129: "x"}}, "less than or equal to 128"),
+    ({"tags": {"k": "v" * 257}}, "less than or equal to 256"),
+    ({"parameters": {"p": "x" * 30 * 1024}}, "Job size must be less than 30 KiB, got 31 KiB"),
+    ({"jobQueue": "nowhere"}, "JobQueue nowhere not found."),
+    ({"jobDefinition": "none"}, "JobDefinition name none does not exist or is not in ACTIVE"),
+    ({"jobDefinition": "plain:2"}, "JobDefinition name plain:2 does not exist"),
+    ({"jobDefinition": "plain:latest"}, "not supported pattern"),
+    ({"dependsOn": [{"jobId": "unknown"}]}, "'unknown'"),
+    ({"dependsOn": [{"type": "SEQUENTIAL"}]}, "SEQUENTIAL"),
+    ({"shareIdentifier": "a b"}, "shareIdentifier"),
+    (
+        {"containerOverrides": {"resourceRequirements": [{"type": "VCPU", "value": "many"}]}},
+        "vcpu",
+    ),
+]
+
+
+@pytest.mark.parametrize(("more", "words"), SLIGHTLY_TOO_MUCH)
+def test_one_beyond_each_limit_is_a_client_exception(
+    batch: Batch, more: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(batch.client.exceptions.ClientException) as caught:
+        batch.submit(**more)
+    code, status, message = refusal(caught.value)
+    assert (code, status) == ("ClientException", 400)
+    assert words in message
+
+
+def test_a_disabled_queue_takes_no_jobs(batch: Batch) -> None:
+    batch.client.update_job_queue(jobQueue="default", state="DISABLED")
+    with pytest.raises(ClientError, match="DISABLED"):
+        batch.submit()

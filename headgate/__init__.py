@@ -1,10 +1,12 @@
 """Headgate: predicts what jobs need, packs them, and leaks them into AWS Batch.
 
-import headgate
+    import headgate
 
-job = headgate.submit(headgate.Job(name="train", command=["python", "train.py"]))
-job.wait()
-print(job.logs())
+    job = headgate.submit(headgate.Job(name="train", command=["python", "train.py"]))
+    job.wait()
+    print(job.logs())
+
+Everything below is explained in docs/reference/sdk.md.
 """
 
 from __future__ import annotations

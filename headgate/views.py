@@ -190,3 +190,9 @@ class Foretold(View):
     tenant: str
     estimate: Estimate
     fits: list[str] = Field(description="lanes that could run it")
+    families: dict[str, int] = Field(
+        default_factory=dict, description="the job's families, with the attempts known of each"
+    )
+    contributions: dict[str, float] = Field(
+        default_factory=dict, description="what each fact adds to the log of the model's memory"
+    )

@@ -30,9 +30,9 @@ router = APIRouter(tags=["jobs"])
 
 #: The longest long poll.
 MOST_WAIT_S = 60.0
-#: Between two looks at a job that somebody waits for.
+#: Between two looks at a job that somebody waits for: often at first, for those that end at once.
 FIRST_LOOK_S = 0.05
-LATER_LOOK_S = 0.5
+LATER_LOOK_S = 1.0
 
 Limit = Annotated[int, Query(ge=1, le=MOST_A_PAGE)]
 
@@ -71,7 +71,7 @@ async def job(
         if view.finished or (seen and view.revision != seen) or left_s <= 0 or services.stopping():
             return view
         await asyncio.sleep(min(pause_s, left_s))
-        pause_s = min(LATER_LOOK_S, pause_s * 1.5)
+        pause_s = min(LATER_LOOK_S, pause_s * 1.3)
 
 
 @router.get("/jobs/{job_id}/estimate")

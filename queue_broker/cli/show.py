@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import exp
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -24,6 +25,8 @@ from headgate.views import (
 
 console = Console(highlight=False)
 
+#: Reasons that an estimate is shown with: the strongest.
+MOST_REASONS = 8
 COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.RUNNING: "cyan"}
 
 
@@ -152,8 +155,16 @@ def print_foretold(foretold: Foretold) -> None:
         runtime=quantiles(estimate.runtime_s, "s"),
         source=f"{estimate.source} {estimate.model_version or ''}",
         because=estimate.why,
+        known=", ".join(f"{name}: {count:,}" for name, count in foretold.families.items()),
         lanes=", ".join(foretold.fits) or "none that could run it",
     )
+    strongest = sorted(foretold.contributions.items(), key=lambda one: (-abs(one[1]), one[0]))
+    if strongest:
+        table = columns("what the model goes by", "times the memory")
+        for name, added in strongest[:MOST_REASONS]:
+            table.add_row(name, f"{exp(added):.2f}")
+        console.print()
+        console.print(table)
 
 
 def estimate_words(estimate: Estimate) -> str:

@@ -31,6 +31,7 @@ from queue_broker.records import Attempt, Group, JobId, JobRecord, Lane, Tasks
 
 if TYPE_CHECKING:
     from headgate.estimate import Estimate
+    from predictor.explanation import Explanation
     from queue_broker.core.parameters import Parameters
     from queue_broker.ports import Engine, ModelRegistry, Store
     from queue_broker.settings import Settings
@@ -51,6 +52,7 @@ class Insights:
     registry: ModelRegistry
     parameters: Parameters
     foretell: Callable[[Job, str], Estimate]  #: a job and its tier's mode
+    explain: Callable[[Job, str], Explanation] | None = None  #: the same with what is behind it
 
     def job(self, job_id: JobId) -> JobView:
         """`NotFound` when there is none."""
@@ -82,7 +84,7 @@ class Insights:
         record = self._with_task(job_id, index)
         state, group = self.store.state_of(job_id, index)
         parameters = self.parameters.of(record, index)
-        attempts = self.attempts(job_id, index)
+        attempts = [attempt_view(one) for one in self.store.attempts(job_id, index)]
         return TaskView(
             job_id=job_id,
             index=index,
@@ -142,12 +144,19 @@ class Insights:
         return Models(current=self.registry.current_version(), versions=self.registry.versions())
 
     def estimate(self, job: Job, tenant: str) -> Foretold:
-        """What a job would get if it were submitted now."""
+        """What a job would get if it were submitted now, and why."""
         tier = self.settings.tier_of(job, array=False)
-        estimate = self.foretell(job, tier.mode)
+        behind = self.explain(job, tier.mode) if self.explain else None
+        estimate = behind.estimate if behind else self.foretell(job, tier.mode)
         lanes = [lane for lane in self.engine.lanes() if could_run(lane, job, estimate)]
-        names = [lane.name for lane in lanes]
-        return Foretold(tier=tier.name, tenant=tenant, estimate=estimate, fits=names)
+        return Foretold(
+            tier=tier.name,
+            tenant=tenant,
+            estimate=estimate,
+            fits=[lane.name for lane in lanes],
+            families=dict(behind.families) if behind else {},
+            contributions=dict(behind.contributions) if behind else {},
+        )
 
     def _with_task(self, job_id: JobId, index: int) -> JobRecord:
         record = self.store.job(job_id)

@@ -107,7 +107,18 @@ def column(table: pa.Table, name: str) -> npt.NDArray[Any]:
     if encoded(field):
         values = [value(field, stored) for stored in table.column(name).to_pylist()]
         return np.array(values, dtype=object)
+    if pa.types.is_string(field.type):
+        return texts(table.column(name).combine_chunks())
     array: npt.NDArray[Any] = table.column(name).to_numpy()
+    return array
+
+
+def texts(column: pa.Array) -> npt.NDArray[Any]:
+    """Texts as objects, each distinct one made once: a million rows have few of them mostly."""
+    coded = column.dictionary_encode()
+    if coded.null_count:
+        return np.array(column.to_pylist(), dtype=object)
+    array: npt.NDArray[Any] = coded.dictionary.to_numpy(zero_copy_only=False)[coded.indices]
     return array
 
 

@@ -20,6 +20,7 @@ from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.resources import Resources
 from headgate.sweep import Sweep
+from predictor.explanation import Explanation
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.api.app import create_app
 from queue_broker.api.services import Services
@@ -79,6 +80,7 @@ class Edge:
             self.fleet,  # type: ignore[arg-type]
             Parameters(self.store),
             self.foretell,
+            lambda job, mode: Explanation(self.foretell(job, mode), {"train": 12}, {"bytes": 0.7}),
         )
 
     def foretell(self, job: Job, mode: str) -> Estimate:

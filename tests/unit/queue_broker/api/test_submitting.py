@@ -270,4 +270,5 @@ def test_an_estimate_submits_nothing(http: httpx.Client) -> None:
     assert foretold["estimate"]["allocation"]["memory_mib"] == 8192
     assert foretold["estimate"]["why"] == "leaning to safe"
     assert foretold["fits"] == ["big"]
+    assert (foretold["families"], foretold["contributions"]) == ({"train": 12}, {"bytes": 0.7})
     assert http.get("/jobs").json()["jobs"] == []

@@ -2,8 +2,8 @@
 
 A file is CSV or Parquet, one demand a row: `vcpu`, `memory_mib`, optional `gpus`, `gpu_model`,
 `gpu_memory_mib`, `arch`, `runtime_s`, `count`; other columns are ignored. CALCLOUD's table
-(alphasentaurii/calcloud-ml-dashboard, BSD-3) is converted: `memory` is GB (10^9) of peak, `wallclock`
-seconds, and a job has one vCPU, as in spacetelescope/calcloud's job definitions.
+(alphasentaurii/calcloud-ml-dashboard, BSD-3) is converted: `memory` is GB (10^9) of peak,
+`wallclock` seconds, and a job has one vCPU, as in spacetelescope/calcloud's job definitions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from packer.demand import Demand
 from packer.selection import Selection, select
 from packer.table import Line
 
-#: vCPU, MiB, GPUs, MiB of one GPU, and how often: trainings and inference as the GPU types invite them.
+#: vCPU, MiB, GPUs, MiB of one GPU, and how often: trainings and inference as the GPU types invite
+#: them.
 GPU_SHAPES = (
     (4, 14_000, 1, 15_000, 0.30),
     (8, 28_000, 1, 15_000, 0.15),

@@ -1,4 +1,5 @@
-"""Small instances, and their exact optima by CP-SAT: each task is given to one numbered instance."""
+"""Small instances, and their exact optima by CP-SAT: each task is given to one numbered
+instance."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ def optimum(demands: list[Demand], types: list[InstanceType]) -> float:
             room = int(getattr(kind.capacity, part))
             need = sum(v * int(getattr(shape, part)) for v, shape in here)
             model.add(need <= room * started[slot])
-        # Equal instances are started in their order: one packing need not be tried in all permutations.
+        # Equal instances are started in their order: one packing need not be tried in all
+        # permutations.
         if number:
             model.add(started[slot] <= started[slot - 1])
     # Objective

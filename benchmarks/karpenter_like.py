@@ -1,9 +1,9 @@
 """First-fit-decreasing as Karpenter's documentation describes it, written from that description.
 
-Pods are sorted by cpu, then memory, largest first. Each goes onto the first planned node that can still
-take it; a planned node keeps all instance types that would hold what is on it, and is refined as pods
-come; else a new node is planned. In the end each node becomes its cheapest type.
-Equal pods are taken in one step, which changes nothing but the time.
+Pods are sorted by cpu, then memory, largest first. Each goes onto the first planned node that can
+still take it; a planned node keeps all instance types that would hold what is on it, and is refined
+as pods come; else a new node is planned. In the end each node becomes its cheapest type. Equal pods
+are taken in one step, which changes nothing but the time.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def place(problem: Problem, nodes: list[Node], k: int) -> list[Node]:
 
 
 def fill(problem: Problem, node: Node, wanted: tuple[int, int, int]) -> tuple[list[Node], int]:
-    """Fill the node's instances one after the other: up to three nodes then, and the tasks placed."""
+    """Fill the node's instances one after the other: up to three nodes then, and the tasks
+    placed."""
     k, each, left = wanted
     full = min(node.instances, left // each)
     odd = min(left - full * each, each) if full < node.instances else 0

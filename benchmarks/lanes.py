@@ -3,10 +3,10 @@
     python -m benchmarks.lanes [--quick] [--json] [PATH]
 
 A month of tasks (without PATH: a mix of CPU, wide and GPU tasks from a seeded generator) is packed
-fractionally on portfolios of 50 lanes and fewer. The bound is the same packing with every type of the
-catalogue; the peer is what people set up by hand: the 4xlarge of one general, one compute and one
-memory family, and the smallest, a middle and the largest GPU type of each model.
-Caveat: a fractional cost; `benchmarks.packing` says what whole instances add.
+fractionally on portfolios of 50 lanes and fewer. The bound is the same packing with every type of
+the catalogue; the peer is what people set up by hand: the 4xlarge of one general, one compute and
+one memory family, and the smallest, a middle and the largest GPU type of each model. Caveat: a
+fractional cost; `benchmarks.packing` says what whole instances add.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
     python -m benchmarks.lifetime [--quick] [--json] [PATH]
 
 Tasks are packed by their predicted runtimes, and the plan is then billed by their true ones: each
-instance at its price until its last task ends. The blind plan minimises USD an hour at the start, and is
-billed the same. Without PATH runtimes come from a seeded generator, and a prediction is the truth times
-a lognormal error (sigma 0.5); with PATH `runtime_s` is the truth and `predicted_s`, where there is one,
-the prediction (CALCLOUD's table brings its production model's `wall_pred`).
-Caveats: all tasks start together, and nothing is put on an instance later; in a busy fleet the blind
-plan's idle tails would partly be filled.
+instance at its price until its last task ends. The blind plan minimises USD an hour at the start,
+and is billed the same. Without PATH runtimes come from a seeded generator, and a prediction is the
+truth times a lognormal error (sigma 0.5); with PATH `runtime_s` is the truth and `predicted_s`,
+where there is one, the prediction (CALCLOUD's table brings its production model's `wall_pred`).
+Caveats: all tasks start together, and nothing is put on an instance later; in a busy fleet the
+blind plan's idle tails would partly be filled.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def runtimes(options: Options, tasks: int) -> pd.DataFrame:
 
 
 def to_demands(frame: pd.DataFrame) -> Iterator[Demand]:
-    """One demand a task; the key is the row's number, so that the order tells nothing of the time."""
+    """One demand a task; the key is the row's number, so that the order tells nothing of the
+    time."""
     for i, row in enumerate(frame.to_dict("records")):
         yield Demand(
             key=f"{i:07d}",

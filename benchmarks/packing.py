@@ -1,14 +1,16 @@
-"""What the packer's plans cost: over the proven bound, against Karpenter's way, against exact optima.
+"""What the packer's plans cost: over the proven bound, against Karpenter's way, against exact
+optima.
 
     python -m benchmarks.packing [--quick] [--json] [PATH]
 
-- `cost over bound`: a plan's cost over its own lower bound, with 300 x86 types of EC2 in us-east-1, for
-  10^3 to 10^6 tasks drawn with replacement. Without PATH from a seeded generator ("cpu": CALCLOUD-like,
-  "wide": 1 to 16 vCPUs at any memory, harder than the target asks) and from GPU shapes; with PATH from
-  that table. The bound is proven by the plan's linear programme; no plan that
-  breaks a rule counts, as `packer.verify` judges it.
+- `cost over bound`: a plan's cost over its own lower bound, with 300 x86 types of EC2 in us-east-1,
+  for 10^3 to 10^6 tasks drawn with replacement. Without PATH from a seeded generator ("cpu":
+  CALCLOUD-like, "wide": 1 to 16 vCPUs at any memory, harder than the target asks) and from GPU
+  shapes; with PATH from that table. The bound is proven by the plan's linear programme; no plan
+  that breaks a rule counts, as `packer.verify` judges it.
 - `against Karpenter`: the same demand by first-fit-decreasing as Karpenter describes it.
-- `exact optima`: 200 small seeded instances, solved to optimality by CP-SAT with a model of its own.
+- `exact optima`: 200 small seeded instances, solved to optimality by CP-SAT with a model of its
+  own.
 - `re-plan`: the time of a plan after 1 % of the demand changed, started from the plan before.
 - `memory`: the most memory that this process held.
 
@@ -147,7 +149,8 @@ def one_percent_more(demands: list[Demand]) -> list[Demand]:
 
 
 def optima(instances: int, seed: int) -> Result:
-    """How many of small instances are packed at the optimum's cost, to a thousandth of a percent."""
+    """How many of small instances are packed at the optimum's cost, to a thousandth of a
+    percent."""
     started, equal = time.perf_counter(), 0
     for number in range(instances):
         demands, types = exact.instance(seed + number)

@@ -19,8 +19,8 @@ COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator
 class Result:
     """One measured claim.
 
-    `against` holds what the peers or the bound gave in the same run, in the same unit. `target` is a
-    comparison such as "<= 1.005"; it judges `ratio`, or `value` where there is no ratio.
+    `against` holds what the peers or the bound gave in the same run, in the same unit. `target` is
+    a comparison such as "<= 1.005"; it judges `ratio`, or `value` where there is no ratio.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """The next cycle: the plan before, filled with what waits now.
 
 What a plan learnt is its fillings and its prices. The fillings are bought again as far as there are
-tasks for them; the prices prove a bound for any demand, since no instance is worth more than it costs.
+tasks for them; the prices prove a bound for any demand, since no instance is worth more than it
+costs.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from packer.problem import UNLIMITED, Problem
 from packer.relax import proven_by
 from packer.trim import trim
 
-#: A plan made again may be this much further from its bound than the one before, else a fresh one is
-#: made: about what a hundredth of the demand costs when it is placed first-fit.
+#: A plan made again may be this much further from its bound than the one before, else a fresh one
+#: is made: about what a hundredth of the demand costs when it is placed first-fit.
 DRIFT = 0.002
 
 
 def again(problem: Problem, warm: Plan) -> tuple[Groups, float] | None:
-    """The plan before put to the new demand, and its bound; None where a fresh plan should do better."""
+    """The plan before put to the new demand, and its bound; None where a fresh plan should do
+    better."""
     groups = refill(problem, warm)
     placed = groups.placed()
     if (placed < problem.count).any():

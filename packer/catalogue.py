@@ -52,8 +52,8 @@ class InstanceType(Traits):
 class Bin(Traits):
     """Free room on something that runs and is paid for already.
 
-    `capacity` is its room when empty (None: what is free is all), so that a task that only has to wait
-    is told apart from one that can never fit. `ends_in_s`: how long it stays.
+    `capacity` is its room when empty (None: what is free is all), so that a task that only has to
+    wait is told apart from one that can never fit. `ends_in_s`: how long it stays.
     """
 
     key: str

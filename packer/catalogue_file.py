@@ -44,10 +44,11 @@ class Row(BaseModel):
 def allocatable_mib(row: Row) -> int:
     """What tasks may have of the nominal memory: less firmware and kernel, less the ECS agent.
 
-    A straight line over what is published. Xen: 2.1 % + 40 MiB (an m4.large shows 7,985 of 8,192 MiB in
-    AWS Batch's guide, a t3.micro 957 of 1,024). Nitro: 3 % + 200 MiB (fleets report 1.7 to 5.3 %, small
-    types most). Where that is too much, an instance starts some MiB emptier than it could be; where too
-    little, Batch starts a larger one: the size that ECS registers, once seen, should take its place.
+    A straight line over what is published. Xen: 2.1 % + 40 MiB (an m4.large shows 7,985 of 8,192
+    MiB in AWS Batch's guide, a t3.micro 957 of 1,024). Nitro: 3 % + 200 MiB (fleets report 1.7 to
+    5.3 %, small types most). Where that is too much, an instance starts some MiB emptier than it
+    could be; where too little, Batch starts a larger one: the size that ECS registers, once seen,
+    should take its place.
     """
     share, base = (0.021, 40) if row.hypervisor == "xen" else (0.03, 200)
     return math.floor(row.memory_mib * (1 - share)) - base - ECS_AGENT_MIB

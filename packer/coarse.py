@@ -1,4 +1,5 @@
-"""Fewer shapes: like ones are rounded up to one that covers them, and put back once all is packed."""
+"""Fewer shapes: like ones are rounded up to one that covers them, and put back once all is
+packed."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class Coarse:
 
 
 def coarsen(problem: Problem, most: int) -> Coarse:
-    """About `most` shapes at the most; those whose tasks are spread out stay alone, else they could clash."""
+    """About `most` shapes at the most; those whose tasks are spread out stay alone, else they could
+    clash."""
     whole = np.arange(len(problem.count))
     if len(whole) <= most:
         return Coarse(problem, problem, [whole[k : k + 1] for k in whole])

@@ -24,8 +24,8 @@ from packer.relax import Relaxed
 WORTH_IT = 1e-6
 #: Near enough to the bound to stop: what is left to gain is less than rounding costs.
 CLOSE = 1.0005
-#: How near to the guide's the tasks are valued for CP-SAT: the duals of the master alone swing widely
-#: before they settle (smoothing after Wentges, 1997). The next where one finds nothing.
+#: How near to the guide's the tasks are valued for CP-SAT: the duals of the master alone swing
+#: widely before they settle (smoothing after Wentges, 1997). The next where one finds nothing.
 NEARNESS = (0.9, 0.5, 0.0)
 #: Standard deviations of the noise on the tasks' worth, which makes greedy fillings differ.
 NOISE = (0.0, 0.05, 0.2)
@@ -157,8 +157,8 @@ class Generated:
 def generate(columns: Columns, guide: Relaxed, seed: int, deadline: Deadline) -> Generated | None:
     """Add columns until none is worth it, the bound is reached, or time or rounds are up.
 
-    Greedy fillings first, since they are quick; CP-SAT's where these bring no more; at last CP-SAT's
-    of every host, which proves a bound. None where there was no time for a first solution.
+    Greedy fillings first, since they are quick; CP-SAT's where these bring no more; at last
+    CP-SAT's of every host, which proves a bound. None where there was no time for a first solution.
     """
     master, random = Master(columns, columns.problem.count), np.random.default_rng(seed)
     best, solution = None, master.solve(deadline.left())
@@ -209,9 +209,9 @@ class Pricing:
             return list(pool.map(price, self.hosts.tolist()))
 
     def bound(self, solution: Solution, found: Priced) -> float:
-        """A lower bound on the master over all columns there could be (Farley, 1990): the tasks' worth,
-        scaled down until no host can hold more than it costs. 0 where a host was not priced, or where
-        a limit or a quota has a price of its own."""
+        """A lower bound on the master over all columns there could be (Farley, 1990): the tasks'
+        worth, scaled down until no host can hold more than it costs. 0 where a host was not priced,
+        or where a limit or a quota has a price of its own."""
         if (
             any(one is None for _, one in found)
             or (solution.cost > self.problem.price + 1e-12).any()

@@ -11,9 +11,10 @@ from headgate.resources import Resources
 class Demand:
     """`count` tasks of one shape.
 
-    `key` is unique in a call. On scarce capacity lower ranks are placed first, strictly. `gpu_memory_mib`
-    is what one GPU must have at least. `max_per_instance` spreads the tasks out. `licence` names a
-    pool of seats in `PackOptions.licences`, of which every task that runs takes one.
+    `key` is unique in a call. On scarce capacity lower ranks are placed first, strictly.
+    `gpu_memory_mib` is what one GPU must have at least. `max_per_instance` spreads the tasks out.
+    `licence` names a pool of seats in `PackOptions.licences`, of which every task that runs takes
+    one.
     """
 
     key: str

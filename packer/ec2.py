@@ -18,7 +18,8 @@ def to_rows(
     spot_history: Iterable[Mapping[str, Any]],
 ) -> list[Row]:
     """Rows by name: `described` from DescribeInstanceTypes, `price_list` from Pricing's GetProducts
-    (Linux, shared tenancy), `spot_history` from DescribeSpotPriceHistory, of which the newest counts.
+    (Linux, shared tenancy), `spot_history` from DescribeSpotPriceHistory, of which the newest
+    counts.
 
     Types of other architectures are left out. A type without a price stays, and is never started.
     """

@@ -1,4 +1,5 @@
-"""Small problems whole: every filling of every host, so that the best choice of them is the optimum."""
+"""Small problems whole: every filling of every host, so that the best choice of them is the
+optimum."""
 
 from __future__ import annotations
 

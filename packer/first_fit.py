@@ -35,7 +35,8 @@ class Groups:
         self.append(host, instances, self.problem.room[host] - used, contents)
 
     def buy(self, host: int, wanted: int, filled: Ints, left: Ints) -> None:
-        """Open up to `wanted` hosts, each filled so as far as there are tasks; takes them off `left`."""
+        """Open up to `wanted` hosts, each filled so as far as there are tasks; takes them off
+        `left`."""
         while wanted > 0:
             filled = np.minimum(filled, left)
             there = np.flatnonzero(filled)
@@ -152,7 +153,8 @@ class Supply:
 
 
 def first_fit(problem: Problem) -> Groups:
-    """Each demand in order: into what is open, then into new instances of what is cheapest for it."""
+    """Each demand in order: into what is open, then into new instances of what is cheapest for
+    it."""
     groups = Groups(problem)
     for host in np.flatnonzero(~problem.is_new):
         groups.open(int(host), 1)

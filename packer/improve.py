@@ -25,7 +25,8 @@ CLUSTERS = 120
 SHAPES = 60
 #: So few tasks may have few enough fillings to try them all.
 SMALL = 60
-#: Instances that cost more than this part of all that is to be packed are too large to come out even.
+#: Instances that cost more than this part of all that is to be packed are too large to come out
+#: even.
 GRAIN = 1 / 20
 #: Dealing goes on with what is left over, on smaller types, so many times at the most.
 ROUNDS = 6
@@ -46,8 +47,8 @@ class Improved:
 
 
 def prove(problem: Problem, count: Ints, deadline: Deadline) -> tuple[float, dict[str, Prices]]:
-    """What `count` tasks cost at the least, USD an hour, and the prices that prove it; 0 and none where
-    there was no time."""
+    """What `count` tasks cost at the least, USD an hour, and the prices that prove it; 0 and none
+    where there was no time."""
     market = with_pools(problem, types_market(problem))
     relaxed = relax(problem, market, count, CLUSTERS, deadline.left())
     return (relaxed.bound, learnt(problem, relaxed)) if relaxed else (0.0, {})
@@ -115,7 +116,8 @@ def solved(problem: Problem, deadline: Deadline) -> Improved | None:
 
 
 def deal(problem: Problem, count: Ints, whole: Relaxed, deadline: Deadline) -> list[Fleet]:
-    """Deal `count` tasks out on types that are small enough to come out even; `whole.worth` judges."""
+    """Deal `count` tasks out on types that are small enough to come out even; `whole.worth`
+    judges."""
     worth = float(count @ np.where(count, whole.worth, 0.0))
     market = types_market(problem, dearest=worth * GRAIN)
     fits = np.where(market.fits.any(axis=1), count, 0)
@@ -145,7 +147,8 @@ def settle(problem: Problem, dealt: list[Fleet]) -> Groups:
 def deal_on(
     problem: Problem, whole: Relaxed, dealt: list[Fleet], deadline: Deadline
 ) -> tuple[Groups, Ints]:
-    """Deal what the fleets left over again on smaller types, and so on; returns what is left then."""
+    """Deal what the fleets left over again on smaller types, and so on; returns what is left
+    then."""
     done = settle(problem, dealt)
     left = problem.count - done.placed()
     for _ in range(ROUNDS):
@@ -159,8 +162,8 @@ def deal_on(
 
 
 def by_columns(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Improved]:
-    """A packing by column generation, over clusters where there are many shapes; none where there is
-    no time for it."""
+    """A packing by column generation, over clusters where there are many shapes; none where there
+    is no time for it."""
     if not problem.count.any():
         yield Improved(Groups(problem), "columns")
         return

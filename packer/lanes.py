@@ -1,8 +1,8 @@
 """The portfolio: which few lanes serve a history of demand at least cost.
 
-AWS Batch allows 50 queues a Region, and every lane is a queue. A lane is one instance shape, for which
-several types may stand in. The cost of a portfolio is that of the fractional packing of the whole
-history on its lanes: what lanes can do for it at the best, whatever the hour.
+AWS Batch allows 50 queues a Region, and every lane is a queue. A lane is one instance shape, for
+which several types may stand in. The cost of a portfolio is that of the fractional packing of the
+whole history on its lanes: what lanes can do for it at the best, whatever the hour.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class LaneShape:
     """One shape with the types that stand in for each other.
 
     Its memory is the least of theirs. Its price is the cheapest's on demand, where Batch starts the
-    cheapest that it gets, and the dearest's on Spot, where it starts what is least likely to be taken.
+    cheapest that it gets, and the dearest's on Spot, where it starts what is least likely to be
+    taken.
     """
 
     kind: InstanceType
@@ -65,7 +66,8 @@ def shape_of(kind: InstanceType) -> tuple[object, ...]:
 
 
 def lane(group: Sequence[InstanceType]) -> LaneShape:
-    """The cheapest of a shape and those that cost little more; what a task can count on is the least."""
+    """The cheapest of a shape and those that cost little more; what a task can count on is the
+    least."""
     cheapest = group[0]
     members = [k for k in group if price(k) <= price(cheapest) * ALIKE]
     memory = min(kind.capacity.memory_mib for kind in members)
@@ -82,8 +84,8 @@ def price(kind: InstanceType) -> float:
 def portfolios(
     demands: Sequence[Demand], catalogue: Sequence[InstanceType], most: int = 50
 ) -> list[Portfolio]:
-    """The best portfolio found for each number of lanes, `most` first, down to the fewest that serve
-    every task which any type serves.
+    """The best portfolio found for each number of lanes, `most` first, down to the fewest that
+    serve every task which any type serves.
 
     Backward elimination: from the lanes of the best packing, always the one goes whose going costs
     least. Not proven to be the best choice; `over_best` says how much it could be off at the most.

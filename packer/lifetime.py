@@ -1,8 +1,8 @@
 """Money instead of money an hour: an instance is paid until its last task ends.
 
-Every type is offered once for each of some lifetimes, at its price for that long, to the tasks that end
-by then. The packer then chooses lifetimes as it chooses types: tasks with near ends come together, and
-a long one comes alone on something small rather than on something large.
+Every type is offered once for each of some lifetimes, at its price for that long, to the tasks that
+end by then. The packer then chooses lifetimes as it chooses types: tasks with near ends come
+together, and a long one comes alone on something small rather than on something large.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ Objective = Literal["rate", "money"]
 class PackOptions:
     """The deadline is kept: what is found by then is the answer, first-fit-decreasing at the least.
 
-    `vcpu_quota` bounds the vCPUs of new instances; `licences` says how many seats each pool has free.
+    `vcpu_quota` bounds the vCPUs of new instances; `licences` says how many seats each pool has
+    free.
     """
 
     deadline_s: float = 1.0

@@ -41,8 +41,9 @@ def pack(
 ) -> Plan:
     """Place what can be placed at least cost, free capacity first; the rest gets a typed reason.
 
-    The same input gives the same plan. `warm` is the plan of the cycle before. Raises `InvalidInput`
-    where keys are not unique; everything else that is wrong with a demand is its `Unplaced.reason`.
+    The same input gives the same plan. `warm` is the plan of the cycle before. Raises
+    `InvalidInput` where keys are not unique; everything else that is wrong with a demand is its
+    `Unplaced.reason`.
     """
     options = options or PackOptions()
     deadline = Deadline(options.deadline_s)
@@ -64,7 +65,8 @@ def pack(
     if known and warm:
         found = Found(*known, warm.prices, "again")
     else:
-        # 3. First fit: at once, and all there is to do when it costs nothing. Else better, with proof.
+        # 3. First fit: at once, and all there is to do when it costs nothing. Else better, with
+        # proof.
         found = fresh(problem, options, deadline)
     # 4. Say what found no room, and why.
     return Plan(
@@ -143,7 +145,8 @@ def unique(
 def sensible(
     demands: Sequence[Demand], options: PackOptions
 ) -> tuple[list[Demand], list[Unplaced]]:
-    """The demands that make sense and have their licences, lower ranks first; and what is refused."""
+    """The demands that make sense and have their licences, lower ranks first; and what is
+    refused."""
     kept, refused, seats = [], [], dict(options.licences)
     for demand in sorted(demands, key=lambda demand: (demand.rank, demand.key)):
         wrong = nonsense(demand)
@@ -157,7 +160,8 @@ def sensible(
 
 
 def placeable(problem: Problem, hosts: Sequence[Host]) -> tuple[Problem, list[Unplaced]]:
-    """The problem without what could never have a place even on empty hosts; and that, with reasons."""
+    """The problem without what could never have a place even on empty hosts; and that, with
+    reasons."""
     doubtful = np.flatnonzero(~problem.fits.any(axis=1))
     reasons = [unplaceable(problem.demands[k], hosts) for k in doubtful]
     hopeless = [k for k, reason in zip(doubtful.tolist(), reasons, strict=True) if reason]

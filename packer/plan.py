@@ -30,7 +30,8 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """Tasks without a place; `detail` names the constraint with what was needed and what there is."""
+    """Tasks without a place; `detail` names the constraint with what was needed and what there
+    is."""
 
     key: str
     count: int
@@ -55,9 +56,10 @@ class Placement:
 class Plan:
     """A legal packing with its cost, and a proven lower bound on any packing of the same tasks.
 
-    `cost_usd` is the price of the instances until their last tasks end, where the plan was made for money;
-    its bound is not known then. `prices` says what a milli-vCPU, a MiB and a GPU are worth on each type, USD an hour, and `asked` what
-    the plan answers: with them, and with its placements, the plan is the warm start of the next.
+    `cost_usd` is the price of the instances until their last tasks end, where the plan was made for
+    money; its bound is not known then. `prices` says what a milli-vCPU, a MiB and a GPU are worth
+    on each type, USD an hour, and `asked` what the plan answers: with them, and with its
+    placements, the plan is the warm start of the next.
     """
 
     placements: tuple[Placement, ...]

@@ -10,7 +10,8 @@ from ortools.sat.python import cp_model
 
 from packer.problem import Floats, Ints, Problem
 
-#: How much of what still fits a step of the greedy takes: small steps mix shapes, large ones do not.
+#: How much of what still fits a step of the greedy takes: small steps mix shapes, large ones do
+#: not.
 STEPS = (1.0, 0.5, 0.15)
 #: CP-SAT reckons in whole numbers; the instance's price is this many.
 PRECISION = 10**7
@@ -19,8 +20,8 @@ PRECISION = 10**7
 def fillings(problem: Problem, hosts: Ints, worth: Floats) -> Iterator[tuple[int, Ints]]:
     """Good fillings of one instance of each host, all hosts side by side.
 
-    Greedy: always the task that is worth most for its share of what room is left, so that whatever runs
-    short gets dear and the mixture balances itself.
+    Greedy: always the task that is worth most for its share of what room is left, so that whatever
+    runs short gets dear and the mixture balances itself.
     """
     row_host = np.repeat(hosts, len(STEPS))
     step = np.tile(np.array(STEPS), len(hosts))
@@ -65,10 +66,11 @@ def how_many(problem: Problem, left: Floats, demand: Ints, most: Ints) -> Ints:
 def best_filling(
     problem: Problem, host: int, worth: Floats, seconds: float, gap: float = 1e-3
 ) -> tuple[Ints, float] | None:
-    """The filling of one host that is worth most, to the gap, by CP-SAT, and what any filling is worth
-    at the most; None where it found none.
+    """The filling of one host that is worth most, to the gap, by CP-SAT, and what any filling is
+    worth at the most; None where it found none.
 
-    The work is limited in CP-SAT's own deterministic time, so that the same input gives the same answer.
+    The work is limited in CP-SAT's own deterministic time, so that the same input gives the same
+    answer.
     """
     most = np.minimum(problem.cap, problem.count)
     useful = np.flatnonzero(problem.fits[:, host] & (worth > 0) & (most > 0))

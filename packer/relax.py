@@ -1,10 +1,11 @@
-"""The fractional packing: a linear programme that gives a proven bound, and a guide for the real one.
+"""The fractional packing: a linear programme that gives a proven bound, and a guide for the real
+one.
 
-Tasks may be cut here. Every real packing is one of these, so the cost of the best of them bounds all.
-The dual says it in prices: an instance type t values its room at `value[t]` (USD for one milli-vCPU,
-one MiB, one GPU) such that a whole instance is worth no more than its price; then a task costs at
-least what it is worth at the cheapest type that takes it. That holds for any such values, so the
-bound is exact over all shapes even where the programme saw only clusters of them.
+Tasks may be cut here. Every real packing is one of these, so the cost of the best of them bounds
+all. The dual says it in prices: an instance type t values its room at `value[t]` (USD for one
+milli-vCPU, one MiB, one GPU) such that a whole instance is worth no more than its price; then a
+task costs at least what it is worth at the cheapest type that takes it. That holds for any such
+values, so the bound is exact over all shapes even where the programme saw only clusters of them.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ UNIT = np.array([MILLI, 1024, 1])
 class Market:
     """Where tasks can go, as the programme sees it: instance types, then pools of bins.
 
-    A pool is all bins with the same traits as if they were one; that is a relaxation, so the bound holds.
-    `host` is the type's index among the hosts, -1 for a pool; `fits` is demands by markets.
+    A pool is all bins with the same traits as if they were one; that is a relaxation, so the bound
+    holds. `host` is the type's index among the hosts, -1 for a pool; `fits` is demands by markets.
     """
 
     host: Ints
@@ -45,10 +46,11 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
-    """The answer: `instances` of each type of the market, `tasks` of each cluster there; all fractional.
+    """The answer: `instances` of each type of the market, `tasks` of each cluster there; all
+    fractional.
 
-    `value` is the worth of a milli-vCPU, a MiB and a GPU in each market; `worth` what a task of each
-    demand costs at the least, by these. The bound is the sum of it.
+    `value` is the worth of a milli-vCPU, a MiB and a GPU in each market; `worth` what a task of
+    each demand costs at the least, by these. The bound is the sum of it.
     """
 
     market: Market
@@ -63,7 +65,8 @@ class Relaxed:
 def relax(
     problem: Problem, market: Market, count: Ints, most_clusters: int, seconds: float
 ) -> Relaxed | None:
-    """The cheapest fractional packing of `count` tasks of each demand; None if not found in time."""
+    """The cheapest fractional packing of `count` tasks of each demand; None if not found in
+    time."""
     shapes = clusters(problem.need, count, market.fits, most_clusters)
     programme = Programme(problem, market, shapes)
     if not programme.solve(seconds):
@@ -80,8 +83,8 @@ def total(count: Ints, worth: Floats, rent: float) -> float:
 
 
 def proven_by(problem: Problem, count: Ints, prices: Mapping[str, Prices]) -> float:
-    """What `count` tasks cost at the least, by prices that another demand taught; 0 where the prices
-    know nothing of some type. A pool of bins values its room as the dearest type does."""
+    """What `count` tasks cost at the least, by prices that another demand taught; 0 where the
+    prices know nothing of some type. A pool of bins values its room as the dearest type does."""
     market = with_pools(problem, Market.of(problem, np.flatnonzero(problem.is_new)))
     keys = [problem.hosts[host].key for host in market.host if host >= 0]
     if not keys or not all(key in prices for key in keys):
@@ -92,8 +95,9 @@ def proven_by(problem: Problem, count: Ints, prices: Mapping[str, Prices]) -> fl
 
 
 def learnt(problem: Problem, relaxed: Relaxed) -> dict[str, Prices]:
-    """The prices of every type, for `proven_by`. A type that the programme left out takes those of one
-    that stood in for it: it takes the same demands, and by its prices the type is not worth too much."""
+    """The prices of every type, for `proven_by`. A type that the programme left out takes those of
+    one that stood in for it: it takes the same demands, and by its prices the type is not worth too
+    much."""
     there = np.flatnonzero(relaxed.market.host >= 0)
     value, fits = relaxed.value[there], relaxed.market.fits[:, there]
     row = {int(host): t for t, host in enumerate(relaxed.market.host[there])}
@@ -113,8 +117,8 @@ def learnt(problem: Problem, relaxed: Relaxed) -> dict[str, Prices]:
 def types_market(problem: Problem, dearest: float = np.inf) -> Market:
     """The instance types (of those up to a price) that the best fractional packing can need.
 
-    One is left out where another gives at least as much of everything for a dollar and takes the same
-    demands. Where a limit or a quota could bind, that does not follow, and such types stay.
+    One is left out where another gives at least as much of everything for a dollar and takes the
+    same demands. Where a limit or a quota could bind, that does not follow, and such types stay.
     """
     new = np.flatnonzero(problem.is_new & (problem.price <= dearest))
     if np.isfinite(problem.quota):
@@ -211,7 +215,8 @@ def upper(limit: int) -> float:
 def worths(
     problem: Problem, market: Market, value: Floats, quota_value: float
 ) -> tuple[Floats, float]:
-    """What each task costs at the least, proven by any prices `value`, and the rent to take off the sum.
+    """What each task costs at the least, proven by any prices `value`, and the rent to take off the
+    sum.
 
     A type without a limit must not be worth more than it costs, so its prices are scaled down until
     that is so; one with a limit may, and what it is worth more is paid once for each of the limit.

@@ -33,10 +33,11 @@ def whole_part(columns: Columns, solution: Solution) -> tuple[Groups, Ints]:
 def cover(
     columns: Columns, rest: Problem, solution: Solution, known: Groups, deadline: Deadline
 ) -> Groups | None:
-    """A cheaper packing of the rest than `known`, bought from the columns; None where none was found.
+    """A cheaper packing of the rest than `known`, bought from the columns; None where none was
+    found.
 
-    Every host's fillings with the few tasks that are left join the columns, and so do the known ones,
-    which CP-SAT starts from.
+    Every host's fillings with the few tasks that are left join the columns, and so do the known
+    ones, which CP-SAT starts from.
     """
     hosts = np.flatnonzero(rest.is_new & (rest.limit > 0))
     for host, filled in fillings(rest, hosts, solution.worth):
@@ -53,7 +54,8 @@ def cover(
 
 
 def optimum(columns: Columns, known: Groups, deadline: Deadline) -> tuple[Groups, float] | None:
-    """The best choice of all the columns, and a bound on every choice; None where none was found."""
+    """The best choice of all the columns, and a bound on every choice; None where none was
+    found."""
     columns.add_groups(known)
     every = np.arange(len(columns.host))
     started = columns.amounts_of(known)
@@ -116,7 +118,8 @@ def choose(
 
 
 def buy(groups: Groups, columns: Columns, amounts: Ints, count: Ints) -> Ints:
-    """Open the instances of each column and fill them as far as there are tasks; returns the rest."""
+    """Open the instances of each column and fill them as far as there are tasks; returns the
+    rest."""
     left = count.copy()
     for column in np.flatnonzero(amounts).tolist():
         groups.buy(columns.host[column], int(amounts[column]), columns.filled[column], left)

@@ -12,15 +12,16 @@ from packer.catalogue import InstanceType
 
 #: EC2's names: family letters, generation digit, options, then the size.
 NAME = re.compile(r"^(?P<series>[a-z]+(-[0-9a-z]+)?)(?P<generation>\d*)(?P<options>[a-z0-9-]*)\.")
-#: Not for batch work by default: burstable (paid by credits), bare metal, HPC (not in every zone), huge
-#: memory (to be had on request), other accelerators than GPUs, and video.
+#: Not for batch work by default: burstable (paid by credits), bare metal, HPC (not in every zone),
+#: huge memory (to be had on request), other accelerators than GPUs, and video.
 SPECIAL = ("t", "hpc", "u", "inf", "trn", "vt", "dl", "f", "mac", "a")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to keep. `families` are prefixes of names, such as "c6" or "m5a."; empty: all but `SPECIAL`
-    and bare metal. `generation` is the least. `at_most` keeps the types that give most for the money."""
+    """What to keep. `families` are prefixes of names, such as "c6" or "m5a."; empty: all but
+    `SPECIAL` and bare metal. `generation` is the least. `at_most` keeps the types that give most
+    for the money."""
 
     families: Sequence[str] = ()
     arch: str | None = None
@@ -29,7 +30,8 @@ class Selection:
 
 
 def select(types: Iterable[InstanceType], selection: Selection) -> list[InstanceType]:
-    """The types that the selection keeps, by key; the same types give the same answer in any order."""
+    """The types that the selection keeps, by key; the same types give the same answer in any
+    order."""
     if selection.at_most is not None and selection.at_most < 1:
         raise InvalidInput.of("at_most", selection.at_most, "at least 1")
     kept = sorted((kind for kind in types if keeps(selection, kind)), key=lambda kind: kind.key)
@@ -54,8 +56,8 @@ def is_ordinary(kind: InstanceType) -> bool:
 
 
 def generation(name: str) -> int:
-    """The generation in an EC2 name; 0 where there is none. GPU families count their own, from g4 on
-    they are current."""
+    """The generation in an EC2 name; 0 where there is none. GPU families count their own, from g4
+    on they are current."""
     found = NAME.match(name)
     digits = found["generation"] if found else ""
     current = bool(found) and found["series"][:1] in ("g", "p") and digits >= "3"  # type: ignore[index]
@@ -63,8 +65,8 @@ def generation(name: str) -> int:
 
 
 def by_turns(types: Sequence[InstanceType]) -> list[InstanceType]:
-    """The cheapest of each shape first, and of these one of each kind by turns, the large ones first:
-    any number of types from the top is a varied catalogue."""
+    """The cheapest of each shape first, and of these one of each kind by turns, the large ones
+    first: any number of types from the top is a varied catalogue."""
     of_shape, of_kind = Counter[tuple[object, ...]](), Counter[tuple[object, ...]]()
     turns = []
     for one in sorted(types, key=lambda one: (-one.capacity.vcpu, price_of(one), one.key)):

@@ -1,4 +1,5 @@
-"""Thousands of shapes as some dozens: like ones together, at their mean, for the linear programme."""
+"""Thousands of shapes as some dozens: like ones together, at their mean, for the linear
+programme."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class Cluster:
 
 
 def clusters(need: Ints, count: Ints, mask: Bools, most: int) -> list[Cluster]:
-    """At most `most` clusters (more only where the masks differ), split where the spread is largest."""
+    """At most `most` clusters (more only where the masks differ), split where the spread is
+    largest."""
     scale = 1 / np.maximum(need.max(axis=0, initial=1), 1)
     heap = [entry(members, need, count, scale) for members in alike(mask) if count[members].any()]
     heapq.heapify(heap)

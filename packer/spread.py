@@ -14,7 +14,8 @@ from packer.first_fit import Groups, fitting
 from packer.problem import Floats, Ints, Problem
 from packer.relax import Relaxed
 
-#: Some more instances than the fractions ask for leave fewer tasks over; the cheapest choice is taken.
+#: Some more instances than the fractions ask for leave fewer tasks over; the cheapest choice is
+#: taken.
 SLACKS = (0.0, 0.002, 0.004, 0.008)
 #: What is left over costs this much more than it is worth, since it fits less well.
 LEFTOVER = 1.25
@@ -23,8 +24,8 @@ LEFTOVER = 1.25
 def shares(relaxed: Relaxed, count: Ints) -> Ints:
     """Whole tasks of each demand on each type of the market (demands by types).
 
-    A cluster's tasks go to its types in the programme's proportions, and so do those of each member,
-    since each type counts on the cluster's mean.
+    A cluster's tasks go to its types in the programme's proportions, and so do those of each
+    member, since each type counts on the cluster's mean.
     """
     answer = np.zeros((len(count), len(relaxed.market.host)), dtype=np.int64)
     for cluster, tasks in zip(relaxed.clusters, relaxed.tasks, strict=True):
@@ -41,11 +42,8 @@ def shares(relaxed: Relaxed, count: Ints) -> Ints:
 def fleets(problem: Problem, relaxed: Relaxed, count: Ints, deadline: Deadline) -> list[Fleet]:
     """`count` tasks dealt onto the whole instances of each type; what is not dealt is left over."""
     share = shares(relaxed, count)
-    found = []
-    for t in np.flatnonzero((relaxed.instances >= 1) & (relaxed.market.host >= 0)).tolist():
-        if not deadline.over():
-            found.append(best_fleet(problem, relaxed, t, share[:, t]))
-    return found
+    used = np.flatnonzero((relaxed.instances >= 1) & (relaxed.market.host >= 0)).tolist()
+    return [best_fleet(problem, relaxed, t, share[:, t]) for t in used if not deadline.over()]
 
 
 def best_fleet(problem: Problem, relaxed: Relaxed, t: int, share: Ints) -> Fleet:
@@ -91,8 +89,8 @@ class Fleet:
             self.deal(column, int(demand), int(share[demand]))
 
     def deal(self, column: int, demand: int, tasks: int) -> None:
-        """Deal tasks evenly, the odd ones to where the most is left of what they need, measured by how
-        much of that is left on the average. What finds no room is not dealt."""
+        """Deal tasks evenly, the odd ones to where the most is left of what they need, measured by
+        how much of that is left on the average. What finds no room is not dealt."""
         rows, need = self.rows, self.problem.need[demand]
         total = int(self.instances[:rows].sum())
         each, odd = divmod(tasks, total)
@@ -108,7 +106,8 @@ class Fleet:
         self.filled[: self.rows, column] = given
 
     def give_odd(self, given: Ints, rows: Ints, odd: int) -> Ints:
-        """One more on `odd` instances of the rows in their order; the last of these may be split."""
+        """One more on `odd` instances of the rows in their order; the last of these may be
+        split."""
         until = np.cumsum(self.instances[rows])
         whole = int(np.searchsorted(until, odd, side="right"))
         given[rows[:whole]] += 1

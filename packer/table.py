@@ -15,7 +15,8 @@ from packer.demand import Demand
 
 
 class Line(BaseModel):
-    """One row; other columns are ignored. Sizes that make no sense are `pack`'s to refuse, by name."""
+    """One row; other columns are ignored. Sizes that make no sense are `pack`'s to refuse, by
+    name."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

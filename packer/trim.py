@@ -9,7 +9,8 @@ from packer.problem import UNLIMITED, Bools, Ints
 
 
 def trim(groups: Groups) -> Groups:
-    """The same contents, each on the cheapest new host that takes them; limits and quota still hold."""
+    """The same contents, each on the cheapest new host that takes them; limits and quota still
+    hold."""
     problem, answer = groups.problem, Groups(groups.problem)
     better = cheaper(groups)
     for group, contents in enumerate(groups.contents):

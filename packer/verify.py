@@ -1,4 +1,5 @@
-"""Is a plan legal, and is its cost what it says? Written apart from the solver, and slowly on purpose."""
+"""Is a plan legal, and is its cost what it says? Written apart from the solver, and slowly on
+purpose."""
 
 from __future__ import annotations
 

@@ -58,8 +58,9 @@ def refresh(
 ) -> None:
     """Write a catalogue file of a Region as it is today, from the EC2 and Pricing APIs.
 
-    Needs ec2:DescribeInstanceTypes, ec2:DescribeSpotPriceHistory and pricing:GetProducts. Interruption
-    rates are in no API: where Spot is cheap and taken away often, add them to the file's column.
+    Needs ec2:DescribeInstanceTypes, ec2:DescribeSpotPriceHistory and pricing:GetProducts.
+    Interruption rates are in no API: where Spot is cheap and taken away often, add them to the
+    file's column.
 
         headgate catalogue refresh catalogue.csv --region eu-central-1
     """

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from queue_broker.cli.tables import read_demands, read_types
+from queue_broker.cli.tables import any_arch, read_demands, read_types
 
 if TYPE_CHECKING:
     from packer.lanes import Portfolio
@@ -29,6 +29,7 @@ def plan(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="A history of demands.")
     ],
+    *,
     most: Annotated[int, typer.Option(min=1, max=50, help="At most so many lanes.")] = 50,
     catalogue: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Else the built-in one.")
@@ -36,7 +37,7 @@ def plan(
     family: Annotated[
         list[str] | None, typer.Option(help="Only such types, as c6 or m5a.; can be repeated.")
     ] = None,
-    arch: Annotated[str | None, typer.Option(help="x86_64 or arm64.")] = None,
+    arch: Annotated[str, typer.Option(help="x86_64, arm64, or any.")] = "x86_64",
     as_json: Annotated[bool, typer.Option("--json", help="The portfolios as JSON.")] = False,
 ) -> None:
     """Propose the lanes that serve a history of demand at least cost, with the cost of each number.
@@ -48,7 +49,7 @@ def plan(
     from packer.lanes import portfolios
     from packer.selection import Selection, select
 
-    types = select(read_types(catalogue), Selection(tuple(family or ()), arch))
+    types = select(read_types(catalogue), Selection(tuple(family or ()), any_arch(arch)))
     found = portfolios(read_demands(file), types, most)
     if as_json:
         print(json.dumps([to_json(one) for one in found], indent=2))

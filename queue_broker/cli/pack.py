@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from queue_broker.cli.tables import read_demands, read_types
+from queue_broker.cli.tables import any_arch, read_demands, read_types
 
 if TYPE_CHECKING:
     from packer.catalogue import InstanceType
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 console = Console(highlight=False)
 
-BAR = 20
+BAR = 6
 SHOWN = 40
 
 
@@ -28,13 +29,14 @@ def pack(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="CSV or Parquet of demands.")
     ],
+    *,
     catalogue: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Else the built-in one.")
     ] = None,
     family: Annotated[
         list[str] | None, typer.Option(help="Only such types, as c6 or m5a.; can be repeated.")
     ] = None,
-    arch: Annotated[str | None, typer.Option(help="x86_64 or arm64.")] = None,
+    arch: Annotated[str, typer.Option(help="x86_64, arm64, or any.")] = "x86_64",
     types: Annotated[int, typer.Option(min=1, help="At most so many types.")] = 300,
     quota: Annotated[float | None, typer.Option(min=0, help="The most vCPUs to start.")] = None,
     money: Annotated[
@@ -46,8 +48,8 @@ def pack(
 ) -> None:
     """Pack a table of demands onto EC2 types, and say how far from the best that can be.
 
-    The table's columns: vcpu, memory_mib; optional gpus, gpu_model, gpu_memory_mib, arch, runtime_s,
-    count. Nothing is started.
+    The table's columns: vcpu, memory_mib; optional gpus, gpu_model, gpu_memory_mib, arch,
+    runtime_s, count. Nothing is started.
 
         headgate pack demands.csv
         headgate pack demands.parquet --family m6i. --family c6i. --deadline 10
@@ -56,7 +58,9 @@ def pack(
     from packer.pack import pack as pack_them
     from packer.selection import Selection, select
 
-    chosen = select(read_types(catalogue), Selection(tuple(family or ()), arch, at_most=types))
+    chosen = select(
+        read_types(catalogue), Selection(tuple(family or ()), any_arch(arch), at_most=types)
+    )
     demands = read_demands(file)
     options = PackOptions(
         deadline_s=deadline, seed=seed, vcpu_quota=quota, objective="money" if money else "rate"
@@ -106,7 +110,9 @@ def money_words(plan: Plan) -> str:
 def fleet(plan: Plan, demands: list[Demand], types: list[InstanceType]) -> Table:
     """Each filling with its picture, the most expensive first."""
     kinds, wanted = {kind.key: kind for kind in types}, {demand.key: demand for demand in demands}
-    table = Table("instances", "type", "USD/h", "vCPU", "memory", "GPUs", "tasks on one")
+    table = Table(box=box.SIMPLE)
+    for name in ("n", "type", "USD/h", "vCPU", "memory", "GPUs", "tasks"):
+        table.add_column(name, no_wrap=True)
     order = sorted(plan.placements, key=lambda one: (-cost(one, kinds), one.host))
     for placement in order[:SHOWN]:
         kind = kinds[placement.host]
@@ -116,11 +122,11 @@ def fleet(plan: Plan, demands: list[Demand], types: list[InstanceType]) -> Table
         table.add_row(
             f"{placement.instances:,}",
             placement.host,
-            f"{cost(placement, kinds):,.4f}",
+            f"{cost(placement, kinds):,.2f}",
             bar(used.vcpu, room.vcpu),
             bar(used.memory_mib, room.memory_mib),
             bar(used.gpus, room.gpus),
-            f"{sum(placement.contents.values()):,} of {len(placement.contents)} shapes",
+            f"{sum(placement.contents.values()):,}",
         )
     if len(order) > SHOWN:
         table.caption = f"and {len(order) - SHOWN} fillings more; --json has them all"

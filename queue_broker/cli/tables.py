@@ -34,3 +34,10 @@ def read_types(path: Path | None) -> list[InstanceType]:
     except (UnicodeDecodeError, OSError) as error:
         raise InvalidInput.of("--catalogue", str(path), "a catalogue file") from error
     return list(to_types(read_rows(text)))
+
+
+def any_arch(arch: str) -> str | None:
+    """The architecture that is asked for; None for any. Most images are built for one alone."""
+    if arch not in ("x86_64", "arm64", "any"):
+        raise InvalidInput.of("--arch", arch, "x86_64, arm64 or any")
+    return None if arch == "any" else arch

@@ -86,13 +86,15 @@ def test_contributions_are_told_as_factors_the_strongest_first() -> None:
 def test_why_names_the_nearest_past_attempts_and_the_cheapest_way(
     window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    near = Neighbour(START_S - 3600, 2048.0, 75.0, {"parameter.depth": 8.0})
+    near = Neighbour(START_S - 3600, 2048.0, 75.0, {"parameter.depth": 8.0, "request.vcpu": 2.0})
+    far = Neighbour(START_S - 7200, 4096.0, 90.0, {"parameter.depth": 16.0, "request.vcpu": 2.0})
     said = an_explanation(
-        neighbours=(near,), families={"train?depth": 12}, prices={"dear": 2.0, "cheap": 0.5}
+        neighbours=(near, far), families={"train?depth": 12}, prices={"dear": 2.0, "cheap": 0.5}
     )
     monkeypatch.setattr(window.board.forecaster, "explain", lambda job, mode: said)
     told = words(page(window, window.run()))
-    assert "1 h ago 2.00 GiB 1 min 15 s parameter.depth 8.00" in told
+    assert "1 h ago 2.00 GiB 1 min 15 s parameter.depth 8 2 h ago" in told
+    assert "request.vcpu" not in told
     assert "train?depth 12" in told
     assert "cheap 0.500 dear 2.00" in told
 

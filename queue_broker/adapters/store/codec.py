@@ -23,6 +23,12 @@ RESOURCES = TypeAdapter(Resources)
 PARSED_JOBS = 512
 
 
+def pack_tasks(tasks: BitMap) -> bytes:
+    """Roaring's portable bytes. The set is rearranged in place, which changes none of it."""
+    tasks.run_optimize()
+    return bytes(tasks.serialize())
+
+
 class Bitmap(TypeDecorator[BitMap]):
     """A set of task indexes in the portable roaring format; runs of neighbours take 4 bytes."""
 
@@ -30,10 +36,7 @@ class Bitmap(TypeDecorator[BitMap]):
     cache_ok = True
 
     def process_bind_param(self, value: BitMap | None, dialect: Dialect) -> bytes | None:
-        if value is None:
-            return None
-        value.run_optimize()
-        return bytes(value.serialize())
+        return None if value is None else pack_tasks(value)
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> BitMap | None:
         return None if value is None else BitMap.deserialize(value)

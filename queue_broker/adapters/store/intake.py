@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
-from sqlalchemy import insert as plain_insert
 
 from headgate.errors import Conflict, HeadgateError, InvalidInput, NotFound
 from headgate.job import Dependency
 from headgate.lifecycle import State
 from queue_broker.adapters.store import codec
+from queue_broker.adapters.store.bulk import insert_new, insert_rows
 from queue_broker.adapters.store.dialects import among, insert
 from queue_broker.adapters.store.ledger import COUNT_OF, add_to_backlogs
 from queue_broker.adapters.store.schema import backlogs, dependencies, groups, jobs, tenants
@@ -131,10 +131,9 @@ def insert_jobs(connection: Connection, submissions: Sequence[Submission]) -> di
     """Insert what no other replica inserted meanwhile; the numbers of those that came in."""
     if not submissions:
         return {}
-    statement = insert(connection, jobs).on_conflict_do_nothing()
-    statement = statement.returning(jobs.c.job_id, jobs.c.number)
-    found = connection.execute(statement, [job_values(s) for s in submissions])
-    return {JobId(row.job_id): row.number for row in found}
+    rows = [job_values(submission) for submission in submissions]
+    found = insert_new(connection, jobs, rows, ("job_id", "number"))
+    return {JobId(job_id): number for job_id, number in found}
 
 
 def job_values(submission: Submission) -> dict[str, Any]:
@@ -163,7 +162,7 @@ def open_groups(connection: Connection, accepted: Sequence[tuple[int, Submission
     """Each job's first group: all of its tasks, SUBMITTED."""
     if not accepted:
         return
-    connection.execute(plain_insert(groups), [group_values(n, s) for n, s in accepted])
+    insert_rows(connection, groups, [group_values(n, s) for n, s in accepted])
     deltas: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
     for _, submission in accepted:
         deltas[submission.tier, submission.tenant][State.SUBMITTED] += submission.size
@@ -223,8 +222,7 @@ def insert_dependencies(
         if (number := numbers.get(submission.job_id)) is not None
         for dependency in submission.job.depends_on
     ]
-    if rows:
-        connection.execute(plain_insert(dependencies), rows)
+    insert_rows(connection, dependencies, rows)
 
 
 def on_job(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import Connection, select
 
 from headgate.lifecycle import State
 from queue_broker.adapters.store import codec, outcomes, rows
+from queue_broker.adapters.store.bulk import insert_rows, update_rows
 from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.ledger import Ledger, WorkingGroup
 from queue_broker.adapters.store.schema import groups, leaks, starts
@@ -49,7 +49,8 @@ class WorkingLeak:
 
     def values(self) -> dict[str, Any]:
         row = {name: getattr(self, name) for name in LEAK_MUTABLE}
-        return row | {"n_open": len(self.open), "n_running": len(self.running), "key": self.number}
+        sizes = {"n_open": len(self.open), "n_running": len(self.running)}
+        return row | sizes | {"number": self.number}
 
 
 LEAK_MUTABLE = (
@@ -57,11 +58,6 @@ LEAK_MUTABLE = (
     *("engine_id", "handed_over_at_s", "closed_at_s"),
 )
 LEAK_COLUMNS = [leaks.c[name] for name in ("number", "name", "job", "group", "attempt")]
-UPDATE_LEAK = (
-    update(leaks)
-    .where(leaks.c.number == bindparam("key"))
-    .values({name: bindparam(name) for name in (*LEAK_MUTABLE, "n_open", "n_running")})
-)
 
 
 def load(connection: Connection, names: Collection[str]) -> tuple[Ledger, dict[str, WorkingLeak]]:
@@ -77,8 +73,7 @@ def load(connection: Connection, names: Collection[str]) -> tuple[Ledger, dict[s
 
 def save(connection: Connection, changed: Iterable[WorkingLeak]) -> None:
     updated = [leak.values() for leak in changed if leak.changed]
-    if updated:
-        connection.execute(UPDATE_LEAK, updated)
+    update_rows(connection, leaks, "number", updated)
 
 
 def open_leaks(connection: Connection) -> list[Leak]:
@@ -98,7 +93,7 @@ def write_intents(connection: Connection, intents: Sequence[Intent], now_s: floa
     if not written:
         return []
     ledger.flush(now_s)
-    connection.execute(plain_insert(leaks), written)
+    insert_rows(connection, leaks, written)
     mine = among(connection, leaks.c.name, [row["name"] for row in written])
     found = connection.execute(rows.select_leaks().where(mine).order_by(leaks.c.number))
     return [rows.to_leak(row) for row in found]
@@ -180,5 +175,4 @@ def started(connection: Connection, events: Sequence[Started], now_s: float) -> 
         kept.append({"leak": leak.number, "tasks": fresh, "data": data})
     ledger.flush(now_s)
     save(connection, found.values())
-    if kept:
-        connection.execute(plain_insert(starts), kept)
+    insert_rows(connection, starts, kept)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from headgate.estimate import Estimate
 from headgate.lifecycle import State
 from queue_broker.adapters.store import codec
+from queue_broker.adapters.store.bulk import insert_rows, update_rows
 from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.schema import (
     COUNTS,
@@ -245,16 +246,12 @@ class Ledger:
             elif values["n_tasks"] == 0 and group.state is not State.RUNNABLE:
                 emptied.append(group.number)  # no leak ever pointed here
             else:
-                key = {"key": group.number, "seen": group.version}
-                updated.append(values | key | {"version": group.version + 1})
+                updated.append(values | {"number": group.number, "version": group.version + 1})
         if emptied:
-            self.connection.execute(
-                delete(groups).where(among(self.connection, groups.c.number, emptied))
-            )
-        if updated:
-            self.connection.execute(UPDATE_GROUP, updated)
-        if inserted:
-            self.connection.execute(insert(groups), inserted)
+            gone = among(self.connection, groups.c.number, emptied)
+            self.connection.execute(delete(groups).where(gone))
+        update_rows(self.connection, groups, "number", updated)
+        insert_rows(self.connection, groups, inserted)
 
     def _write_jobs(self, moved: dict[int, Counter[State]], now_s: float) -> None:
         for number, delta in moved.items():
@@ -265,9 +262,8 @@ class Ledger:
             if job.is_finished != (job.finished_at_s is not None):
                 job.finished_at_s = now_s if job.is_finished else None
                 job.changed = True
-        rows = [job.values() | {"key": n} for n, job in self.jobs.items() if job.changed]
-        if rows:
-            self.connection.execute(UPDATE_JOB, rows)
+        rows = [job.values() | {"number": n} for n, job in self.jobs.items() if job.changed]
+        update_rows(self.connection, jobs, "number", rows)
 
     def _stir(self, moved: dict[int, Counter[State]]) -> None:
         """Have the dependants looked at again: of whole jobs at the end, of tasks at each end.
@@ -285,26 +281,6 @@ class Ledger:
         self.connection.execute(update(dependencies).where(concerned).values(ripe=True))
 
 
-UPDATE_GROUP = (
-    update(groups)
-    .where(groups.c.number == bindparam("key"), groups.c.version == bindparam("seen"))
-    .values(
-        {name: bindparam(name) for name in (*MUTABLE, *(f"n_{n}" for n in TASK_SETS), "n_tasks")}
-    )
-)
-UPDATE_JOB = (
-    update(jobs)
-    .where(jobs.c.number == bindparam("key"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                *COUNTS,
-                *("tenant", "tier", "leaks", "started_at_s", "finished_at_s", "reason"),
-            )
-        }
-    )
-)
 ADD_TO_BACKLOG = (
     update(backlogs)
     .where(backlogs.c.tier == bindparam("at_tier"), backlogs.c.tenant == bindparam("at_tenant"))

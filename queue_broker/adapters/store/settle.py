@@ -8,11 +8,11 @@ from typing import Any
 
 from pyroaring import BitMap
 from sqlalchemy import Connection
-from sqlalchemy import insert as plain_insert
 
 from headgate.estimate import Estimate
 from headgate.lifecycle import State
 from queue_broker.adapters.store import codec, leaks
+from queue_broker.adapters.store.bulk import insert_rows
 from queue_broker.adapters.store.dialects import one_writer
 from queue_broker.adapters.store.leaks import IN_FLIGHT, WorkingLeak
 from queue_broker.adapters.store.ledger import Ledger
@@ -65,8 +65,7 @@ def settle(connection: Connection, judged: Sequence[Judged], now_s: float) -> li
             written += outcome_values(found[name], verdict)
     ledger.flush(now_s)
     leaks.save(connection, found.values())
-    if written:
-        connection.execute(plain_insert(outcomes), written)
+    insert_rows(connection, outcomes, written)
     return fresh
 
 

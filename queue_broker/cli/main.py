@@ -47,6 +47,8 @@ COMMANDS = {
     "up": Entry("up", "Start a broker on this machine.", BROKER),
     "train": Entry("train", "Learn from the history, and publish what is better.", BROKER),
     "demo": Entry("demo", "Show the whole path on this machine.", BROKER),
+    "keys": Entry("keys", "Access keys for clients that speak AWS Batch's protocol.", BROKER),
+    "stepfunctions": Entry("stepfunctions", "Point AWS Step Functions at the broker.", BROKER),
     "history": Entry("history", "Import and look at the history of jobs.", BROKER),
     "pack": Entry("pack", "Pack demand onto instance types, and prove how good it is.", BROKER),
     "lanes": Entry("lanes", "Plan and create the lanes in AWS Batch.", BROKER),

@@ -80,7 +80,7 @@ class Pages:
             "overview",
             home(request),
             live_url=f"{home(request)}/live",
-            seen=seen(shown),
+            seen=str(shown.board.attempts),
             words=figures.WORDS,
             figures=drawn,
             overview=shown,
@@ -158,7 +158,7 @@ class Pages:
 
     def _keep_token(self, request: Request, token: str) -> Response:
         """Out of the address bar and the history, into a cookie."""
-        answer = RedirectResponse(str(request.url.remove_query_params("token")), 303)
+        answer = RedirectResponse(without_token(request), 303)
         if self._tokens:
             access.check_token(token, self._tokens)
             secure = request.url.scheme == "https"
@@ -188,8 +188,11 @@ def home(request: Request) -> str:
     return prefix.rstrip("/") + PATH
 
 
-def seen(shown: overview.Overview) -> str:
-    return str(shown.board.attempts)
+def without_token(request: Request) -> str:
+    """The same page relative to itself, so that it holds whatever a proxy has made of the host."""
+    url = request.url.remove_query_params("token")
+    page = url.path.rsplit("/", 1)[-1]
+    return f"{page}?{url.query}" if url.query else page
 
 
 def safe(parts: dict[str, str]) -> dict[str, Markup]:

@@ -36,10 +36,7 @@ def test_every_address_with_data_is_guarded(guarded: Window, path: str) -> None:
 
 def test_a_token_in_the_address_becomes_a_cookie_that_no_script_reads(guarded: Window) -> None:
     answer = guarded.client.get("/dashboard?token=s3cret&x=1")
-    assert (answer.status_code, answer.headers["location"]) == (
-        303,
-        "http://testserver/dashboard?x=1",
-    )
+    assert (answer.status_code, answer.headers["location"]) == (303, "dashboard?x=1")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie

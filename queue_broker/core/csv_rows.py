@@ -20,7 +20,8 @@ from headgate.errors import InvalidInput
 BLOCK_BYTES = 1 << 20
 #: Up to 18 digits, which are sure to fit 64 bits.
 WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
-NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+#: Up to 15 digits before the point, which a double holds exactly: a long identifier stays text.
+NUMBER = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 GAPS = pa.array(["", "NaN", "nan", "NAN"])
 
 

@@ -1,8 +1,9 @@
 """NDJSON as columns: Arrow's parser for what is regular, Python's for the rest and for the blame.
 
-Arrow fills a missing name with null and guesses kinds block by block. So it gets the kinds of the
-first row, and a block where it finds a gap or another kind is read again row by row, which tells
-an honest null from a ragged row, and keeps a column of mixed kinds as it was sent.
+Arrow fills a missing name with null, guesses kinds block by block, and makes 1 among broken
+numbers 1.0. So it gets the kinds of the first row, and a block where one of these may have happened
+is read again row by row, which tells an honest null from a ragged row, and keeps a column of
+mixed kinds as it was sent.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from headgate.errors import InvalidInput
@@ -74,10 +76,19 @@ def regular(block: bytes, schema: pa.Schema) -> pa.RecordBatch | None:
         )
     except pa.ArrowException:
         return None
-    if table.schema.names != schema.names or any(column.null_count for column in table.columns):
+    if table.schema.names != schema.names or any(map(ambiguous, table.columns)):
         return None
     batches = table.combine_chunks().to_batches()
     return batches[0] if len(batches) == 1 else None
+
+
+def ambiguous(column: pa.ChunkedArray) -> bool:
+    """Whether Arrow may have changed a value: a gap that was no null, or 1 that became 1.0."""
+    if column.null_count:
+        return True
+    return pa.types.is_floating(column.type) and bool(
+        pc.any(pc.equal(column, pc.floor(column))).as_py()
+    )
 
 
 def irregular(block: bytes, names: list[str], first: int) -> pa.RecordBatch:

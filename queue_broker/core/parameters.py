@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -105,8 +106,7 @@ def column(table: pa.Table, name: str) -> npt.NDArray[Any]:
     """A column as NumPy has it: numbers as numbers, everything else as objects."""
     field = table.schema.field(name)
     if encoded(field):
-        values = [value(field, stored) for stored in table.column(name).to_pylist()]
-        return np.array(values, dtype=object)
+        return axis_values([value(field, one) for one in table.column(name).to_pylist()])
     if pa.types.is_string(field.type):
         return texts(table.column(name).combine_chunks())
     array: npt.NDArray[Any] = table.column(name).to_numpy()
@@ -133,7 +133,7 @@ def grid_columns(grid: Grid) -> dict[str, npt.NDArray[Any]]:
     return columns
 
 
-def axis_values(values: tuple[Scalar, ...]) -> npt.NDArray[Any]:
+def axis_values(values: Sequence[Scalar]) -> npt.NDArray[Any]:
     """Numbers as numbers; mixed or textual values as objects, so that none changes its kind."""
     kinds = {type(one) for one in values}
     if kinds <= {int, float} or kinds == {bool}:

@@ -111,6 +111,16 @@ def test_a_column_of_mixed_kinds_is_one_of_objects() -> None:
     assert list(columns["v"]) == [1, "sqrt", None]
 
 
+def test_whole_numbers_among_broken_ones_are_still_numbers() -> None:
+    shelf = Shelf([{"v": 0.5}, {"v": 1}])
+
+    columns = of_shelf(shelf).columns(a_record(Table.CHUNKS, 2))
+
+    assert columns is not None
+    assert columns["v"].dtype == np.float64
+    assert repr(of_shelf(shelf).of(a_record(Table.CHUNKS), 1)["v"]) == "1"
+
+
 AXES = st.dictionaries(
     st.sampled_from("abcd"),
     st.lists(st.integers(-9, 9) | st.text(max_size=2) | st.none(), min_size=1, max_size=4),

@@ -10,8 +10,8 @@ import numpy as np
 from packer.columns import Columns, undominated
 from packer.problem import Ints, Problem
 
-#: Beyond so many fillings of one host, or of all, the problem is not small.
-MOST_OF_ONE = 3_000
+#: Beyond so many steps for one host, or fillings of all, the problem is not small.
+STEPS = 20_000
 MOST = 20_000
 
 
@@ -19,20 +19,23 @@ def every_column(problem: Problem) -> Columns | None:
     """All maximal fillings of all hosts worth having; None where there are too many of them."""
     columns = Columns(problem)
     for host in undominated(problem).tolist():
-        for number, filled in enumerate(maximal(problem, host)):
-            if number > MOST_OF_ONE or len(columns.host) > MOST:
+        for filled in maximal(problem, host):
+            if filled is None or len(columns.host) > MOST:
                 return None
             columns.add(host, filled)
     return columns
 
 
-def maximal(problem: Problem, host: int) -> Iterator[Ints]:
-    """The fillings of one host to which no task can be added."""
+def maximal(problem: Problem, host: int) -> Iterator[Ints | None]:
+    """The fillings of one host to which no task can be added; None at the end where there are too
+    many steps to them all."""
     demands = np.flatnonzero(problem.fits[:, host] & (problem.count > 0)).tolist()
     need = [problem.need[k].tolist() for k in demands]
     most = np.minimum(problem.count, problem.cap)[demands].tolist()
     stack: list[tuple[list[int], list[int]]] = [([], problem.room[host].tolist())]
-    while stack:
+    for _ in range(STEPS):
+        if not stack:
+            return
         tasks, left = stack.pop()
         at = len(tasks)
         if at == len(demands):
@@ -45,9 +48,12 @@ def maximal(problem: Problem, host: int) -> Iterator[Ints]:
                 filled[demands] = tasks
                 yield filled
             continue
-        for n in range(min(most[at], fit(need[at], left)) + 1):
+        top = min(most[at], fit(need[at], left))
+        # Of the last demand nothing less than all that fits is maximal.
+        for n in range(top if at == len(demands) - 1 else 0, top + 1):
             rest = [have - one * n for have, one in zip(left, need[at], strict=True)]
             stack.append(([*tasks, n], rest))
+    yield None
 
 
 def fit(need: list[int], left: list[int]) -> int:

@@ -94,6 +94,8 @@ def portfolios(
     sane = [demand for demand in demands if nonsense(demand) is None]
     problem = compile_problem(sane, (), [lane.kind for lane in lanes.values()], None)
     problem = problem.without(np.flatnonzero(~problem.fits.any(axis=1)).tolist())
+    if not problem.demands:
+        return []
     best = best_of(problem.demands, catalogue)
     chosen = solve(problem, types_market(problem).host)
     found: list[Portfolio] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+H = TypeVar("H", Bin, InstanceType)
+
 #: vCPUs are counted in thousandths, so that all arithmetic is exact.
 MILLI = 1000
 #: What "no limit" is in the arrays.
@@ -27,7 +30,7 @@ UNLIMITED = 2**40
 class Problem:
     """K demands and H hosts; `need` and `room` hold milli-vCPU, MiB and GPUs.
 
-    Hosts are the bins in their order, then the instance types; a bin has price 0 and limit 1.
+    Hosts are the bins, then the instance types, each by key; a bin has price 0 and limit 1.
     `allowed[k, h]` says that the constraints other than size let k run on h, `fits[k, h]` that one
     task of k can run there when it is empty.
     """
@@ -87,7 +90,7 @@ def compile_problem(
 ) -> Problem:
     """Demands in the packing order: rank, then largest first, then key, which is a total order."""
     priced = [kind for kind in catalogue if kind.price_usd_hour is not None]
-    hosts: tuple[Bin | InstanceType, ...] = (*bins, *priced)
+    hosts: tuple[Bin | InstanceType, ...] = (*by_key(bins), *by_key(priced))
     room = matrix([vector(room_of(host), up=False) for host in hosts])
     need = matrix([vector(demand.shape, up=True) for demand in demands])
     order = packing_order(demands, need, room)
@@ -107,6 +110,11 @@ def compile_problem(
         fits=may & (need[order][:, None, :] <= room[None]).all(axis=2),
         is_new=np.array([isinstance(host, InstanceType) for host in hosts], dtype=bool),
     )
+
+
+def by_key(hosts: Sequence[H]) -> list[H]:
+    """A total order, so that the order of the input changes nothing."""
+    return sorted(hosts, key=lambda host: host.key)
 
 
 def matrix(rows: list[tuple[int, int, int]]) -> Ints:

@@ -14,8 +14,8 @@ from packer.first_fit import Groups, complete
 from packer.pricing import fillings
 from packer.problem import UNLIMITED, Ints, Problem
 
-#: Prices in whole micro-dollars an hour.
-MICRO = 10**6
+#: Prices in whole hundredths of a micro-dollar an hour.
+FINE = 10**8
 #: More columns than this do not help CP-SAT in the time it has.
 MOST_COLUMNS = 600
 #: CP-SAT's work on one rounding, in its deterministic seconds: the same input, the same answer.
@@ -102,7 +102,7 @@ def choose(
         vcpu = cp_model.LinearExpr.weighted_sum(bought, rest.room[host, 0].tolist())
         model.add(vcpu <= int(rest.quota))
     # Objective
-    price = np.rint(rest.price[host] * MICRO).astype(np.int64)
+    price = np.rint(rest.price[host] * FINE).astype(np.int64)
     model.minimize(cp_model.LinearExpr.weighted_sum(bought, price.tolist()))
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
@@ -112,9 +112,9 @@ def choose(
         return None
     chosen = np.zeros(len(columns.host), dtype=np.int64)
     chosen[used] = [solver.value(variable) for variable in bought]
-    # Each price was rounded by half a micro-dollar at the most.
-    slack = (chosen.sum() + 1) / 2
-    return Choice(chosen, max(0.0, (solver.best_objective_bound - slack) / MICRO))
+    # Each price was rounded by half of the unit at the most.
+    slack = (float(chosen.sum()) + 1) / 2
+    return Choice(chosen, max(0.0, (solver.best_objective_bound - slack) / FINE))
 
 
 def buy(groups: Groups, columns: Columns, amounts: Ints, count: Ints) -> Ints:

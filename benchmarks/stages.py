@@ -46,8 +46,10 @@ def database(kind: str) -> Iterator[str]:
 
 
 @contextmanager
-def instant_broker(url: str, lane: Lane = LANE) -> Iterator[Broker]:
-    """A whole broker, its loops not started, on an engine that finishes tasks at once."""
+def instant_broker(
+    url: str, lane: Lane = LANE, engine: InstantEngine | None = None
+) -> Iterator[Broker]:
+    """A whole broker, its loops not started; by default its engine finishes tasks at once."""
     with tempfile.TemporaryDirectory(prefix="headgate-bench-") as folder:
         settings = Settings(data_dir=Path(folder), database_url=url)
         store = SqlStore(url)
@@ -56,7 +58,7 @@ def instant_broker(url: str, lane: Lane = LANE) -> Iterator[Broker]:
             store=store,
             shelf=SqlShelf(store.database),
             describer=SqlDescriber(store.database),
-            engine=InstantEngine([lane], time.time),
+            engine=engine or InstantEngine([lane], time.time),
             registry=registry,
             forecaster=Forecaster(Predictor(), registry),
             parameters=Parameters(store),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from headgate.job import Name, TenantName, Value
+from headgate.job import MAX_SWEEP_SIZE, Name, TenantName, Value
 from headgate.lifecycle import State
 from headgate.usage import Usage
 from headgate.views import (
@@ -22,7 +22,7 @@ from headgate.views import (
     TaskList,
     TaskView,
 )
-from queue_broker.api.services import Serving
+from queue_broker.api.services import PRINTABLE, PathId, Serving
 from queue_broker.core.insights import MOST_A_PAGE
 from queue_broker.records import JobId
 
@@ -41,11 +41,11 @@ class Filters(Value):
     """Which jobs to list."""
 
     tenant: TenantName | None = None
-    tier: str | None = None
+    tier: Name | None = None
     queue: Name | None = None
     name: Name | None = None
     state: State | None = None
-    after: str | None = None
+    after: str | None = Field(default=None, max_length=128, pattern=PRINTABLE)
     limit: int = Field(default=100, ge=1, le=MOST_A_PAGE)
 
 
@@ -57,7 +57,7 @@ def jobs(services: Serving, filters: Annotated[Filters, Query()]) -> JobList:
 
 @router.get("/jobs/{job_id}")
 async def job(
-    job_id: str,
+    job_id: PathId,
     services: Serving,
     wait_s: Annotated[float, Query(ge=0, le=MOST_WAIT_S)] = 0,
     seen: str | None = None,
@@ -75,17 +75,17 @@ async def job(
 
 
 @router.get("/jobs/{job_id}/estimate")
-def shapes(job_id: str, services: Serving) -> list[Shape]:
+def shapes(job_id: PathId, services: Serving) -> list[Shape]:
     """What the predictor foretold, by shape, with the tasks that wait and what holds them."""
     return services.insights.shapes(JobId(job_id))
 
 
 @router.get("/jobs/{job_id}/tasks")
 def tasks(
-    job_id: str,
+    job_id: PathId,
     services: Serving,
     state: State | None = None,
-    after: Annotated[int, Query(ge=-1)] = -1,
+    after: Annotated[int, Query(ge=-1, le=MAX_SWEEP_SIZE)] = -1,
     limit: Limit = 100,
 ) -> TaskList:
     """Tasks by ascending index."""
@@ -93,20 +93,20 @@ def tasks(
 
 
 @router.get("/jobs/{job_id}/tasks/{index}")
-def task(job_id: str, index: int, services: Serving) -> TaskView:
+def task(job_id: PathId, index: int, services: Serving) -> TaskView:
     """One task."""
     return services.insights.task(JobId(job_id), index)
 
 
 @router.get("/jobs/{job_id}/tasks/{index}/attempts")
-def attempts(job_id: str, index: int, services: Serving) -> list[AttemptView]:
+def attempts(job_id: PathId, index: int, services: Serving) -> list[AttemptView]:
     """All attempts of a task, oldest first."""
     return services.insights.attempts(JobId(job_id), index)
 
 
 @router.get("/jobs/{job_id}/tasks/{index}/logs")
 def logs(
-    job_id: str,
+    job_id: PathId,
     index: int,
     services: Serving,
     after: str | None = None,
@@ -117,6 +117,6 @@ def logs(
 
 
 @router.get("/jobs/{job_id}/tasks/{index}/usage")
-def usage(job_id: str, index: int, services: Serving) -> Usage | None:
+def usage(job_id: PathId, index: int, services: Serving) -> Usage | None:
     """What the last attempt that ended really used."""
     return services.insights.usage(JobId(job_id), index)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from headgate.errors import Unauthorized
 from queue_broker.core.insights import Insights
 from queue_broker.core.submit import Caller, Submitter
 from queue_broker.ports import Store
 from queue_broker.records import JobId
+
+PRINTABLE = r"^[!-~]+$"
 
 
 def no_problems() -> list[str]:
@@ -71,5 +73,7 @@ async def caller(request: Request) -> Caller:
     return tokens.caller(request.headers.get("authorization"))
 
 
+#: An id in a path. Printable ASCII alone: no database is asked for what it could not hold.
+PathId = Annotated[str, Path(max_length=128, pattern=PRINTABLE)]
 Serving = Annotated[Services, Depends(services)]
 Asking = Annotated[Caller, Depends(caller)]

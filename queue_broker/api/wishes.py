@@ -13,7 +13,7 @@ from headgate.job import TenantName, Value
 from headgate.validation import refuse
 from headgate.views import Cancelled, Changed, JobView
 from queue_broker.api.bodies import json_body, parsed
-from queue_broker.api.services import Asking, Services, Serving
+from queue_broker.api.services import Asking, PathId, Services, Serving
 from queue_broker.core.insights import show_tasks, tasks_of
 from queue_broker.core.submit import Caller
 from queue_broker.records import JobId
@@ -27,7 +27,9 @@ class Cancel(Value):
     """Which tasks (`0-99,200`; none: all), and why."""
 
     tasks: str | None = None
-    reason: str = Field(default="cancelled by its user", min_length=1, max_length=512)
+    reason: str = Field(
+        default="cancelled by its user", min_length=1, max_length=512, pattern=r"^[^\x00]+$"
+    )
 
 
 class Retry(Value):
@@ -56,7 +58,7 @@ class Move(Value):
 
 
 @router.post("/jobs/{job_id}/cancel", openapi_extra=json_body(Cancel))
-async def cancel(job_id: str, request: Request, services: Serving, caller: Asking) -> Cancelled:
+async def cancel(job_id: PathId, request: Request, services: Serving, caller: Asking) -> Cancelled:
     """Cancel a job, or some of its tasks. Waiting ones fail at once, running ones are stopped."""
     wish = await parsed(request, Cancel)
     tasks = tasks_of(wish.tasks)
@@ -69,7 +71,7 @@ async def cancel(job_id: str, request: Request, services: Serving, caller: Askin
 
 
 @router.post("/jobs/{job_id}/retry", openapi_extra=json_body(Retry))
-async def retry(job_id: str, request: Request, services: Serving, caller: Asking) -> Changed:
+async def retry(job_id: PathId, request: Request, services: Serving, caller: Asking) -> Changed:
     """Try failed tasks again, from a fresh first attempt."""
     tasks = tasks_of((await parsed(request, Retry)).tasks)
 
@@ -80,7 +82,7 @@ async def retry(job_id: str, request: Request, services: Serving, caller: Asking
 
 
 @router.post("/jobs/{job_id}/priority", openapi_extra=json_body(Priority))
-async def priority(job_id: str, request: Request, services: Serving, caller: Asking) -> JobView:
+async def priority(job_id: PathId, request: Request, services: Serving, caller: Asking) -> JobView:
     """Change the order of a job's waiting tasks within its tenant."""
     wish = await parsed(request, Priority)
 
@@ -92,7 +94,7 @@ async def priority(job_id: str, request: Request, services: Serving, caller: Ask
 
 
 @router.post("/jobs/{job_id}/move", openapi_extra=json_body(Move))
-async def move(job_id: str, request: Request, services: Serving, caller: Asking) -> JobView:
+async def move(job_id: PathId, request: Request, services: Serving, caller: Asking) -> JobView:
     """Move a job's waiting tasks to another tenant or tier."""
     wish = await parsed(request, Move)
 

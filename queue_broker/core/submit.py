@@ -121,6 +121,8 @@ class Submitter:
     def _submission(self, job: Job, caller: Caller, extent: Extent) -> Submission:
         now_s = self.clock()
         check_not_itself(job)
+        if job.client_token and "\0" in job.client_token:  # PostgreSQL's text cannot hold it
+            raise InvalidInput.of("client_token", job.client_token, "text without NUL")
         if job.definition and not job.command:
             job = self.define(job)
         return Submission(

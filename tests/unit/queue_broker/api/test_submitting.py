@@ -68,6 +68,7 @@ def test_a_client_token_for_another_job_is_a_conflict(http: httpx.Client) -> Non
             {"depends_on": [{"job_id": "self"}]},
             "depends_on.0.job_id: got 'self'; allowed: the id of",
         ),
+        ({"client_token": "a\0"}, "client_token: got 'a\\x00'; allowed: text without NUL"),
         ({"colour": "red"}, "colour: got 'red'; allowed: only documented fields"),
         (
             {"command": [], "definition": "etl:1"},

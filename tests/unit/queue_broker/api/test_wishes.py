@@ -58,6 +58,7 @@ def test_a_job_moves_to_another_tenant_and_tier(http: httpx.Client, sweep_id: Jo
     [
         ("cancel", {"tasks": "9-0"}, "tasks: got '9-0'; allowed: indexes and ranges such as"),
         ("cancel", {"tasks": "1000"}, "tasks: got 1000; allowed: indexes 0 to 999"),
+        ("cancel", {"reason": "\0"}, "reason: got '\\x00'"),
         ("cancel", {"task": "1"}, "task: got '1'; allowed: only documented fields"),
         ("retry", {"tasks": "x"}, "tasks: got 'x'"),
         ("priority", {"priority": 10_000}, "priority: got 10000; allowed: less than or equal"),

@@ -24,6 +24,10 @@ RECENT = 8
 SIDE = 2
 #: So many inputs, those that move most with the need, are tried alone.
 TRIED = 2
+#: At most so many are fitted together.
+JOINT = 6
+#: A rank correlation below this many standard deviations (1 / sqrt n) may well be chance.
+BY_CHANCE = 2.0
 #: Where a line may bend: these quantiles of its input.
 BENDS = (0.25, 0.5, 0.75)
 
@@ -50,7 +54,8 @@ def fits(window: Window) -> Iterator[Fit]:
     if len(window) < MIN_FIT:
         return
     yield recent(window)
-    names = strongest(window)
+    strong = strongest(window)
+    names = strong[:TRIED]
     if not names:
         return
     learnt = [
@@ -61,9 +66,9 @@ def fits(window: Window) -> Iterator[Fit]:
     yield from learnt
     yield near(window, names, np.nanmax)
     if len(window) >= 2 * MIN_FIT:
-        yield line(window, names, True, bends=True)
-        yield line(window, names, False, bends=True)
-        learnt += power(window)
+        yield line(window, names[:1], True, bends=True)
+        yield line(window, names[:1], False, bends=True)
+        learnt += power(window, strong[:JOINT])
         yield from learnt[3:]
     yield from blend(window, min(learnt, key=lambda fit: fit.spread))
 
@@ -91,13 +96,16 @@ def given(base: str, window: Window, numbers: Vector, centre: Centre) -> Iterato
 
 
 def strongest(window: Window) -> list[str]:
-    """The inputs whose ranks move most with the need's."""
+    """The inputs whose ranks move with the need's more than chance lets them, the strongest
+    first.
+    """
     names = list(window.known.inputs)
-    if len(names) <= TRIED:
-        return names
+    if not names:
+        return []
     ranks = np.argsort(np.argsort(np.vstack([window.logs, *window.known.inputs.values()])), axis=1)
     strength = np.abs(np.atleast_2d(np.corrcoef(ranks))[0, 1:])
-    return [names[place] for place in np.argsort(-strength, kind="stable")[:TRIED]]
+    order = np.argsort(-strength, kind="stable")
+    return [names[place] for place in order if strength[place] > BY_CHANCE / np.sqrt(len(window))]
 
 
 def line(window: Window, names: list[str], logarithmic: bool, bends: bool = False) -> Fit:
@@ -113,9 +121,8 @@ def line(window: Window, names: list[str], logarithmic: bool, bends: bool = Fals
     return Fit(base, lambda known: best.centre(known.input(name)), best.errors, name)
 
 
-def power(window: Window) -> list[Fit]:
+def power(window: Window, names: list[str]) -> list[Fit]:
     """A power law in all the inputs at once, ridged; for sweeps over several sizes."""
-    names = list(window.known.inputs)
     if len(names) < 2 or len(window) < 2 * len(names) + 2:
         return []
     raw = np.column_stack([logged(window.known.inputs[name]) for name in names])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from predictor.past import Past
 from predictor.series import Series, Way
 from predictor.window import Seen
 
@@ -35,14 +36,18 @@ class Families:
 
     failure_weight: float
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
+    past: Past = field(default_factory=Past)
 
     def learn(self, keys: Iterable[str], target: str, item: Seen, charged: bool = True) -> None:
         """Take in a finished attempt, at every grain."""
         keys = tuple(keys)
         if self.total(keys[0], target) < NEW:
             self._of(ANYONE, target).add(item, charged)
+        finer = -1
         for key in keys:
-            self._of(key, target).add(item, charged)
+            series = self._of(key, target)
+            same, finer = series.total == finer, series.total
+            series.add(item, charged and not same)
 
     def kill(self, keys: Iterable[str], target: str, item: Seen) -> None:
         """Take in a kill for memory, at every grain."""
@@ -62,18 +67,23 @@ class Families:
         return found.total if found else 0
 
     def voice(self, keys: Iterable[str], target: str) -> Voice | None:
-        """The grain that promises the least waste; the finest of equals."""
+        """The grain that promises the least waste; the finest of equals.
+
+        A coarser family that has seen no more than the finer one is the same, and is not asked.
+        """
         voices = list(self._voices(keys, target))
         if not voices:
             return None
         return min(voices, key=lambda pair: pair[0])[1]
 
     def _voices(self, keys: Iterable[str], target: str) -> Iterator[tuple[float, Voice]]:
-        penalty = 1.0
+        penalty, finer = 1.0, 0
         for key in (*keys, ANYONE):
             series = self.series.get((key, target))
             least = ANYONE_MIN if key == ANYONE else 1
-            way = series.best() if series and series.total >= least else None
+            told = series is not None and series.total >= least and series.total != finer
+            way = series.best() if series and told else None
+            finer = series.total if series else finer
             if series and way:
                 waste = way.outlook.least_charge(series.failure_weight)
                 yield penalty * waste, Voice(key, series, way, series.total)

@@ -141,6 +141,11 @@ def family_keys(job: Job, known: Facts) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
+def step_of(keys: tuple[str, ...]) -> str:
+    """The family at the grain of the step, whatever the words among the parameters."""
+    return keys[0].partition("?")[0]
+
+
 def _program(job: Job) -> str:
     words = [token for token in job.command if not token.startswith("-")]
     return " ".join(words[:2])[:MAX_WORD] or "job"

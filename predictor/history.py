@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from headgate.estimate import Estimate, Quantiles, Source
@@ -75,6 +76,11 @@ def from_table(table: pa.Table) -> list[Observation]:
     unknown.
     """
     return [_observation(row) for row in table.to_pylist()]
+
+
+def from_frame(frame: pd.DataFrame) -> list[Observation]:
+    """As `from_table`, of what a lake reads."""
+    return from_table(pa.Table.from_pandas(frame, preserve_index=False))
 
 
 def _row(item: Observation) -> dict[str, Any]:

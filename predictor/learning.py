@@ -10,8 +10,9 @@ import numpy as np
 from headgate.usage import Observation
 from predictor.answers import REQUESTED
 from predictor.families import Families
-from predictor.features import Facts, facts, family_keys
+from predictor.features import Facts, facts, family_keys, step_of
 from predictor.model import TARGETS, Model
+from predictor.past import Past, with_past
 from predictor.risk import Vector
 from predictor.rows import Rows
 from predictor.usage import measured
@@ -19,28 +20,21 @@ from predictor.window import Seen
 
 #: Of a long history that is learnt at once, so many of each family's latest are charged one by one;
 #: the ledger fades so fast that earlier ones would not be felt.
-CHARGED = 24
+CHARGED = 16
 #: Parameters and inputs are looked at before what was requested or typed.
-FIRST = ("parameter.", "input.")
+FIRST = ("parameter.", "input.", "kin.")
 
 
 def learn(families: Families, observations: Sequence[Observation], model: Model | None) -> None:
     """Add attempts to their families, in the order given."""
-    rows, known = rows_of_observations(observations)
+    rows, known = rows_of_observations(observations, families.past)
     left = Counter(_labels(observations, rows))
     logs = {target: model_middles(rows, observations, target, model) for target in TARGETS}
     for place, item in enumerate(observations):
         keys = rows.families[rows.family[place]]
-        inputs = _inputs(known[place])
         for target, value, censored in measured(item):
-            seen = Seen(
-                item.finished_at_s,
-                inputs,
-                float(logs[target][place]),
-                float(np.log(known[place].numbers.get(REQUESTED.get(target, ""), np.nan))),
-                float(np.log(value)),
-                max(item.usage.runtime_s, 1e-3),
-            )
+            middle = float(logs[target][place])
+            seen = _seen(item, known[place], target, (middle, float(np.log(value))))
             if censored:
                 families.kill(keys, target, seen)
             else:
@@ -48,10 +42,35 @@ def learn(families: Families, observations: Sequence[Observation], model: Model 
                 left[keys[0], target] -= 1
 
 
-def rows_of_observations(observations: Sequence[Observation]) -> tuple[Rows, list[Facts]]:
-    """The jobs of attempts as rows, and as facts."""
-    known = [facts(item.job, item.parameters) for item in observations]
-    keys = [family_keys(item.job, row) for item, row in zip(observations, known, strict=True)]
+def _seen(item: Observation, known: Facts, target: str, logs: tuple[float, float]) -> Seen:
+    asked = known.numbers.get(REQUESTED.get(target, ""), np.nan)
+    return Seen(
+        at_s=item.finished_at_s,
+        inputs=_inputs(known),
+        model=logs[0],
+        asked=float(np.log(asked)),
+        log=logs[1],
+        runtime_s=max(item.usage.runtime_s, 1e-3),
+    )
+
+
+def rows_of_observations(
+    observations: Sequence[Observation], past: Past
+) -> tuple[Rows, list[Facts]]:
+    """The jobs of attempts as rows and as facts, each with the past of its start; the past
+    grows.
+    """
+    known: list[Facts] = []
+    keys: list[tuple[str, ...]] = []
+    for item in observations:
+        row = facts(item.job, item.parameters)
+        key = family_keys(item.job, row)
+        started_s = item.finished_at_s - item.usage.runtime_s
+        known.append(with_past(row, step_of(key), past, started_s))
+        keys.append(key)
+        logs = {target: float(np.log(value)) for target, value, cut in measured(item) if not cut}
+        if logs:
+            past.add(step_of(key), row.words, item.finished_at_s, logs)
     return Rows.of(known, keys), known
 
 
@@ -83,5 +102,6 @@ def _labels(observations: Sequence[Observation], rows: Rows) -> list[tuple[str, 
 
 
 def _inputs(known: Facts) -> dict[str, float]:
-    names = sorted(known.numbers, key=lambda name: not name.startswith(FIRST))
-    return {name: known.numbers[name] for name in names}
+    own = [name for name in known.numbers if not name.startswith("history.")]
+    own.sort(key=lambda name: not name.startswith(FIRST))
+    return {name: known.numbers[name] for name in own}

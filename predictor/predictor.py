@@ -55,13 +55,13 @@ class Predictor:
 
     def estimate(self, jobs: Sequence[Job], modes: Sequence[str] | str = "cost") -> list[Estimate]:
         """One estimate a job. Never raises on a valid `Job`, whatever little is known of it."""
-        return self._each(jobs, rows_of_jobs(jobs), modes) if jobs else []
+        return self._each(jobs, rows_of_jobs(jobs, self.families.past), modes) if jobs else []
 
     def estimate_task(
         self, job: Job, parameters: Mapping[str, object], mode: str = "cost"
     ) -> Estimate:
         """The estimate of one task of a sweep, with its own parameters."""
-        return self._each([job], rows_of_jobs([job], [parameters]), mode)[0]
+        return self._each([job], rows_of_jobs([job], self.families.past, [parameters]), mode)[0]
 
     def estimate_sweep(
         self,
@@ -77,7 +77,7 @@ class Predictor:
         """
         if not columns or size == 0:
             return [(np.arange(size, dtype=np.uint32), self.estimate([job], mode)[0])]
-        rows = Rows.of_sweep(job, columns, size)
+        rows = Rows.of_sweep(job, columns, size, self.families.past)
         first, inverse = distinct(self._telling(rows), size)
         few = rows.take(first) if len(first) < size else rows
         given = self._sizes(few, [job], mode)
@@ -110,7 +110,7 @@ class Predictor:
         return Resources(given.vcpu, max(memory, given.memory_mib), given.gpus)
 
     def _beyond(self, failed: Observation, given_mib: int) -> float:
-        rows = rows_of_jobs([failed.job], [failed.parameters])
+        rows = rows_of_jobs([failed.job], self.families.past, [failed.parameters])
         voice = self.families.voice(rows.families[0], "memory_mib")
         blind = self.settings.retry_factor * given_mib
         if voice is None:
@@ -128,7 +128,7 @@ class Predictor:
         """The estimate with what is behind it: histories, nearest past jobs, the model's
         reasons.
         """
-        rows = rows_of_jobs([job])
+        rows = rows_of_jobs([job], self.families.past)
         estimate = self._each([job], rows, mode)[0]
         return explain(estimate, rows, self.families, self.model)
 

@@ -32,14 +32,17 @@ def robust(
     start = weights
     for _ in range(ROUNDS):
         weighted = design * weights[:, None]
-        penalty = ridge * np.diag(weighted.T @ design).copy()
-        penalty[0] = 0.0
-        inverse = np.linalg.pinv(weighted.T @ design + np.diag(penalty), hermitian=True)
+        gram = weighted.T @ design
+        places = np.arange(1, len(gram))
+        gram[places, places] *= 1 + ridge
+        gram[np.diag_indices(len(gram))] += 1e-12 * float(np.trace(gram))
+        inverse = np.linalg.inv(gram)
         solution = inverse @ (weighted.T @ y)
         errors = y - design @ solution
-        leverage = np.clip(((design @ inverse) * weighted).sum(axis=1), 0.0, 0.95)
+        leverage = np.minimum(((design @ inverse) * weighted).sum(axis=1), 0.95)
         scaled = np.abs(errors) * np.sqrt(start)
-        width = HUBER * MAD * float(np.median(scaled)) + 1e-12
+        middle = float(np.partition(scaled, len(scaled) // 2)[len(scaled) // 2])
+        width = HUBER * MAD * middle + 1e-12
         weights = start * np.minimum(1.0, width / np.maximum(scaled, 1e-300))
     return solution, y - errors / (1 - leverage)
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from headgate.job import Job
-from predictor.features import MAX_WORD, Facts, facts, family_keys, to_number
+from predictor.features import MAX_WORD, Facts, facts, family_keys, step_of, to_number
+from predictor.past import Past, with_past
 from predictor.risk import Vector
 
 Codes = npt.NDArray[np.intp]
@@ -53,9 +54,12 @@ class Rows:
         return cls(len(known), numbers, words, list(places), family)
 
     @classmethod
-    def of_sweep(cls, job: Job, columns: Mapping[str, npt.NDArray[Any]], size: int) -> Self:
+    def of_sweep(
+        cls, job: Job, columns: Mapping[str, npt.NDArray[Any]], size: int, past: Past
+    ) -> Self:
         """One row for each task of a sweep: the template's facts, with the columns over them."""
         base = facts(job)
+        base = with_past(base, step_of(family_keys(job, base)), past, np.inf)
         numbers = {name: np.array([value]) for name, value in base.numbers.items()}
         words = {name: Words((word,), _same) for name, word in base.words.items()}
         for name, values in columns.items():
@@ -67,6 +71,7 @@ class Rows:
                 numbers[feature] = number
             if word.levels:
                 words[feature] = word
+                numbers |= _kin(feature, word, past)
         differing = {name: column for name, column in words.items() if len(column.codes) == size}
         first, family = distinct([column.codes for column in differing.values()], size)
         keys = [family_keys(job, _facts_at(base, differing, int(place))) for place in first]
@@ -99,11 +104,15 @@ class Rows:
 _same: Codes = np.zeros(1, dtype=np.intp)
 
 
-def rows_of_jobs(jobs: Sequence[Job], parameters: Sequence[Mapping[str, object]] = ()) -> Rows:
-    """Jobs as rows; `parameters` are the tasks' own, one mapping a job."""
+def rows_of_jobs(
+    jobs: Sequence[Job], past: Past, parameters: Sequence[Mapping[str, object]] = ()
+) -> Rows:
+    """Jobs that may start now as rows; `parameters` are the tasks' own, one mapping a job."""
     own: Sequence[Mapping[str, object]] = parameters or [{}] * len(jobs)
     known = [facts(job, mine) for job, mine in zip(jobs, own, strict=True)]
-    return Rows.of(known, [family_keys(job, row) for job, row in zip(jobs, known, strict=True)])
+    keys = [family_keys(job, row) for job, row in zip(jobs, known, strict=True)]
+    pairs = zip(known, keys, strict=True)
+    return Rows.of([with_past(row, step_of(key), past, np.inf) for row, key in pairs], keys)
 
 
 def split_column(values: npt.NDArray[Any]) -> tuple[Vector, Words]:
@@ -131,6 +140,16 @@ def distinct(columns: Sequence[npt.NDArray[Any]], size: int) -> tuple[Codes, Cod
     first = np.full(int(code.max()) + 1 if size else 0, size, dtype=np.intp)
     first[code[::-1]] = np.arange(size)[::-1]
     return first, code.astype(np.intp)
+
+
+def _kin(feature: str, column: Words, past: Past) -> dict[str, Vector]:
+    """What kin by the words of a column say, a value a row."""
+    said = [past.kin_numbers(feature, word, np.inf) for word in column.levels]
+    names = dict.fromkeys(name for numbers in said for name in numbers)
+    return {
+        name: np.array([*(numbers.get(name, np.nan) for numbers in said), np.nan])[column.codes]
+        for name in names
+    }
 
 
 def _facts_at(base: Facts, columns: Mapping[str, Words], place: int) -> Facts:

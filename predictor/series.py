@@ -21,7 +21,7 @@ THRESHOLDS = (0.5, 0.8, 0.92, 0.98)
 FADING, LEDGER_FADING = 0.99, 0.9
 #: The window is looked at anew after so many attempts: at first each time, at last every
 #: `MAX_STEP`.
-STEP_SHARE, MAX_STEP = 32, 64
+STEP_SHARE, MAX_STEP = 16, 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from headgate.lifecycle import Cause
-from headgate.usage import Observation
+from headgate.usage import Observation, Usage
 
 #: Below this a value is a meter's zero; in log it would be an outlier without meaning.
 LEAST = {"memory_mib": 1.0, "vcpu": 0.01, "runtime_s": 0.1, "gpu_memory_mib": 1.0}
@@ -26,9 +26,14 @@ def measured(item: Observation) -> Iterator[tuple[str, float, bool]]:
         yield from _valid("runtime_s", item.usage.runtime_s, True)
     elif item.cause is Cause.EXITED and item.exit_code in (0, None):
         yield from _valid("memory_mib", item.usage.peak_memory_mib, False)
-        yield from _valid("vcpu", item.usage.mean_vcpu, False)
+        yield from _valid("vcpu", _busy_cores(item.usage), False)
         yield from _valid("runtime_s", item.usage.runtime_s, False)
         yield from _valid("gpu_memory_mib", item.usage.gpu_memory_mib, False)
+
+
+def _busy_cores(usage: Usage) -> float | None:
+    """Cores kept busy on the average; a burst of less than a second needs no cores of its own."""
+    return None if usage.cpu_s is None else usage.cpu_s / max(1.0, usage.runtime_s)
 
 
 def _valid(target: str, value: float | None, censored: bool) -> Iterator[tuple[str, float, bool]]:

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from headgate.usage import Observation
-from predictor.features import Facts, facts, family_keys
+from predictor.features import Facts
+from predictor.learning import rows_of_observations
 from predictor.model import TARGETS
+from predictor.past import Past
 from predictor.usage import measured
 
 Vector = npt.NDArray[np.float64]
@@ -30,33 +32,25 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.known)
 
-    def take(self, places: npt.NDArray[np.intp]) -> Dataset:
-        return Dataset(
-            [self.known[place] for place in places],
-            [self.families[place] for place in places],
-            {target: values[places] for target, values in self.labels.items()},
-            self.finished_at_s[places],
-        )
-
 
 def build(observations: Sequence[Observation]) -> Dataset:
     """The data set of a history; attempts that tell nothing are left out, censored ones are never
     labels.
     """
     ordered = sorted(observations, key=lambda item: item.finished_at_s)
-    known: list[Facts] = []
-    families: list[tuple[str, ...]] = []
-    labels: dict[str, list[float]] = {target: [] for target in TARGETS}
-    times: list[float] = []
-    for item in ordered:
-        found = {target: value for target, value, censored in measured(item) if not censored}
-        if not found:
-            continue
-        row = facts(item.job, item.parameters)
-        known.append(row)
-        families.append(family_keys(item.job, row))
-        times.append(item.finished_at_s)
-        for target in TARGETS:
-            labels[target].append(found.get(target, np.nan))
-    arrays = {target: np.asarray(values, dtype=np.float64) for target, values in labels.items()}
-    return Dataset(known, families, arrays, np.asarray(times, dtype=np.float64))
+    rows, known = rows_of_observations(ordered, Past())
+    found = [
+        {target: value for target, value, censored in measured(item) if not censored}
+        for item in ordered
+    ]
+    kept = [place for place, labels in enumerate(found) if labels]
+    labels = {
+        target: np.array([found[place].get(target, np.nan) for place in kept], dtype=np.float64)
+        for target in TARGETS
+    }
+    return Dataset(
+        [known[place] for place in kept],
+        [rows.families[rows.family[place]] for place in kept],
+        labels,
+        np.array([ordered[place].finished_at_s for place in kept], dtype=np.float64),
+    )

@@ -25,12 +25,11 @@ MAX_ERRORS, MAX_SAID = 500, 20_000
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """How the boosters grow. Small leaves on small data, deterministic always."""
+    """How the boosters grow. Few rounds and small leaves on small data; deterministic always."""
 
     rounds: int = 200
-    learning_rate: float = 0.05
     leaves: int = 31
-    folds: int = 4
+    folds: int = 3
     seed: int = 1
 
 
@@ -63,10 +62,11 @@ def grow(
 ) -> lgb.Booster:
     """One quantile booster on log labels."""
     smallest = int(np.clip(len(logs) // 50, 3, 20))
+    rounds = min(options.rounds, 50 + len(logs) // 5)
     parameters = {
         "objective": "quantile",
         "alpha": quantile,
-        "learning_rate": options.learning_rate,
+        "learning_rate": 10 / rounds,
         "num_leaves": options.leaves,
         "min_data_in_leaf": smallest,
         "min_data_in_bin": 1,
@@ -86,7 +86,7 @@ def grow(
         categorical_feature=encoder.categorical,
         params={"verbosity": -1},
     )
-    return lgb.train(parameters, data, num_boost_round=options.rounds)
+    return lgb.train(parameters, data, num_boost_round=rounds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ costs what it was given beyond the need.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Protocol
 
 MS_PER_HOUR = 3_600_000.0
@@ -31,6 +32,7 @@ class Task:
     runtime_ms: float
     submit_ms: float = 0.0
     complete_ms: float = 0.0
+    sample: str = ""
 
 
 class Method(Protocol):
@@ -87,16 +89,22 @@ def replay(method: Method, history: Iterable[Task], tasks: Iterable[Task]) -> Bi
     return total
 
 
-def replay_in_time(method: Method, history: Iterable[Task], tasks: Iterable[Task]) -> Bill:
-    """As `replay`, in the order of submission: a task is learnt from only once it has completed."""
-    for task in history:
-        method.learn(task)
-    total, running = Bill(), list[Task]()
+def replay_in_time(
+    method_of: Callable[[str], Method], history: Iterable[Task], tasks: Iterable[Task]
+) -> Bill:
+    """Learn the history, then size the tasks as submitted; each is learnt from once it has
+    completed.
+
+    `method_of` gives the method that sizes a process: one for each, or one for all of them.
+    """
+    for task in sorted(history, key=lambda item: (item.complete_ms, item.index)):
+        method_of(task.process).learn(task)
+    total = Bill()
+    running: list[tuple[float, int, Task]] = []
     for task in sorted(tasks, key=lambda item: (item.submit_ms, item.index)):
-        done = [item for item in running if item.complete_ms <= task.submit_ms]
-        for item in sorted(done, key=lambda item: (item.complete_ms, item.index)):
-            method.learn(item)
-        running = [item for item in running if item.complete_ms > task.submit_ms]
-        total.add(charge(method, task))
-        running.append(task)
+        while running and running[0][0] <= task.submit_ms:
+            done = heappop(running)[2]
+            method_of(done.process).learn(done)
+        total.add(charge(method_of(task.process), task))
+        heappush(running, (task.complete_ms, task.index, task))
     return total

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from sklearn.model_selection import train_test_split
@@ -37,10 +38,18 @@ def tasks(frame: pd.DataFrame) -> list[Task]:
         frame["realtime_ms"],
         *times,
     )
-    return [
-        Task(place, str(row[0]), *(float(value) for value in row[1:]))
-        for place, row in enumerate(zip(*columns, strict=True))
-    ]
+    samples = frame.get("tag", pd.Series("", frame.index)).fillna("").astype(str)
+    named = zip(*columns, samples, strict=True)
+    return [task(place, row) for place, row in enumerate(named)]
+
+
+def task(index: int, row: Sequence[Any]) -> Task:
+    """A `Task` of its process, its numbers, and its sample."""
+    process, *numbers, sample = row
+    input_bytes, requested, need, runtime, submit, complete = map(float, numbers)
+    return Task(
+        index, str(process), input_bytes, requested, need, runtime, submit, complete, str(sample)
+    )
 
 
 def processes(frame: pd.DataFrame) -> Iterator[tuple[str, str, list[Task]]]:

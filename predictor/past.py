@@ -1,0 +1,125 @@
+"""What earlier attempts of a job's family, and of its kin, say of it: the features that move.
+
+Kin are jobs of any family that share a word with it, such as the sample that a pipeline works on:
+if its alignment took long for an alignment, its sorting will take long for a sorting. Only
+attempts that had ended by the time a job started are looked at, in training and serving alike.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from predictor.features import STEP_TAGS, Facts
+
+#: What is remembered of each family, and of each word.
+REMEMBERED, KIN = 32, 8
+#: A family's middle is taken for granted from so many attempts on.
+ENOUGH = 3
+#: The quantities whose past is looked at.
+OF = ("memory_mib", "runtime_s")
+#: The words that may name what a job works on.
+NAMING = ("tag.", "parameter.")
+#: A bound on memory, not on meaning: words that were not seen again for long are forgotten.
+MAX_WORDS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One attempt that ended: when, in which family, and the logs of what it needed."""
+
+    at_s: float
+    family: str
+    logs: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Past:
+    """The recent past by family, and how far from their families' middles the kin of each
+    word were.
+    """
+
+    families: dict[str, deque[Ended]] = field(default_factory=dict)
+    kin: dict[tuple[str, str], deque[Ended]] = field(default_factory=dict)
+
+    def numbers(self, family: str, words: Mapping[str, str], before_s: float) -> dict[str, float]:
+        """The features of a job that starts at `before_s`: history.* of its family, kin.* by
+        word.
+        """
+        found: dict[str, float] = {}
+        seen = [item for item in self.families.get(family, ()) if item.at_s <= before_s]
+        for target in OF if seen else ():
+            found |= _history(target, [item.logs[target] for item in seen if target in item.logs])
+        for name, word in words.items():
+            if _names(name):
+                found |= self.kin_numbers(name, word, before_s)
+        return found
+
+    def kin_numbers(self, name: str, word: str, before_s: float) -> dict[str, float]:
+        """How far from the middle of their families the latest kin by one word were, in the mean.
+
+        A ratio; 1 where there are no kin yet.
+        """
+        latest = {
+            item.family: item.logs
+            for item in self.kin.get((name, word), ())
+            if item.at_s <= before_s
+        }
+        found = {}
+        for target in OF:
+            gaps = [logs[target] for logs in latest.values() if target in logs]
+            found[f"kin.{target}.{name}"] = float(np.exp(np.mean(gaps))) if gaps else 1.0
+        return found
+
+    def add(
+        self, family: str, words: Mapping[str, str], at_s: float, logs: Mapping[str, float]
+    ) -> None:
+        """Take in an attempt that ended."""
+        seen = self.families.setdefault(family, deque(maxlen=REMEMBERED))
+        if len(seen) >= ENOUGH:
+            gaps = {
+                target: log - _middle(seen, target) for target, log in logs.items() if target in OF
+            }
+            gaps = {target: gap for target, gap in gaps.items() if np.isfinite(gap)}
+            for name, word in words.items():
+                if _names(name):
+                    self._remember((name, word), Ended(at_s, family, gaps))
+        seen.append(Ended(at_s, family, dict(logs)))
+
+    def _remember(self, key: tuple[str, str], item: Ended) -> None:
+        known = self.kin.pop(key, None) or deque(maxlen=KIN)
+        known.append(item)
+        self.kin[key] = known
+        if len(self.kin) > MAX_WORDS:
+            del self.kin[next(iter(self.kin))]
+
+
+def _names(feature: str) -> bool:
+    return feature.startswith(NAMING) and feature.removeprefix("tag.") not in STEP_TAGS
+
+
+def _middle(seen: Sequence[Ended] | deque[Ended], target: str) -> float:
+    logs = [item.logs[target] for item in seen if target in item.logs]
+    return float(np.median(logs)) if logs else np.nan
+
+
+def _history(target: str, logs: list[float]) -> dict[str, float]:
+    if not logs:
+        return {}
+    ordered = sorted(logs)
+    half = max(1, len(logs) // 2)
+    return {
+        f"history.{target}.count": float(len(logs)),
+        f"history.{target}.p50": ordered[len(logs) // 2],
+        f"history.{target}.p90": ordered[int(0.9 * (len(logs) - 1))],
+        f"history.{target}.last": logs[-1],
+        f"history.{target}.trend": sum(logs[-half:]) / half - sum(logs[:half]) / half,
+    }
+
+
+def with_past(known: Facts, family: str, past: Past, before_s: float) -> Facts:
+    """The facts of a job with the features that its past adds."""
+    return Facts(known.numbers | past.numbers(family, known.words, before_s), known.words)

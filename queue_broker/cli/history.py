@@ -1,0 +1,152 @@
+"""`headgate history`: bring in what was measured before Headgate came."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from headgate.errors import InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from queue_broker.ports import Lake
+    from training.imports import Import
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+console = Console(highlight=False)
+
+#: DescribeJobs takes so many ids at once.
+DESCRIBED = 100
+STATES = ("SUCCEEDED", "FAILED")
+
+
+@app.callback()
+def history() -> None:
+    """The history of jobs: what the predictor learns from."""
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV, Parquet, or a trace.")
+    ] = None,
+    *,
+    from_batch: Annotated[
+        str | None, typer.Option(metavar="QUEUE", help="What AWS Batch still remembers of a queue.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="The broker's data folder.")] = None,
+    zone: Annotated[str, typer.Option(help="The time zone of a trace's times.")] = "UTC",
+    dry_run: Annotated[bool, typer.Option(help="Check everything, and write nothing.")] = False,
+) -> None:
+    """Bring in a history, so that the first night is not a cold start.
+
+    FILE is a table in the documented format (docs/reference/history.md), or a Nextflow trace. Each
+    row is checked; what is dropped is counted by its reason. It is safe to run twice.
+
+        headgate history import trace.txt
+        headgate history import jobs.parquet --dry-run
+        headgate history import --from-batch my-queue
+    """
+    if (file is None) == (from_batch is None):
+        raise InvalidInput.of(
+            "FILE", "both" if file else "neither", "a FILE, or --from-batch QUEUE"
+        )
+    found = read_file(file, zone) if file else read_batch(str(from_batch))
+    fresh = 0 if dry_run else keep(found, lake_of(data_dir))
+    show(found, fresh, dry_run)
+
+
+def read_file(file: Path, zone: str) -> Import:
+    """A table or a trace, by its suffix and its columns."""
+    import pandas as pd
+
+    from training.import_nextflow import from_trace
+    from training.import_table import from_frame
+
+    try:
+        if file.suffix == ".parquet":
+            return from_frame(pd.read_parquet(file))
+        separator = "," if file.suffix == ".csv" else "\t"
+        frame = pd.read_csv(file, sep=separator, dtype=str)
+    except (ValueError, OSError) as error:
+        raise InvalidInput.of(
+            "FILE", str(file), f"a readable CSV or Parquet file ({error})"
+        ) from error
+    is_trace = {"realtime", "status"} <= set(frame.columns)
+    return from_trace(frame, zone) if is_trace else from_frame(frame)
+
+
+def read_batch(queue: str) -> Import:
+    """The finished jobs that AWS Batch still describes; tasks of arrays one by one."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from training.import_batch import from_describe_jobs
+
+    client = boto3.client("batch")
+    try:
+        return from_describe_jobs(described(client, list(job_ids(client, {"jobQueue": queue}))))
+    except (BotoCoreError, ClientError) as error:
+        raise Unavailable(f"AWS Batch could not be read: {error}") from error
+
+
+def job_ids(client: Any, where: Mapping[str, str]) -> Iterator[str]:
+    for state in STATES:
+        pages = client.get_paginator("list_jobs").paginate(**where, jobStatus=state)
+        for page in pages:
+            for job in page["jobSummaryList"]:
+                if "size" in job.get("arrayProperties", {}):
+                    yield from job_ids(client, {"arrayJobId": job["jobId"]})
+                else:
+                    yield job["jobId"]
+
+
+def described(client: Any, ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    for start in range(0, len(ids), DESCRIBED):
+        yield from client.describe_jobs(jobs=list(ids[start : start + DESCRIBED]))["jobs"]
+
+
+def lake_of(data_dir: Path | None) -> Lake:
+    from queue_broker.adapters.lake import FolderLake
+    from queue_broker.settings import read_settings
+
+    return FolderLake(read_settings(data_dir=data_dir).data_dir / "lake")
+
+
+def keep(found: Import, lake: Lake) -> int:
+    """Write what the lake does not have yet; returns how many."""
+    import pyarrow as pa
+
+    from predictor.history import SCHEMA, from_table
+    from training.imports import identity, unseen
+
+    if not found.observations:
+        return 0
+    since_s = min(item.finished_at_s for item in found.observations)
+    table = pa.Table.from_pandas(lake.read(since_s=since_s), schema=SCHEMA, preserve_index=False)
+    fresh = unseen(found.observations, from_table(table))
+    if fresh:
+        content = "\n".join(repr(identity(item)) for item in fresh)
+        lake.write(fresh, f"import-{hashlib.sha256(content.encode()).hexdigest()[:16]}")
+    return len(fresh)
+
+
+def show(found: Import, fresh: int, dry_run: bool) -> None:
+    read = len(found.observations) + len(found.dropped)
+    known = len(found.observations) - fresh
+    kept = (
+        "nothing was written (--dry-run)" if dry_run else f"{fresh:,} new, {known:,} known before"
+    )
+    console.print(f"{read:,} rows: {len(found.observations):,} read, {kept}")
+    if not found.dropped:
+        return
+    table = Table("dropped", "for this reason", box=None, header_style="bold")
+    for reason, count in found.reasons.most_common():
+        table.add_row(f"{count:,}", reason)
+    console.print(table)
+    console.print(f"the first of them is row {found.dropped[0][0]:,}")

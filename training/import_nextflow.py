@@ -1,0 +1,149 @@
+"""Nextflow's trace files: one tab-separated row a task attempt, with units in the cells.
+
+Both forms are read: the readable one ("1.5 GB", "2m 3s", "104.2%") and the raw one of `trace.raw
+= true` (bytes, milliseconds). Documented at
+https://www.nextflow.io/docs/latest/reports.html#trace-file. Its rchar is measured after the run,
+so it is not taken for an input size: nobody would know it at submission.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from headgate.job import Job
+from headgate.lifecycle import Cause
+from headgate.resources import Resources
+from headgate.usage import Meter, Observation, Usage
+from headgate.validation import parse
+from training.import_table import missing
+from training.imports import Dropped, Import, Row, read_rows, require
+
+REQUIRED = ("name", "status", "realtime")
+MIB = 2**20
+BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40, "PB": 2**50}
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+SIZE = re.compile(r"([\d.]+)\s*([KMGTP]?B)", re.IGNORECASE)
+SPAN = re.compile(r"([\d.]+)\s*(ms|s|m|h|d)\b")
+#: What a task killed for its memory exits with: SIGKILL from the kernel, or from a scheduler.
+KILLED = (137, 247)
+NOT_RUN = ("CACHED", "ABORTED", "SUBMITTED", "RUNNING")
+
+
+def from_trace(frame: pd.DataFrame, zone: str = "UTC") -> Import:
+    """The observations of a trace read as text (`sep="\t", dtype=str`); `zone` is that of its
+    times.
+    """
+    require(map(str, frame.columns), REQUIRED, "Nextflow trace")
+    records = (
+        {str(name): str(value).strip() for name, value in row.items() if told(value)}
+        for row in frame.to_dict("records")
+    )
+    return read_rows(records, lambda row: read(row, ZoneInfo(zone)))
+
+
+def told(value: object) -> bool:
+    return not missing(value) and str(value).strip() not in ("", "-")
+
+
+def read(row: Row, zone: ZoneInfo) -> Observation:
+    """One attempt. Cached and aborted ones tell nothing."""
+    status = str(row.get("status", "")).upper()
+    if status in NOT_RUN:
+        raise Dropped(f"status: {status}, so the task did not run to its end")
+    exit_code = int(row["exit"]) if str(row.get("exit", "")).lstrip("-").isdigit() else None
+    limit = size_bytes(row, "memory")
+    killed = status == "FAILED" and exit_code in KILLED
+    if status == "FAILED" and not killed:
+        raise Dropped(f"status: FAILED with exit code {exit_code}, so its use is not its need")
+    runtime_s = span_s(row, "realtime")
+    if not runtime_s:
+        raise Dropped("realtime: nothing, or too short to have been measured")
+    return Observation(
+        job=parse(Job, fields(row)),
+        usage=usage(row, runtime_s),
+        cause=Cause.OUT_OF_MEMORY if killed else Cause.EXITED,
+        exit_code=exit_code if killed else 0,
+        attempt=int(row.get("attempt", 1)),
+        finished_at_s=finished_at_s(row, zone),
+        allocation=Resources(float(row.get("cpus", 0)), int(limit / MIB), 0) if limit else None,
+    )
+
+
+def usage(row: Row, runtime_s: float) -> Usage:
+    peak = size_bytes(row, "peak_rss") or size_bytes(row, "rss")
+    share = str(row["%cpu"]).rstrip("%") if "%cpu" in row else None
+    return Usage(
+        runtime_s=runtime_s,
+        peak_memory_mib=peak / MIB if peak else None,
+        cpu_s=float(share) / 100 * runtime_s if share and float(share) > 0 else None,
+        meter=Meter.IMPORTED,
+    )
+
+
+def fields(row: Row) -> dict[str, Any]:
+    """The job: its process names the step; the tag names what it works on."""
+    process = str(row.get("process") or str(row["name"]).partition(" (")[0])
+    limit, cpus = size_bytes(row, "memory"), row.get("cpus")
+    tags = {"nextflow.io/processName": process[-256:]}
+    if "tag" in row:
+        tags["sample"] = str(row["tag"])
+    return {
+        "name": re.sub(r"[^A-Za-z0-9_-]", "_", process).strip("_-")[:128],
+        "command": ["nextflow", process],
+        "image": row.get("container"),
+        "tags": tags,
+        "resources": {
+            "memory_mib": max(1, round(limit / MIB)) if limit else None,
+            "vcpu": float(cpus) if cpus else None,
+        },
+    }
+
+
+def size_bytes(row: Row, name: str) -> float | None:
+    """ "1.5 GB", or plain bytes."""
+    text = row.get(name)
+    if text is None:
+        return None
+    if re.fullmatch(r"[\d.]+", str(text)):
+        return float(text)
+    found = SIZE.fullmatch(str(text))
+    if found is None:
+        raise Dropped(f"{name}: got {text!r}; allowed: bytes, or a size such as 1.5 GB")
+    return float(found[1]) * BYTES[found[2].upper()]
+
+
+def span_s(row: Row, name: str) -> float | None:
+    """ "2m 3s", or plain milliseconds."""
+    text = row.get(name)
+    if text is None:
+        return None
+    if re.fullmatch(r"\d+", str(text)):
+        return float(text) / 1000
+    parts = SPAN.findall(str(text))
+    if not parts:
+        raise Dropped(f"{name}: got {text!r}; allowed: milliseconds, or a span such as 2m 3s")
+    return sum(float(value) * SECONDS[unit] for value, unit in parts)
+
+
+def finished_at_s(row: Row, zone: ZoneInfo) -> float:
+    """When the attempt ended: its `complete`, else its `submit` and its `duration`."""
+    if "complete" in row:
+        return time_s(row, "complete", zone)
+    if "submit" in row:
+        return time_s(row, "submit", zone) + (span_s(row, "duration") or 0.0)
+    raise Dropped("complete: nothing, and no submit either; when did it end?")
+
+
+def time_s(row: Row, name: str, zone: ZoneInfo) -> float:
+    text = str(row[name])
+    if text.isdigit():
+        return float(text) / 1000
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()
+    except ValueError:
+        raise Dropped(f"{name}: got {text!r}; allowed: ms, or 2024-06-25 11:32:39.716") from None

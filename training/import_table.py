@@ -1,0 +1,120 @@
+"""Headgate's own table, from CSV or Parquet: the documented columns, of which few are required."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from headgate.job import Input, Job
+from headgate.lifecycle import Cause
+from headgate.resources import Resources
+from headgate.usage import Meter, Observation, Usage
+from headgate.validation import parse
+from training.imports import Dropped, Import, Row, read_rows, require
+
+REQUIRED = ("name", "finished_at_s", "runtime_s")
+#: Columns with these prefixes spread a mapping over columns: parameter.alpha, tag.team.
+SPREAD = {"parameter.": "parameters", "tag.": "tags"}
+_REQUEST = ("vcpu", "memory_mib", "gpus", "gpu_memory_mib", "gpu_model")
+_WORDS = ("definition", "image", "queue", "tier", "tenant")
+
+
+def from_frame(frame: pd.DataFrame) -> Import:
+    """The observations of a table in the documented format."""
+    require(map(str, frame.columns), REQUIRED, "table")
+    records = (
+        {str(name): value for name, value in row.items() if not missing(value)}
+        for row in frame.to_dict("records")
+    )
+    return read_rows(records, read)
+
+
+def read(row: Row) -> Observation:
+    """One row of the table."""
+    for name in REQUIRED:
+        if name not in row:
+            raise Dropped(f"{name}: nothing; it is required")
+    memory = row.get("allocation_memory_mib")
+    given = Resources(number(row, "allocation_vcpu") or 0.0, int(memory), 0) if memory else None
+    return Observation(
+        job=parse(Job, fields(row)),
+        usage=Usage(
+            runtime_s=number(row, "runtime_s") or 0.0,
+            peak_memory_mib=number(row, "peak_memory_mib"),
+            cpu_s=number(row, "cpu_s"),
+            gpu_memory_mib=number(row, "gpu_memory_mib"),
+            gpu_utilisation=number(row, "gpu_utilisation"),
+            meter=Meter.IMPORTED,
+        ),
+        cause=cause(row.get("cause", Cause.EXITED)),
+        exit_code=int(number(row, "exit_code") or 0),
+        attempt=int(number(row, "attempt") or 1),
+        finished_at_s=number(row, "finished_at_s") or 0.0,
+        allocation=given,
+    )
+
+
+def fields(row: Row) -> dict[str, Any]:
+    """The fields of the job that the row tells."""
+    found: dict[str, Any] = {name: str(row[name]) for name in ("name", *_WORDS) if name in row}
+    for prefix, target in SPREAD.items():
+        spread = {name.removeprefix(prefix): row[name] for name in row if name.startswith(prefix)}
+        if spread:
+            found[target] = {name: plain(value, target) for name, value in spread.items()}
+    for name in ("parameters", "tags", "command"):
+        if f"{name}_json" in row:
+            found[name] = load(name, row[f"{name}_json"])
+    found.setdefault("command", ["unknown"])
+    found["resources"] = {
+        name: plain(row[f"request_{name}"], "request")
+        for name in _REQUEST
+        if f"request_{name}" in row
+    }
+    size = number(row, "input_bytes")
+    if size is not None:
+        found["inputs"] = [Input(uri="imported", size_bytes=int(size))]
+    return found
+
+
+def load(name: str, text: object) -> Any:
+    try:
+        return json.loads(str(text))
+    except ValueError as error:
+        raise Dropped(f"{name}_json: not JSON ({error})") from error
+
+
+def cause(word: object) -> Cause:
+    try:
+        return Cause(str(word))
+    except ValueError:
+        raise Dropped(f"cause: got {word!r}; allowed: {', '.join(Cause)}") from None
+
+
+def number(row: Mapping[str, Any], name: str) -> float | None:
+    """A number, or None where there is none; what is no number drops the row."""
+    if name not in row:
+        return None
+    try:
+        value = float(row[name])
+    except (TypeError, ValueError):
+        raise Dropped(f"{name}: got {row[name]!r}; allowed: a number") from None
+    if not math.isfinite(value):
+        raise Dropped(f"{name}: got {value}; allowed: a finite number")
+    return value
+
+
+def plain(value: Any, target: str) -> Any:
+    """A cell as the job takes it: whole floats (as CSV gives them) as ints, tags as text."""
+    if target == "tags":
+        return str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value.item() if hasattr(value, "item") else value
+
+
+def missing(value: object) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))

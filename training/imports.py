@@ -1,0 +1,102 @@
+"""History one already has, as observations: checked row by row, nothing dropped without a reason.
+
+Three sources: Headgate's own documented table (docs/reference/history.md), Nextflow's trace
+files, and the answers of AWS Batch's DescribeJobs. All pure: files and services are read by the
+caller.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headgate.errors import InvalidInput, Problem
+from headgate.usage import Observation
+
+#: Rows beyond these are a mix-up of units, and would teach nonsense: 24 TiB, 90 days, 2 TiB of GPU
+#: memory.
+MAX_MEMORY_MIB = 24 * 1024 * 1024
+MAX_RUNTIME_S = 90 * 86_400
+MIN_TIME_S, MAX_TIME_S = 946_684_800.0, 4_102_444_800.0  # the years 2000 to 2100
+
+
+class Dropped(Exception):
+    """The row teaches nothing, for this reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What came in, and what did not, with the reason for each row that was dropped."""
+
+    observations: list[Observation] = field(default_factory=list)
+    dropped: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many rows were dropped for each reason."""
+        return Counter(reason for _, reason in self.dropped)
+
+
+Row = Mapping[str, Any]
+
+
+def read_rows(rows: Iterable[Row], read: Callable[[Row], Observation]) -> Import:
+    """Read each row; what it cannot be read as is kept beside its number, counted from 1."""
+    found = Import()
+    for number, row in enumerate(rows, 1):
+        try:
+            found.observations.append(checked(read(row)))
+        except Dropped as reason:
+            found.dropped.append((number, str(reason)))
+        except InvalidInput as error:
+            found.dropped.append((number, str(error).partition("\n")[0]))
+    return found
+
+
+def checked(item: Observation) -> Observation:
+    """The observation, if its labels can be true."""
+    usage = item.usage
+    limits = (
+        ("runtime_s", usage.runtime_s, MAX_RUNTIME_S),
+        ("peak_memory_mib", usage.peak_memory_mib, MAX_MEMORY_MIB),
+        ("gpu_memory_mib", usage.gpu_memory_mib, MAX_MEMORY_MIB),
+        ("cpu_s", usage.cpu_s, MAX_RUNTIME_S * 1024),
+    )
+    for name, value, most in limits:
+        if value is not None and not 0 < value <= most:
+            raise Dropped(f"{name}: not between 0 and {most:g}; is its unit right?")
+    if not MIN_TIME_S <= item.finished_at_s <= MAX_TIME_S:
+        raise Dropped("finished_at_s: not between the years 2000 and 2100; is it in seconds?")
+    if usage.peak_memory_mib is None and usage.cpu_s is None and not usage.runtime_s:
+        raise Dropped("nothing was measured")
+    return item
+
+
+def identity(item: Observation) -> tuple[str, float, int, float]:
+    """What makes two observations the same attempt; an import that is run twice adds nothing."""
+    own = repr(sorted(item.parameters.items())) + repr(item.job.command) + repr(item.job.tags)
+    return (f"{item.job.name}|{own}", item.finished_at_s, item.attempt, item.usage.runtime_s)
+
+
+def unseen(items: Iterable[Observation], already: Iterable[Observation]) -> list[Observation]:
+    """The items that are not there already, each once."""
+    known = {identity(item) for item in already}
+    fresh: list[Observation] = []
+    for item in items:
+        if identity(item) not in known:
+            known.add(identity(item))
+            fresh.append(item)
+    return fresh
+
+
+def require(columns: Iterable[str], needed: Iterable[str], what: str) -> None:
+    """Refuse a table that lacks the columns without which no row can be read."""
+    have = set(columns)
+    missing = [name for name in needed if name not in have]
+    if missing:
+        got = ", ".join(sorted(have)[:20]) or "no columns"
+        raise InvalidInput(
+            [Problem(name, f"a {what} with {got}", "this column") for name in missing]
+        )

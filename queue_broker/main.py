@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from predictor.history import from_table
+from predictor.history import from_frame
 from predictor.predictor import Predictor
 from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
 from queue_broker.adapters.lake import FolderLake
@@ -104,7 +104,7 @@ class Broker:
         """Bring the predictor's online histories back from the lake."""
         try:
             recent = self.lake.read(limit=self.settings.replay_observations)
-            self.forecaster.observe(from_table(recent))
+            self.forecaster.observe(from_frame(recent))
         except Exception:  # a broken lake costs foresight, never service
             log.exception("the history could not be read back", extra={"action": "replay_failed"})
 

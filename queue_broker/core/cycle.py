@@ -1,8 +1,7 @@
 """The heartbeat: one numbered pass from what the engine saw to what is leaked next.
 
 Only the leader runs it. A pass that dies anywhere loses nothing: what it had written is durable,
-what
-it had not is found again by the next pass, and engines take the same leak only once.
+what it had not is found again by the next pass, and engines take the same leak only once.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ class Cycle:
         released = self.store.settle_dependencies(self.limits.dependencies)
         self.stop_cancelled(leaks.values())
         # 3. Predict: whatever was submitted gets its shape.
-        estimated = self.estimating.run(self.limits.estimates)
+        estimated = self.estimating.run(self.limits.estimates, largest(lanes))
         # 4. Decide: order, pack, windows.
         open_ = self.store.open_leaks() if events else list(leaks.values())
         decision = self.decide(open_, lanes, world)

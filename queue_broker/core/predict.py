@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
 
+from headgate.estimate import Estimate
+from headgate.job import Job
+from headgate.resources import Resources
 from queue_broker.core.forecast import Forecaster
 from queue_broker.ports import CycleStore
 from queue_broker.records import Group, Split, Tasks
@@ -25,28 +28,54 @@ class Estimating:
     columns: Columns
     modes: Mapping[str, str]
 
-    def run(self, limit: int) -> int:
-        """One bounded pass; returns how many groups were estimated."""
+    def run(self, limit: int, largest: Resources) -> int:
+        """One bounded pass; returns how many groups were estimated.
+
+        `largest` is the most of each resource that one instance has.
+        """
         groups = self.store.submitted(limit)
         singles = [group for group in groups if not group.array]
         sweeps = [group for group in groups if group.array]
-        done = self.store.estimated(self._singles(singles)) if singles else []
+        done = self.store.estimated(self._singles(singles, largest)) if singles else []
         for sweep in sweeps:
-            done += self.store.estimated([(sweep, self._splits(sweep))])
+            done += self.store.estimated([(sweep, self._splits(sweep, largest))])
         return sum(done)
 
-    def _singles(self, groups: Sequence[Group]) -> list[tuple[Group, list[Split]]]:
+    def _singles(
+        self, groups: Sequence[Group], largest: Resources
+    ) -> list[tuple[Group, list[Split]]]:
         modes = [self._mode(group) for group in groups]
         estimates = self.forecaster.estimate([group.job for group in groups], modes)
         pairs = zip(groups, estimates, strict=True)
-        return [(group, [Split(group.waiting, estimate)]) for group, estimate in pairs]
+        return [(g, [Split(g.waiting, within(e, g.job, largest))]) for g, e in pairs]
 
-    def _splits(self, group: Group) -> list[Split]:
+    def _splits(self, group: Group, largest: Resources) -> list[Split]:
         parts = self.forecaster.estimate_sweep(
             group.job, self.columns(group), group.size, self._mode(group)
         )
-        splits = [Split(Tasks(indexes) & group.waiting, estimate) for indexes, estimate in parts]
+        splits = [
+            Split(Tasks(indexes) & group.waiting, within(estimate, group.job, largest))
+            for indexes, estimate in parts
+        ]
         return [split for split in splits if split.tasks]
 
     def _mode(self, group: Group) -> str:
         return self.modes.get(group.tier, "cost")
+
+
+def within(estimate: Estimate, job: Job, largest: Resources) -> Estimate:
+    """A prediction beyond every instance is tried on the largest one.
+
+    Not so where the user asked for more than there is, or there is nothing at all: that waits,
+    with its reason.
+    """
+    if largest == Resources():
+        return estimate
+    asked, given = job.resources, estimate.allocation
+    vcpu, memory_mib = given.vcpu, given.memory_mib
+    if (asked.vcpu or 0) <= largest.vcpu:
+        vcpu = min(vcpu, largest.vcpu)
+    if (asked.memory_mib or 0) <= largest.memory_mib:
+        memory_mib = min(memory_mib, largest.memory_mib)
+    allocation = Resources(vcpu, memory_mib, given.gpus)
+    return estimate if allocation == given else replace(estimate, allocation=allocation)

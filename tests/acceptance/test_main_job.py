@@ -172,6 +172,20 @@ def test_ctrl_c_stops_the_tasks_and_the_next_start_runs_them_again(
     assert [attempt.attempt for attempt in job.attempts()] == [1, 1]
 
 
+def test_what_was_learnt_outlives_the_broker(mortal: Broker, user: Client) -> None:
+    job = holding("64", "remembered", resources=ResourceRequest(memory_mib=2048))
+    for _ in range(3):
+        assert user.submit(job).wait(progress=False).succeeded
+    assert mortal.stop() == 0
+
+    mortal.start()
+
+    wait_until(
+        lambda: user.estimate(job).estimate.source is Source.FAMILY, "the history to be read back"
+    )
+    assert user.estimate(job).estimate.allocation.memory_mib < 1024
+
+
 def test_a_corrupt_model_is_said_and_the_broker_goes_on(broker: Broker, client: Client) -> None:
     version = broker.data_dir / "models" / "broken"
     version.mkdir(parents=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
@@ -27,6 +27,49 @@ class QueueRule(Value):
 
     tier: Name
     tenant: TenantName | None = None
+
+
+class AwsSettings(Value):
+    """How the `aws` engine uses AWS; the Region is `aws_region`, credentials are boto3's own.
+
+    Whatever several brokers in one account must not share carries `stack` in its name or tags.
+    """
+
+    stack: Name = "headgate"
+    bucket: str | None = Field(default=None, min_length=3, max_length=63)  #: the lake, and rows
+    prefix: str = "headgate"  #: of all keys in the bucket
+    image: str | None = None  #: of jobs that name neither an image nor a definition
+    job_role_arn: str | None = None
+    execution_role_arn: str | None = None
+    log_group: str = "/aws/batch/job"
+    events_queue_url: str | None = None  #: SQS with Batch's state changes; None: only looking
+    inbox_queue_url: str | None = None  #: SQS that takes jobs and sweeps
+    dead_letter_url: str | None = None  #: SQS for what the inbox cannot take, with the reason
+    event_bus: str | None = None  #: EventBridge bus that is told of the broker's own jobs
+    endpoint_urls: dict[str, str] = Field(default_factory=dict)  #: by service; else AWS's own
+    submits_per_s: float = Field(default=50.0, gt=0)  #: the quota of SubmitJob
+    first_look_s: float = Field(default=1.0, ge=0)  #: after a hand-over
+    look_s: float = Field(default=10.0, gt=0)  #: between looks at one leak
+    children_s: float = Field(default=30.0, ge=0)  #: between lists of an array's children
+    lanes_s: float = Field(default=30.0, ge=0)  #: how old what is known of the lanes may be
+    lane_shut_s: float = Field(default=300.0, gt=0)  #: how long a lane without capacity stays shut
+    patience_s: float = Field(default=900.0, gt=0)  #: then a lane that starts nothing is shut
+    settle_s: float = Field(default=10.0, ge=0)  #: how far ListJobs may be behind SubmitJob
+    report_wait_s: float = Field(default=10.0, ge=0)  #: for a task's measured use; 0: not read
+    subnets: tuple[str, ...] = ()  #: of the lanes' instances
+    security_group_ids: tuple[str, ...] = ()
+    instance_role_arn: str | None = None  #: the instance profile
+    launch_template: str | None = None  #: its id, as lt-...
+    lane_max_vcpus: int = Field(default=256, gt=0)  #: of each new lane
+
+    def key(self, *parts: str) -> str:
+        """A key in the bucket."""
+        return "/".join([self.prefix, *parts])
+
+    def container(self) -> dict[str, str]:
+        """What job definitions say of roles, where it is set."""
+        roles = {"jobRoleArn": self.job_role_arn, "executionRoleArn": self.execution_role_arn}
+        return {name: arn for name, arn in roles.items() if arn}
 
 
 class Settings(BaseSettings):
@@ -56,6 +99,8 @@ class Settings(BaseSettings):
     keep_finished_s: float = Field(default=7 * 86_400.0, gt=0)  #: then only the lake has them
     aws_region: str = Field(default="us-east-1", pattern=r"[a-z0-9-]+")  #: in ARNs, unless signed
     aws_account: str = Field(default="123456789012", pattern=r"[0-9]{12}")  #: in ARNs
+    engine: Literal["local", "aws"] = "local"  #: where tasks run
+    aws: AwsSettings = AwsSettings()
     access_token: SecretStr | None = None  #: what this machine's own CLI sends
 
     @model_validator(mode="after")

@@ -90,6 +90,9 @@ class Bench(ABC):
     def starts(self, leak: Leak, task: int) -> int:
         """How often a task's process really began."""
 
+    def close(self) -> None:
+        self.engine.close()
+
     def collect(self, ends: int, starts: int = 0) -> list[Event]:
         """Events up to that many ends and starts, acknowledged as they come."""
         seen: list[Event] = []

@@ -12,6 +12,7 @@ from headgate.errors import InvalidInput, NotFound
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.records import Started, Tasks
+from tests.contract.aws_bench import AwsBench
 from tests.contract.engines import (
     FAILS,
     RUNS_ON,
@@ -25,15 +26,17 @@ from tests.contract.engines import (
 )
 
 
-@pytest.fixture(params=["local", "local-without-cgroups", "instant"])
+@pytest.fixture(params=["local", "local-without-cgroups", "instant", "aws"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made: Bench
     if request.param == "instant":
         made = InstantBench()
+    elif request.param == "aws":
+        made = AwsBench(tmp_path, request.getfixturevalue("sqlite_url"))
     else:
         made = LocalBench(tmp_path, cgroups=request.param == "local")
     yield made
-    made.engine.close()
+    made.close()
 
 
 def test_there_is_a_lane_with_room(bench: Bench) -> None:

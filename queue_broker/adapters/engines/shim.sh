@@ -125,5 +125,6 @@ hg_line=$hg_line',"oom_kills":'$hg_v
 hg_entry usage_usec "$hg_sys/cpu.stat"
 hg_line=$hg_line',"cpu_us":'$hg_v
 hg_value "$hg_sys/cpuacct/cpuacct.usage" "$hg_sys/cpu,cpuacct/cpuacct.usage"
-printf '\nHEADGATE_USAGE {"exit_code":%s,%s,"cpu_ns":%s}\n' "$hg_code" "$hg_line" "$hg_v"
+hg_line=$hg_line',"cpu_ns":'$hg_v',"job":"'${AWS_BATCH_JOB_ID-}'"'
+printf '\nHEADGATE_USAGE {"exit_code":%s,%s}\n' "$hg_code" "$hg_line"
 exit "$hg_code"

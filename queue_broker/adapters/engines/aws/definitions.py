@@ -1,0 +1,111 @@
+"""Job definitions, one for each container that jobs run in, not one a job.
+
+A definition says what SubmitJob cannot: image, roles, mounts, logging; and it carries the shim. The
+shape goes into each submission. It is named by a digest of all that, so that any replica finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import InvalidInput
+from headgate.job import Job
+from queue_broker.adapters.engines.aws.cargo import SHIM_VARIABLE
+from queue_broker.adapters.engines.aws.faults import calling
+from queue_broker.adapters.engines.shim import script
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+    from queue_broker.settings import AwsSettings
+
+#: What every submission overrides; a definition has to say something.
+PLACEHOLDERS = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "128"}]
+NOT_OURS = {"vcpus", "memory", "resourceRequirements", "command", "environment"}
+
+
+class Definitions:
+    """Finds or registers definitions, and remembers them. Thread-safe."""
+
+    def __init__(self, batch: BatchClient, settings: AwsSettings) -> None:
+        self._batch: Any = batch
+        self._settings = settings
+        self._arns: dict[str, str] = {}
+        self._sources: dict[str, dict[str, Any]] = {}
+        self._lock = Lock()
+
+    def arn_for(self, job: Job) -> str:
+        """The definition to submit the job with; `InvalidInput` where it cannot run as containers.
+
+        `Unavailable` when AWS does not answer.
+        """
+        with self._lock:
+            container = self._container(job)
+            name = name_of(self._settings.stack, container)
+            if name not in self._arns:
+                self._arns[name] = self._find(name) or self._register(name, container)
+            return self._arns[name]
+
+    def forget(self, arn: str) -> None:
+        """Somebody deregistered it, or its source: look again at the next submission."""
+        with self._lock:
+            self._arns = {name: known for name, known in self._arns.items() if known != arn}
+            self._sources.clear()
+
+    def _container(self, job: Job) -> dict[str, Any]:
+        source = self._source(job.definition) if job.definition else {}
+        image = source.get("image") or job.image or self._settings.image
+        if not image:
+            raise InvalidInput.of("image", job.image, "a container image, or a job definition")
+        plain = {name: value for name, value in source.items() if name not in NOT_OURS and value}
+        said = {one["name"]: one["value"] for one in source.get("environment", ())}
+        said[SHIM_VARIABLE] = script()
+        return (
+            self._settings.container()
+            | plain
+            | {
+                "image": image,
+                "command": ["true"],
+                "environment": [{"name": name, "value": one} for name, one in sorted(said.items())],
+                "resourceRequirements": PLACEHOLDERS,
+            }
+        )
+
+    def _source(self, given: str) -> dict[str, Any]:
+        """The container of the definition that the job names; empty where AWS has none of it: then
+        it is the broker's own, and all that it says is in the job already."""
+        if given in self._sources:
+            return self._sources[given]
+        named = {"jobDefinitions": [given]} if ":" in given else {"jobDefinitionName": given}
+        with calling("batch:DescribeJobDefinitions"):
+            found = self._batch.describe_job_definitions(**named, status="ACTIVE")["jobDefinitions"]
+        newest = max(found, key=lambda one: one["revision"], default=None)
+        if newest and "containerProperties" not in newest:
+            allowed = "a definition with containerProperties"
+            raise InvalidInput.of("definition", given, allowed)
+        self._sources[given] = newest["containerProperties"] if newest else {}
+        return self._sources[given]
+
+    def _find(self, name: str) -> str | None:
+        with calling("batch:DescribeJobDefinitions"):
+            answer = self._batch.describe_job_definitions(jobDefinitionName=name, status="ACTIVE")
+        found = answer["jobDefinitions"]
+        return str(found[0]["jobDefinitionArn"]) if found else None
+
+    def _register(self, name: str, container: dict[str, Any]) -> str:
+        with calling("batch:RegisterJobDefinition"):
+            answer = self._batch.register_job_definition(
+                jobDefinitionName=name,
+                type="container",
+                containerProperties=container,
+                tags={"headgate:stack": self._settings.stack},
+            )
+        return str(answer["jobDefinitionArn"])
+
+
+def name_of(stack: str, container: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(container, sort_keys=True).encode()).hexdigest()
+    return f"{stack}-{digest[:16]}"

@@ -1,0 +1,241 @@
+"""The engine that runs leaks on AWS Batch.
+
+A leak is one job, or one array job of as many children as it has tasks, named like the leak. All
+that has to outlive the broker is in its store and in Batch: this object only remembers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import NotFound, Unavailable
+from headgate.lifecycle import Cause
+from headgate.slices import parse_slice
+from queue_broker.adapters.engines.aws.cargo import ParametersOf
+from queue_broker.adapters.engines.aws.clients import Clients
+from queue_broker.adapters.engines.aws.faults import calling
+from queue_broker.adapters.engines.aws.fleet import Fleet
+from queue_broker.adapters.engines.aws.logs import Streams
+from queue_broker.adapters.engines.aws.notices import Notices
+from queue_broker.adapters.engines.aws.pace import Pace
+from queue_broker.adapters.engines.aws.reports import Reports
+from queue_broker.adapters.engines.aws.submitting import Outcome, Submitting
+from queue_broker.adapters.engines.aws.tracked import Tracker
+from queue_broker.adapters.engines.aws.verdict import container, reason_of
+from queue_broker.adapters.engines.aws.watching import FINISHED, Watching
+from queue_broker.adapters.engines.outbox import Outbox
+from queue_broker.adapters.engines.shim import TASKS_VARIABLE
+from queue_broker.core.bucket import TokenBucket
+from queue_broker.records import Ended, Event, HandOver, Lane, Leak, LogPage, Tasks
+
+if TYPE_CHECKING:
+    from queue_broker.ports import Clock
+    from queue_broker.settings import AwsSettings
+
+#: As AWS Batch takes job names; leaks are named so.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+
+
+class AwsEngine:
+    """`bucket` is what the policy counts its hand-overs with; throttling makes it slower."""
+
+    name = "aws"
+
+    def __init__(
+        self,
+        settings: AwsSettings,
+        clients: Clients,
+        parameters: ParametersOf,
+        clock: Clock,
+        bucket: TokenBucket | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._clock = clock
+        self._lock = RLock()
+        self._tracker = Tracker()
+        self._outbox = Outbox()
+        self._fleet = Fleet(
+            clients.batch, settings.stack, clock, settings.lanes_s, settings.lane_shut_s
+        )
+        pace = Pace(bucket or TokenBucket(settings.submits_per_s), settings.submits_per_s)
+        self._submitting = Submitting(clients, settings, self._fleet, pace, parameters, clock)
+        reports = Reports(
+            clients.logs if settings.report_wait_s else None,
+            settings.log_group,
+            clock,
+            settings.report_wait_s,
+        )
+        self._watching = Watching(
+            batch=clients.batch,
+            settings=settings,
+            tracker=self._tracker,
+            fleet=self._fleet,
+            outbox=self._outbox,
+            reports=reports,
+            clock=clock,
+            find=self._submitting.find,
+        )
+        self._notices = None
+        if settings.events_queue_url:
+            url = settings.events_queue_url
+            self._notices = Notices(clients.sqs, url, self._watching.hear, self._fleet)
+        self._streams = Streams(clients.logs, settings.log_group)
+
+    def lanes(self) -> list[Lane]:
+        return self._fleet.lanes()
+
+    def hand_over(self, leaks: Sequence[Leak]) -> list[HandOver]:
+        """Leaks that AWS gave no clear answer for are left out: they are asked for again.
+
+        `Unavailable` when AWS took none for want of credentials, permission or a connection.
+        """
+        with self._lock:
+            self._fleet.lanes()
+            answers: dict[str, HandOver] = {}
+            fresh: list[Leak] = []
+            for leak in leaks:
+                job_id = self._tracker.id_of(leak.name) or self._found(leak)
+                if job_id is not None:
+                    answers[leak.name] = self._took(leak, job_id)
+                elif self._may_ask(leak):
+                    fresh.append(leak)
+            outcomes = self._submitting.submit(fresh)
+            answers |= {one.leak: one for outcome in outcomes for one in self._answer(outcome)}
+            away = [outcome.away for outcome in outcomes if outcome.away]
+            if away and not answers:
+                raise Unavailable(away[0])
+            return [answers[leak.name] for leak in leaks if leak.name in answers]
+
+    def poll(self, limit: int) -> list[Event]:
+        with self._lock:
+            if len(self._outbox.poll(limit)) < limit:
+                if self._notices is not None:
+                    self._notices.read()
+                self._watching.look()
+            return self._outbox.poll(limit)
+
+    def acknowledge(self, events: Sequence[Event]) -> None:
+        with self._lock:
+            self._outbox.acknowledge(events)
+            ended: dict[str, Tasks] = defaultdict(Tasks)
+            for event in events:
+                if isinstance(event, Ended):
+                    ended[event.leak].add(event.task)
+            for name, tasks in ended.items():
+                self._tracker.acknowledge(name, tasks)
+
+    def adopt(self, leaks: Sequence[Leak]) -> None:
+        """Asks nobody: the next hand-over looks for what the last broker may have submitted, and
+        the next poll at what runs."""
+        with self._lock:
+            for leak in leaks:
+                if leak.engine_id is not None:
+                    self._tracker.add(leak, leak.engine_id, self._clock())
+                else:
+                    self._tracker.unclear[leak.name] = self._clock()
+
+    def stop(self, leak: Leak, tasks: Tasks, interrupted: bool) -> None:
+        cause = Cause.INTERRUPTED if interrupted else Cause.CANCELLED
+        with self._lock:
+            self._tracker.stop(leak.name, tasks, cause)
+            tracked = self._tracker.by_name.get(leak.name)
+            if tracked is not None and tracked.open & tasks:
+                open_ = tasks & tracked.open
+                self._watching.take_back(tracked, open_, cause, reason_of(cause))
+
+    def logs(self, leak: str, task: int, after: str | None, limit: int) -> LogPage:
+        with self._lock:
+            detail = self._detail(leak, task)
+            stream = container(detail).get("logStreamName")
+            if not stream:
+                raise NotFound("this attempt has no log yet")
+            return self._streams.page(stream, after, limit, detail["status"] in FINISHED)
+
+    def close(self) -> None:
+        """Jobs go on in Batch."""
+        self._submitting.close()
+
+    def _found(self, leak: Leak) -> str | None:
+        return self._submitting.find(leak) if leak.name in self._tracker.unclear else None
+
+    def _may_ask(self, leak: Leak) -> bool:
+        """Not within the time that ListJobs may need to show what an unclear call did."""
+        since_s = self._tracker.unclear.get(leak.name)
+        if since_s is not None and self._clock() - since_s < self._settings.settle_s:
+            return False
+        self._tracker.unclear.pop(leak.name, None)
+        return True
+
+    def _answer(self, outcome: Outcome) -> list[HandOver]:
+        """The hand-over that an outcome is, if it is a clear one."""
+        leak = outcome.leak
+        if outcome.unclear:
+            self._tracker.unclear[leak.name] = self._clock()
+        if outcome.job_id is not None:
+            return [self._took(leak, outcome.job_id)]
+        return [HandOver(leak.name, refused=outcome.refused)] if outcome.refused else []
+
+    def _took(self, leak: Leak, job_id: str) -> HandOver:
+        """Batch has it. What was to be stopped before that was clear is stopped now."""
+        if self._tracker.known(leak.name) is None:
+            tracked = self._tracker.add(leak, job_id, self._clock())
+            tracked.due_s = self._clock() + self._settings.first_look_s
+            self._watching.stop_marked(tracked)
+        return HandOver(leak.name, engine_id=job_id)
+
+    def _detail(self, name: str, task: int) -> dict[str, Any]:
+        """What Batch says of one task. `NotFound`."""
+        job_id = self._job_id(name)
+        tracked = self._tracker.known(name)
+        if tracked is None:
+            parent = self._described(job_id)
+            tracked_tasks = tasks_of(parent)
+            child = job_id if tracked_tasks is None else f"{job_id}:{place_of(task, tracked_tasks)}"
+            return parent if child == job_id else self._described(child)
+        if task not in tracked.leak.tasks:
+            raise NotFound(f"leak {name!r} has no task {task}")
+        return self._described(tracked.child(task))
+
+    def _job_id(self, name: str) -> str:
+        if NAME.fullmatch(name):
+            known = self._tracker.id_of(name)
+            queues = [] if known else [lane.name for lane in self._fleet.lanes()]
+            found = known or next(filter(None, (self._look_in(name, one) for one in queues)), None)
+            if found is not None:
+                return found
+        raise NotFound(f"AWS Batch knows no leak {name!r}")
+
+    def _look_in(self, name: str, queue: str) -> str | None:
+        return self._submitting.find_named(name, queue)
+
+    def _described(self, job_id: str) -> dict[str, Any]:
+        with calling("batch:DescribeJobs"):
+            found: Any = self._clients.batch.describe_jobs(jobs=[job_id])["jobs"]
+        if not found:
+            raise NotFound(f"AWS Batch knows no job {job_id!r}")
+        return dict(found[0])
+
+
+def tasks_of(parent: dict[str, Any]) -> Tasks | None:
+    """The tasks of an array job, child by child, as its environment says; None of a single job."""
+    size = parent.get("arrayProperties", {}).get("size")
+    if not size:
+        return None
+    said = {one["name"]: one["value"] for one in parent["container"].get("environment", ())}
+    if TASKS_VARIABLE not in said:
+        return Tasks(range(size))
+    tasks = Tasks()
+    for first, last in parse_slice(said[TASKS_VARIABLE]):
+        tasks.add_range(first, last + 1)
+    return tasks
+
+
+def place_of(task: int, tasks: Tasks) -> int:
+    if task not in tasks:
+        raise NotFound(f"the leak has no task {task}")
+    return tasks.rank(task) - 1

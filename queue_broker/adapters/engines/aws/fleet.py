@@ -1,0 +1,133 @@
+"""The lanes as AWS Batch has them: queues of the stack, each with the shape of its instances.
+
+What a lane is stands in the tags of its compute environment (`headgate lanes apply` writes them),
+so that there is one place where it is true, and any broker finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from headgate.resources import Resources
+from queue_broker.adapters.engines.aws.faults import calling
+from queue_broker.records import Lane, Leak
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+    from queue_broker.ports import Clock
+
+STACK_TAG = "headgate:stack"
+SHAPE_TAG = "headgate:shape"  #: VCPU/MIB/GPUS of one instance, as 16/62500/0
+PRICE_TAG = "headgate:usd-hour"
+ARCH_TAG = "headgate:arch"
+GPU_TAG = "headgate:gpu"  #: MODEL/MIB of one GPU
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Reads the lanes once in `fresh_s`, and remembers which are shut. Thread-safe."""
+
+    batch: BatchClient
+    stack: str
+    clock: Clock
+    fresh_s: float = 30.0
+    shut_s: float = 300.0
+    _lanes: dict[str, Lane] = field(default_factory=dict)
+    _read_s: float = float("-inf")
+    _shut: dict[str, tuple[float, str]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def lanes(self) -> list[Lane]:
+        """By name, those that are shut with the reason. `Unavailable` before the first answer."""
+        with self._lock:
+            now_s = self.clock()
+            if now_s - self._read_s >= self.fresh_s:
+                self._lanes = {lane.name: lane for lane in read_lanes(self.batch, self.stack)}
+                self._read_s = now_s
+            return [self._now(lane, now_s) for _, lane in sorted(self._lanes.items())]
+
+    def shut(self, lane: str, why: str) -> None:
+        """Nothing is leaked into it for a while; the next plan moves its work."""
+        with self._lock:
+            self._shut[lane] = (self.clock() + self.shut_s, why)
+
+    def why_not(self, leak: Leak) -> str | None:
+        """Why a leak can never run where it was put; asks nobody."""
+        with self._lock:
+            lane = self._lanes.get(leak.lane)
+        if lane is None:
+            return f"there is no lane {leak.lane} in AWS Batch"
+        if not leak.allocation.fits(lane.shape):
+            return f"{leak.allocation} fits no instance of {leak.lane}"
+        return None
+
+    def _now(self, lane: Lane, now_s: float) -> Lane:
+        until_s, why = self._shut.get(lane.name, (0.0, ""))
+        if now_s < until_s:
+            return replace(lane, closed=lane.closed or why)
+        self._shut.pop(lane.name, None)
+        return lane
+
+
+def read_lanes(batch: BatchClient, stack: str) -> list[Lane]:
+    """The lanes of a stack; a queue without a compute environment of the stack's is none."""
+    environments = {
+        one["computeEnvironmentArn"]: one
+        for one in pages(batch, "describe_compute_environments", "computeEnvironments")
+        if one.get("tags", {}).get(STACK_TAG) == stack
+    }
+    lanes = []
+    for queue in pages(batch, "describe_job_queues", "jobQueues"):
+        order = sorted(queue["computeEnvironmentOrder"], key=lambda one: int(one["order"]))
+        first = environments.get(order[0]["computeEnvironment"]) if order else None
+        if first is not None and SHAPE_TAG in first["tags"]:
+            lanes.append(to_lane(queue, first))
+    return lanes
+
+
+def pages(batch: Any, operation: str, key: str) -> list[dict[str, Any]]:
+    action = "".join(part.capitalize() for part in operation.split("_"))
+    with calling(f"batch:{action}"):
+        return [one for page in batch.get_paginator(operation).paginate() for one in page[key]]
+
+
+def to_lane(queue: Mapping[str, Any], environment: Mapping[str, Any]) -> Lane:
+    tags, compute = environment["tags"], environment.get("computeResources", {})
+    shape = to_shape(tags[SHAPE_TAG])
+    model, _, memory_mib = tags.get(GPU_TAG, "").partition("/")
+    desired = compute.get("desiredvCpus")
+    return Lane(
+        name=queue["jobQueueName"],
+        shape=shape,
+        instances=int(compute.get("maxvCpus", 0) // shape.vcpu),
+        price_usd_hour=float(tags.get(PRICE_TAG, 0)),
+        purchase="SPOT" if compute.get("type") == "SPOT" else "ON_DEMAND",
+        arch=tags.get(ARCH_TAG, "x86_64"),
+        gpu_model=model or None,
+        gpu_memory_mib=int(memory_mib) if memory_mib else None,
+        closed=why_closed(queue, environment),
+        running=None if desired is None else int(desired // shape.vcpu),
+        queues=True,
+    )
+
+
+def to_shape(text: str) -> Resources:
+    vcpu, memory_mib, gpus = text.split("/")
+    return Resources(float(vcpu), int(memory_mib), int(gpus))
+
+
+def show_shape(shape: Resources) -> str:
+    return f"{shape.vcpu:g}/{shape.memory_mib}/{shape.gpus}"
+
+
+def why_closed(queue: Mapping[str, Any], environment: Mapping[str, Any]) -> str | None:
+    for kind, one in (("queue", queue), ("compute environment", environment)):
+        if one.get("state") == "DISABLED":
+            return f"the {kind} is DISABLED"
+        if one.get("status") not in (None, "VALID", "UPDATING"):
+            return f"the {kind} is {one['status']}: {one.get('statusReason', 'no reason given')}"
+    return None

@@ -1,0 +1,165 @@
+"""Hand-over: each leak becomes one job or one array job of AWS Batch, once.
+
+Batch has no idempotency token. So a call is never repeated blindly: after an unclear answer, and
+after a crash, the job is looked for by its name, which is unique for ever. Only when it has not
+turned up for `settle_s` (ListJobs runs a little behind SubmitJob) is it asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from headgate.errors import InvalidInput, Unavailable
+from queue_broker.adapters.engines.aws.cargo import Cargo, ParametersOf, TooLarge, load
+from queue_broker.adapters.engines.aws.clients import SUBMITTERS, Clients
+from queue_broker.adapters.engines.aws.definitions import Definitions
+from queue_broker.adapters.engines.aws.faults import Fault, calling, fault_of, words
+from queue_broker.adapters.engines.aws.fleet import Fleet
+from queue_broker.adapters.engines.aws.pace import Pace
+from queue_broker.records import Leak
+
+if TYPE_CHECKING:
+    from queue_broker.ports import Clock
+    from queue_broker.settings import AwsSettings
+
+SUBMIT = "batch:SubmitJob"
+LEAK_TAG = "headgate:leak"
+#: How long a container may take to read its rows: as long as the longest credentials live.
+ROWS_LIVE_S = 7 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one submission: an id, a reason why not, or (neither) a question to ask again.
+
+    `unclear`: it may have been taken. `away`: nothing else will be taken just now either.
+    """
+
+    leak: Leak
+    job_id: str | None = None
+    refused: str | None = None
+    unclear: bool = False
+    away: str | None = None
+
+
+class Submitting:
+    """Submits from several threads, at the pace that AWS allows."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        settings: AwsSettings,
+        fleet: Fleet,
+        pace: Pace,
+        parameters: ParametersOf,
+        clock: Clock,
+    ) -> None:
+        self._clients = clients
+        self._settings = settings
+        self._fleet = fleet
+        self._pace = pace
+        self._parameters = parameters
+        self._clock = clock
+        self._definitions = Definitions(clients.batch, settings)
+        self._batch = clients.submit  # made here: making one is not thread-safe
+        self._pool = ThreadPoolExecutor(SUBMITTERS, thread_name_prefix="submit")
+
+    def submit(self, leaks: Sequence[Leak]) -> list[Outcome]:
+        """One outcome for each, in order."""
+        return list(self._pool.map(self._submit, leaks))
+
+    def find(self, leak: Leak) -> str | None:
+        """The id of the job with the leak's name, if Batch has one. `Unavailable`."""
+        return self.find_named(leak.name, leak.lane)
+
+    def find_named(self, name: str, queue: str) -> str | None:
+        """As `find`, of a name. In a queue that is gone there is nothing."""
+        try:
+            answer = self._clients.batch.list_jobs(
+                jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}]
+            )
+        except (ClientError, BotoCoreError) as error:
+            if fault_of(error) is Fault.NO_QUEUE:
+                return None
+            raise Unavailable(words("batch:ListJobs", error)) from error
+        found = [one["jobId"] for one in answer["jobSummaryList"] if one["jobName"] == name]
+        return found[0] if found else None
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def _submit(self, leak: Leak) -> Outcome:
+        if why := self._fleet.why_not(leak):
+            return Outcome(leak, refused=why)
+        if not self._pace.open(self._clock()):
+            return Outcome(leak)
+        try:
+            cargo = self._shipped(leak, load(leak, self._parameters))
+            return self._call(leak, cargo, again=True)
+        except (TooLarge, InvalidInput) as error:
+            return Outcome(leak, refused=str(error))
+        except Unavailable as error:  # before anything was submitted
+            return Outcome(leak, away=str(error))
+
+    def _shipped(self, leak: Leak, cargo: Cargo) -> Cargo:
+        """The cargo, with its rows where the containers can read them."""
+        if cargo.rows is None:
+            return cargo
+        if self._settings.bucket is None:
+            raise TooLarge("its tasks' parameters need a place on S3: set aws.bucket")
+        where = {"Bucket": self._settings.bucket, "Key": self._settings.key("rows", leak.name)}
+        with calling("s3:PutObject"):
+            self._clients.s3.put_object(**where, Body=cargo.rows)  # type: ignore[arg-type]
+        url = self._clients.s3.generate_presigned_url("get_object", where, ExpiresIn=ROWS_LIVE_S)
+        return cargo.with_rows_at(url)
+
+    def _call(self, leak: Leak, cargo: Cargo, again: bool) -> Outcome:
+        definition = self._definitions.arn_for(leak.job)
+        request = to_request(leak, cargo, definition)
+        try:
+            answer = self._batch.submit_job(**request)
+        except (ClientError, BotoCoreError) as error:
+            fault = fault_of(error)
+            if fault is Fault.NO_DEFINITION and again:
+                self._definitions.forget(definition)
+                return self._call(leak, cargo, again=False)
+            return self._failed(leak, fault, words(SUBMIT, error))
+        self._pace.went_well()
+        return Outcome(leak, job_id=answer["jobId"])
+
+    def _failed(self, leak: Leak, fault: Fault, why: str) -> Outcome:
+        match fault:
+            case Fault.THROTTLED:
+                self._pace.throttled(self._clock())
+                return Outcome(leak)
+            case Fault.UNCLEAR:
+                return Outcome(leak, unclear=True)
+            case Fault.AWAY | Fault.DENIED:
+                return Outcome(leak, away=why)
+            case Fault.NO_QUEUE:
+                self._fleet.shut(leak.lane, why)
+        return Outcome(leak, refused=why)
+
+
+def to_request(leak: Leak, cargo: Cargo, definition: str) -> dict[str, Any]:
+    """SubmitJob's arguments. Batch itself never tries again: retries are the broker's to decide."""
+    request: dict[str, Any] = {
+        "jobName": leak.name,
+        "jobQueue": leak.lane,
+        "jobDefinition": definition,
+        "containerOverrides": cargo.overrides(),
+        "retryStrategy": {"attempts": 1},
+        "tags": {LEAK_TAG: leak.name, "headgate:tenant": leak.tenant, "headgate:tier": leak.tier},
+    }
+    if len(leak.tasks) > 1:
+        request["arrayProperties"] = {"size": len(leak.tasks)}
+    if leak.job.timeout_s is not None:
+        request["timeout"] = {"attemptDurationSeconds": leak.job.timeout_s}
+    if leak.job.batch.get("propagateTags"):
+        request["propagateTags"] = True
+    return request

@@ -1,0 +1,218 @@
+"""What became of the leaks: events from SQS as they come, DescribeJobs and ListJobs behind them.
+
+An event may come late, twice, out of order or never. So it only moves what it speaks of, and what
+is not heard of in time is looked at: arrays by their statusSummary, a hundred leaks a call, and the
+children of one only where the summary moved, a thousand a call. 10^6 tasks are some thousand calls.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.lifecycle import Cause
+from queue_broker.adapters.engines.aws import verdict
+from queue_broker.adapters.engines.aws.faults import calling
+from queue_broker.adapters.engines.aws.fleet import Fleet
+from queue_broker.adapters.engines.aws.reports import Reports
+from queue_broker.adapters.engines.aws.tracked import Tracked, Tracker
+from queue_broker.adapters.engines.outbox import Outbox
+from queue_broker.records import Ended, Leak, Started, Tasks
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+    from queue_broker.ports import Clock
+    from queue_broker.settings import AwsSettings
+
+log = logging.getLogger(__name__)
+
+#: DescribeJobs takes a hundred ids.
+MOST_DESCRIBED = 100
+#: Calls of one poll, so that a pass of the cycle stays short; what is beyond is due next time.
+MOST_CALLS = 40
+#: A job that Batch does not know for so long is gone: it forgets jobs a week after their end.
+LOST_S = 120.0
+FINISHED = ("SUCCEEDED", "FAILED")
+
+
+@dataclass(slots=True)
+class Watching:
+    """Turns what Batch says into events in the outbox. Called from one thread at a time."""
+
+    batch: BatchClient
+    settings: AwsSettings
+    tracker: Tracker
+    fleet: Fleet
+    outbox: Outbox
+    reports: Reports
+    clock: Clock
+    find: Callable[[Leak], str | None]  #: the id of the job with a leak's name
+
+    def look(self) -> None:
+        """Look at the leaks that are due. `Unavailable`."""
+        now_s = self.clock()
+        due = [one for one in self.tracker.by_name.values() if one.due_s <= now_s and one.open]
+        due.sort(key=lambda one: (one.due_s, one.leak.name))
+        calls = 0
+        for start in range(0, len(due), MOST_DESCRIBED):
+            if calls >= MOST_CALLS:
+                break
+            calls += 1 + self._describe(due[start : start + MOST_DESCRIBED], now_s)
+        for end in self.reports.ready():
+            self.outbox.put(end)
+
+    def hear(self, detail: Mapping[str, Any]) -> None:
+        """One state-change event's detail: a job, an array, or a child of one."""
+        job_id, _, index = str(detail.get("jobId", "")).partition(":")
+        tracked = self.tracker.by_id.get(job_id)
+        if tracked is None:
+            return  # somebody else's, or one that is over
+        if not tracked.array or index:
+            self.see(tracked, int(index or 0), detail)
+        elif detail.get("status") in FINISHED:
+            tracked.due_s = 0.0
+
+    def see(self, tracked: Tracked, index: int, told: Mapping[str, Any]) -> None:
+        """One task's state, from wherever it is known. What is known already changes nothing."""
+        task = tracked.task(index)
+        if task is None or task not in tracked.open:
+            return
+        started_s = verdict.seconds(told.get("startedAt"))
+        over = told["status"] in FINISHED
+        if started_s is not None and (over or told["status"] == "RUNNING"):
+            self._start(tracked, task, started_s)
+        if over:
+            stopped = self.tracker.stopped(tracked.leak.name, task)
+            self._end(tracked, verdict.ended(tracked.leak, task, told, stopped))
+
+    def _start(self, tracked: Tracked, task: int, at_s: float) -> None:
+        if task not in tracked.started:
+            tracked.started.add(task)
+            self.outbox.put(Started(tracked.leak.name, task, at_s))
+
+    def _end(self, tracked: Tracked, end: Ended) -> None:
+        tracked.ended.add(end.task)
+        if end.started_at_s is None:
+            self.outbox.put(end)
+        else:
+            self.reports.hold(tracked.child(end.task), end)
+
+    def _describe(self, due: Sequence[Tracked], now_s: float) -> int:
+        """Look at up to a hundred leaks; returns how many more calls their children took."""
+        with calling("batch:DescribeJobs"):
+            answer: Any = self.batch.describe_jobs(jobs=[one.job_id for one in due])
+        told = {one["jobId"]: one for one in answer["jobs"]}
+        calls = 0
+        for tracked in due:
+            tracked.due_s = now_s + self.settings.look_s
+            detail = told.get(tracked.job_id)
+            if detail is None:
+                self._missing(tracked, now_s)
+            elif tracked.array:
+                calls += self._array(tracked, detail, now_s)
+            else:
+                self.see(tracked, 0, detail)
+            if detail is not None:
+                self._find_blocked(tracked, detail, now_s)
+        return calls
+
+    def _array(self, tracked: Tracked, detail: Mapping[str, Any], now_s: float) -> int:
+        """The children of an array, as far as its summary says that something new is to be seen."""
+        counts: Mapping[str, int] = detail.get("arrayProperties", {}).get("statusSummary", {})
+        over = detail["status"] in FINISHED
+        due = over or now_s - tracked.listed_s >= self.settings.children_s
+        wanted = [status for status in self._news(tracked, counts) if due or status == "FAILED"]
+        calls = sum(self._list(tracked, status) for status in wanted)
+        if due and wanted:
+            tracked.listed_s = now_s
+        for status in wanted:
+            tracked.counts = {**tracked.counts, status: counts.get(status, 0)}
+        if over and tracked.open:  # the summary was ahead of the list, or the other way round
+            tracked.counts, tracked.due_s = {}, now_s
+            if not wanted or now_s - tracked.since_s > self.settings.children_s:
+                tracked.due_s = now_s + min(1.0, self.settings.look_s)
+        return calls
+
+    def _news(self, tracked: Tracked, counts: Mapping[str, int]) -> Iterator[str]:
+        """The states to list: those with more children than were seen, running ones last."""
+        for status in FINISHED:
+            if counts.get(status, 0) > tracked.counts.get(status, 0):
+                yield status
+        begun = sum(counts.get(status, 0) for status in ("RUNNING", *FINISHED))
+        if counts.get("RUNNING", 0) and begun > len(tracked.started | tracked.ended):
+            yield "RUNNING"
+
+    def _list(self, tracked: Tracked, status: str) -> int:
+        """See the children in one state; returns how many calls it took."""
+        batch: Any = self.batch
+        calls, token = 0, dict[str, str]()
+        while True:
+            with calling("batch:ListJobs"):
+                page = batch.list_jobs(arrayJobId=tracked.job_id, jobStatus=status, **token)
+            calls += 1
+            for told in page["jobSummaryList"]:
+                self.see(tracked, told["arrayProperties"]["index"], told)
+            if not page.get("nextToken"):
+                return calls
+            token = {"nextToken": page["nextToken"]}
+
+    def _missing(self, tracked: Tracked, now_s: float) -> None:
+        """Batch does not know the id. It is behind SubmitJob, has forgotten the job, or the id that
+        the store has is not Batch's own: then the name finds it."""
+        job_id = self.find(tracked.leak)
+        if job_id is not None and job_id != tracked.job_id:
+            self.tracker.correct(tracked, job_id)
+            self.stop_marked(tracked)
+            return
+        if now_s - tracked.since_s < LOST_S:
+            return
+        reason = "AWS Batch does not know the job any more"
+        for task in tracked.open:
+            self._end(
+                tracked,
+                Ended(tracked.leak.name, task, now_s, Cause.INTERRUPTED, reason=reason),
+            )
+
+    def _find_blocked(self, tracked: Tracked, detail: Mapping[str, Any], now_s: float) -> None:
+        """Shut a lane that gets no instances, and take back what waits in it."""
+        if tracked.started or tracked.ended or detail["status"] in (*FINISHED, "RUNNING"):
+            return
+        why = str(detail.get("statusReason") or "")
+        waited_s = now_s - (tracked.leak.handed_over_at_s or tracked.since_s)
+        if not why.startswith(verdict.BLOCKED):
+            if waited_s < self.settings.patience_s:
+                return
+            why = f"nothing started for {waited_s:.0f} s"
+        self.fleet.shut(tracked.leak.lane, why)
+        log.warning(
+            "the lane %s is shut for a while: %s",
+            tracked.leak.lane,
+            why,
+            extra={"action": "lane_shut", "lane": tracked.leak.lane},
+        )
+        self.take_back(tracked, tracked.open, Cause.INTERRUPTED, verdict.MOVED)
+
+    def stop_marked(self, tracked: Tracked) -> None:
+        """What was to be stopped before Batch's id of it was known, is stopped now."""
+        marked = self.tracker.stopping.get(tracked.leak.name, {})
+        for cause in sorted(set(marked.values())):
+            tasks = Tasks([task for task, why in marked.items() if why is cause])
+            self.take_back(tracked, tasks, cause, verdict.reason_of(cause))
+
+    def take_back(self, tracked: Tracked, tasks: Tasks, cause: Cause, reason: str) -> None:
+        """Ask Batch to stop tasks; they come back as ended for this cause. `Unavailable`."""
+        self.tracker.stop(tracked.leak.name, tasks, cause)
+        if not tracked.array or tracked.open <= tasks:
+            with calling("batch:TerminateJob"):
+                self.batch.terminate_job(jobId=tracked.job_id, reason=reason)
+        else:
+            ids = [tracked.child(task) for task in tasks & tracked.open]
+            for start in range(0, len(ids), MOST_DESCRIBED):
+                with calling("batch:TerminateJobs"):
+                    self.batch.terminate_jobs(
+                        jobs=ids[start : start + MOST_DESCRIBED], reason=reason
+                    )
+        tracked.due_s = 0.0

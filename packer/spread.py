@@ -57,12 +57,21 @@ def best_fleet(problem: Problem, relaxed: Relaxed, t: int, share: Ints) -> Fleet
         # More instances than the best so far costs in all cannot be better.
         if tried and instances * price >= min(tried)[0]:
             break
-        fleet = Fleet(problem, host, instances, share)
+        fleet = Fleet(problem, host, instances, part_of(share, instances / relaxed.instances[t]))
         dealt = float(fleet.placed() @ worth)
         fleet.dearness = instances * price / max(dealt, 1e-12)
         cost = instances * price + LEFTOVER * (float(share @ worth) - dealt)
         tried.append((cost, instances, fleet))
     return min(tried)[2]
+
+
+def part_of(share: Ints, part: float) -> Ints:
+    """So much of a share, of each demand alike: what is left over for others is as good a mixture."""
+    if part >= 1:
+        return share
+    ends = np.rint(np.cumsum(share) * part).astype(np.int64)
+    parts: Ints = np.diff(ends, prepend=0)
+    return parts
 
 
 class Fleet:

@@ -14,7 +14,7 @@ from packer.pricing import best_filling, fillings
 from packer.problem import Problem, compile_problem
 from packer.relax import learnt, proven_by, relax, types_market, with_pools
 from packer.shapes import clusters
-from packer.spread import fleets, shares
+from packer.spread import fleets, part_of, shares
 from packer.trim import trim
 from tests.unit.packer.builders import MARKET, demand, kind, machine
 
@@ -55,20 +55,26 @@ def test_dearer_types_of_the_same_mixture_are_left_out_of_the_market() -> None:
 
 
 def test_dealing_gives_every_instance_its_share() -> None:
-    wanted = [demand("lean", 1, 1000, 83), demand("rich", 1, 6500, 81)]
-    problem = compile_problem(wanted, (), [kind("m", 17, 64_000, 0.8)], None)
+    wanted = [demand("lean", 1, 1000, 83), demand("rich", 1, 6500, 77)]
+    problem = compile_problem(wanted, (), [kind("m", 16, 62_000, 0.8)], None)
     relaxed = relax(problem, types_market(problem), problem.count, 50, LONG)
     assert relaxed is not None
     assert (shares(relaxed, problem.count).sum(axis=1) == problem.count).all()
     (fleet,) = fleets(problem, relaxed, problem.count, Deadline(LONG))
+    assert (fleet.placed() == problem.count).all()
     rows = [contents for _, _, contents in fleet.groups().rows()]
     for k in range(len(problem.count)):
-        tasks = [contents.get(k, 0) for contents in rows]
-        assert max(tasks) - min(tasks) <= 2
-    assert fleet.placed().sum() >= 0.85 * problem.count.sum()
+        tasks = [contents[k] for contents in rows]
+        assert max(tasks) - min(tasks) <= 1
     for _, _, contents in fleet.groups().rows():
         used = sum(problem.need[k] * n for k, n in contents.items())
         assert (used <= problem.room[fleet.host[0]]).all()
+
+
+def test_a_part_of_a_share_is_as_good_a_mixture_as_the_whole() -> None:
+    share = np.array([100, 1, 50, 0, 3])
+    assert part_of(share, 1.3) is share
+    assert part_of(share, 0.5).tolist() == [50, 0, 26, 0, 1]
 
 
 def test_clusters_keep_the_count_and_the_mean() -> None:

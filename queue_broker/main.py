@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import threading
@@ -35,12 +36,13 @@ from queue_broker.core.observe import Observing
 from queue_broker.core.parameters import Parameters
 from queue_broker.core.predict import Estimating
 from queue_broker.core.submit import Submitter
+from queue_broker.dashboard.board import Board
+from queue_broker.dashboard.routes import router as dashboard
 from queue_broker.ports import Clock, Describer, Engine, Lake, ModelRegistry, Shelf, Store
 from queue_broker.settings import Settings
-from queue_broker.wire.definitions import Source
 from queue_broker.wire.mount import mount
 from queue_broker.wire.names import Place
-from queue_broker.wire.service import Wire
+from queue_broker.wire.service import Source, Wire
 from queue_broker.wire.submit import Definer
 
 log = logging.getLogger(__name__)
@@ -231,6 +233,8 @@ def application(broker: Broker) -> FastAPI:
     )
     app = create_app(services, lifespan)
     mount(app, wire_protocol(broker))
+    board = Board(broker.insights, broker.forecaster, broker.clock)
+    app.include_router(dashboard(board, broker.settings.tokens))
     return app
 
 
@@ -254,6 +258,10 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         application(broker), log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
+    # What was built lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     # Uvicorn raises the signal again once all is stopped; a stop that was asked for is no error.
     with suppress(KeyboardInterrupt):
         Server(config, broker).run(sockets=[listener])

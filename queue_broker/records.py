@@ -330,13 +330,14 @@ class Document:
 class Standing:
     """All that is told of a job, or of one `task` of an array, in one read.
 
-    `group` is None for an array as a whole, which has no attempts of its own either.
+    An array as a whole has no estimate, no hold and no attempts of its own: its tasks have.
     """
 
     record: JobRecord
     task: int | None
     state: State
-    group: Group | None = None
+    estimate: Estimate | None = None
+    hold: str | None = None
     attempts: tuple[Attempt, ...] = ()
 
 

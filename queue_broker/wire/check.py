@@ -72,11 +72,11 @@ def items(shape: ListShape, value: object, path: str) -> list[Any]:
 def entries(shape: MapShape, value: object, path: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise wrong_type(shape, value, path)
-    check_length(shape, value, path)
+    given = {key: one for key, one in value.items() if one is not None}
+    check_length(shape, given, path)
     return {
         checked(shape.key, key, f"{path}.key"): checked(shape.value, one, below(path, str(key)))
-        for key, one in value.items()
-        if one is not None
+        for key, one in given.items()
     }
 
 

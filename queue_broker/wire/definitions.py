@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from headgate.errors import Conflict
-from queue_broker.core.submit import Caller
 from queue_broker.ports import Shelf, Upstream
 from queue_broker.records import Document
 from queue_broker.wire import pages
@@ -16,7 +15,7 @@ from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.kept import every
 from queue_broker.wire.limits import NAME
 from queue_broker.wire.names import Place, name_and_revision
-from queue_broker.wire.service import Answer, Call, Wire
+from queue_broker.wire.service import Answer, Call, Source, Wire
 
 KIND = "job-definition"
 #: Lists that the service always answers, empty where nothing was given.
@@ -177,40 +176,36 @@ def to_definition(place: Place, document: Document) -> Answer:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where definitions are: with AWS if that stands behind the broker, else on its own shelf."""
-
-    shelf: Shelf
-    upstream: Upstream | None = None
-
-
 def find(source: Source, given: str, place: Place) -> Answer:
     """The definition that a submission names: of a bare name, the newest active revision."""
-    name, revision = name_and_revision(given)
-    asked: Answer = {"status": "ACTIVE"}
-    asked |= {"jobDefinitionName": name} if revision is None else {"jobDefinitions": [given]}
-    if source.upstream is None:
-        call = Call("DescribeJobDefinitions", asked, Caller(), place)
-        found = [to_definition(place, one) for one in matching(source.shelf, call)]
-    else:
-        found = from_upstream(source.upstream, asked)
+    found = active(source, given, place)
     if not found:
         if given.startswith("arn:"):
             raise Fault(f"JobDefinition {given} not found.")
         raise Fault(f"JobDefinition name {given} does not exist or is not in ACTIVE status")
-    newest: Answer = max(found, key=lambda one: int(one["revision"]))
-    return newest
+    return max(found, key=lambda one: int(one["revision"]))
 
 
-def of_jobs(wire: Wire, wanted: set[str | None], place: Place) -> dict[str, Answer]:
+def active(source: Source, given: str, place: Place) -> list[Answer]:
+    name, revision = name_and_revision(given)
+    if source.upstream is not None:
+        by = {"jobDefinitionName": name} if revision is None else {"jobDefinitions": [given]}
+        return from_upstream(source.upstream, by | {"status": "ACTIVE"})
+    if revision is None:
+        kept = source.shelf.named(KIND, [name])
+    else:
+        kept = source.shelf.exact(KIND, [(name, revision)])
+    return [to_definition(place, one) for one in kept if one.body["status"] == "ACTIVE"]
+
+
+def of_jobs(source: Source, wanted: frozenset[str], place: Place) -> dict[str, Answer]:
     """The definitions of jobs by `name:revision`, INACTIVE ones too; unknown ones left out."""
-    asked = [(*name_and_revision(one), one) for one in sorted(filter(None, wanted))]
-    if wire.upstream is not None:
-        ask: Answer = {"jobDefinitions": [one for *_, one in asked]}
-        found = from_upstream(wire.upstream, ask) if asked else []
+    asked = sorted(wanted)
+    if source.upstream is not None:
+        found = from_upstream(source.upstream, {"jobDefinitions": asked}) if asked else []
         return {f"{one['jobDefinitionName']}:{one['revision']}": one for one in found}
-    kept = wire.shelf.exact(KIND, [(name, revision or 0) for name, revision, _ in asked])
+    pairs = [(name, revision or 0) for name, revision in map(name_and_revision, asked)]
+    kept = source.shelf.exact(KIND, pairs)
     return {f"{one.name}:{one.revision}": to_definition(place, one) for one in kept}
 
 

@@ -144,7 +144,7 @@ def array_properties(standing: Standing) -> Answer:
 
 def given_instead(standing: Standing) -> dict[str, str]:
     """What the broker gave, where that is not what was asked for: visible as tags."""
-    estimate = standing.group.estimate if standing.group else None
+    estimate = standing.estimate
     if estimate is None:
         return {}
     asked, given = standing.record.job.resources, estimate.allocation

@@ -34,9 +34,9 @@ def cancelled(standing: Standing) -> bool:
 
 def status_reason(standing: Standing) -> str | None:
     """What the service says of how it ended; while it waits, what holds it."""
-    group, last = standing.group, last_ended(standing)
-    if standing.state is State.RUNNABLE and group is not None:
-        return group.hold
+    last = last_ended(standing)
+    if standing.state is State.RUNNABLE:
+        return standing.hold
     if last is not None:
         return attempt_reason(last)
     return standing.record.reason if standing.state is State.FAILED else None

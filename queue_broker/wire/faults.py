@@ -6,8 +6,7 @@ name the field, what was got and what is allowed (docs/reference/wire.md says wh
 
 from __future__ import annotations
 
-from headgate.errors import Forbidden, HeadgateError, Throttled, Unauthorized
-from queue_broker.ports import UpstreamRefused
+from headgate.errors import Forbidden, HeadgateError, Throttled, Unauthorized, UpstreamRefused
 
 #: Of a value that is refused, so many characters are shown.
 MOST_SHOWN = 80

@@ -25,8 +25,8 @@ FRONT = 100
 def describe(wire: Wire, call: Call) -> Answer:
     """Unknown ids are left out, as AWS leaves them out."""
     found = standings(wire, [split_id(one) for one in call.get("jobs")])
-    names = {one.record.job.definition for one in found}
-    known = definitions.of_jobs(wire, names, call.place)
+    names = frozenset(one.record.job.definition for one in found if one.record.job.definition)
+    known = wire.recent.ask(definitions.of_jobs, wire.source, names, call.place)
     changed = tags.changed(wire.shelf, [full_id(one) for one in found])
 
     def detail(one: Standing) -> Answer:

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
 
 from headgate.errors import NotFound
 from queue_broker.ports import Engine
@@ -48,15 +49,13 @@ class Stream:
         return cls(attempt.leak, attempt.task, ms(started_s))
 
 
-def router(wire: Wire, gatekeeper: Gatekeeper) -> APIRouter:
+def route(wire: Wire, gatekeeper: Gatekeeper) -> Route:
     """POST / with a target: AWS's JSON 1.1 protocol."""
-    routes = APIRouter()
 
     async def answer(request: Request) -> Response:
         return await framed(request, lambda: run(wire, gatekeeper, request))
 
-    routes.add_route("/", answer, ["POST"], include_in_schema=False)
-    return routes
+    return Route("/", answer, methods=["POST"], include_in_schema=False)
 
 
 async def run(wire: Wire, gatekeeper: Gatekeeper, request: Request) -> Answer:

@@ -118,7 +118,8 @@ def open_queue(wire: Wire, given: str) -> str:
     name = name_of(given)
     if wire.upstream is not None:
         return name  # a queue of the broker need not be one of AWS: lanes are
-    found = wire.shelf.get(QUEUE, name) or by_configuration(wire.settings, name)
+    kept = wire.recent.ask(wire.shelf.get, QUEUE, name)
+    found = kept or by_configuration(wire.settings, name)
     if found is None:
         raise Fault(f"JobQueue {given} not found.")
     if found.body["state"] != "ENABLED":

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
 
 from queue_broker.wire import (
     definitions,
@@ -75,14 +76,12 @@ KEPT: dict[str, Handler] = {
 TAGGED = "/v1/tags/"
 
 
-def router(wire: Wire, gatekeeper: Gatekeeper) -> APIRouter:
+def route(wire: Wire, gatekeeper: Gatekeeper) -> Route:
     """One route for all operations: which there are is read from the model at the first call, so
     that a broker nobody speaks this protocol to starts without botocore."""
-    routes = APIRouter()
     endpoints = Endpoints(wire, gatekeeper)
     methods = ["DELETE", "GET", "POST"]
-    routes.add_route("/v1/{path:path}", endpoints.answer, methods, include_in_schema=False)
-    return routes
+    return Route("/v1/{path:path}", endpoints.answer, methods=methods, include_in_schema=False)
 
 
 class Endpoints:
@@ -130,9 +129,12 @@ class Endpoint:
         if call.operation == SUBMIT:
             definition = await self._definition(call)
             return await submit.submit(self._wire, call, definition)
-        return await run_in_threadpool(dispatch, self._wire, call)
+        answer = await run_in_threadpool(dispatch, self._wire, call)
+        if not self._operation.reads:
+            self._wire.recent.forget()
+        return answer
 
-    async def _definition(self, call: Call) -> Answer:
+    async def _definition(self, call: Call) -> submit.Defined:
         """Read here from the broker's own shelf; AWS is far, and must not hold up the others."""
         if self._wire.upstream is None:
             return submit.definition_of(self._wire, call)

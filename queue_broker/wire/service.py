@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from queue_broker.core.submit import Caller, Submitter
 from queue_broker.ports import Clock, Describer, Engine, Shelf, Store, Upstream
 from queue_broker.settings import Settings
 from queue_broker.wire.names import Place
+from queue_broker.wire.recent import Recent
 
 Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where definitions are: with AWS if that stands behind the broker, else on its own shelf."""
+
+    shelf: Shelf
+    upstream: Upstream | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,14 @@ class Wire:
     clock: Clock
     changed: Callable[[], None] = lambda: None  #: somebody's wish is in the store: run a cycle
     upstream: Upstream | None = None
+    recent: Recent = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recent", Recent(self.clock))
+
+    @property
+    def source(self) -> Source:
+        return Source(self.shelf, self.upstream)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,38 +13,59 @@ from typing import Any
 from headgate.batch_kwargs import OVERRIDES, REBUILT, RENAMED, from_batch
 from headgate.errors import Forbidden, InvalidInput
 from headgate.job import Job
+from headgate.resources import ResourceRequest
 from headgate.sweep import Sweep
 from queue_broker.core.submit import ITSELF
 from queue_broker.wire import containers, definitions
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.names import Place, name_and_revision
 from queue_broker.wire.queues import open_queue
-from queue_broker.wire.service import Answer, Call, Wire
+from queue_broker.wire.service import Answer, Call, Source, Wire
 
 #: Tags by which a client speaks to the broker; on the job, else on its definition.
 TIER_TAG = "headgate:tier"
 CEILING_TAG = "headgate:ceiling"
 TRANSLATED = RENAMED.keys() | REBUILT
-RESOURCES = {"VCPU": "vcpu", "MEMORY": "memory_mib", "GPU": "gpus"}
+RESOURCES = {"VCPU", "MEMORY", "GPU"}
+#: Of a definition: fields that a job takes over whole or not at all; members SubmitJob has too.
+WHOLE = {"command", "image", "priority", "retry_strategy", "timeout_s"}
+TAKEN_OVER = ("parameters", "retryStrategy", "timeout")
+#: Of every job its own.
+OWN = {"name", "queue", "definition"}
 
 
-async def submit(wire: Wire, call: Call, definition: Answer) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """A job definition with what it says, in the words of `Job`. Nobody may change it."""
+
+    definition: Answer
+    fields: dict[str, Any]
+    name: str  #: `name:revision`
+
+    @classmethod
+    def find(cls, source: Source, given: str, place: Place) -> Defined:
+        found = definitions.find(source, given, place)
+        name, _ = name_and_revision(found["jobDefinitionArn"])
+        return cls(found, from_definition(found), f"{name}:{found['revision']}")
+
+
+async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     """Durable when it returns; the same call tried again gives the same job."""
     queue = open_queue(wire, call.get("jobQueue"))
-    job = to_job(dict(call.given) | {"jobQueue": queue}, definition)
+    job = to_job(dict(call.given) | {"jobQueue": queue}, defined)
     job = job.model_copy(update={"client_token": call.token, "tenant": tenant(wire, call, job)})
     accepted = await wire.submitter.submit(to_work(job, call.given), call.caller)
     arn = call.place.arn("job", accepted.job_id)
     return {"jobArn": arn, "jobName": job.name, "jobId": accepted.job_id}
 
 
-def definition_of(wire: Wire, call: Call) -> Answer:
+def definition_of(wire: Wire, call: Call) -> Defined:
     """The definition of a submission; `Fault` when there is none, or nothing here can run it."""
-    source = definitions.Source(wire.shelf, wire.upstream)
-    found = definitions.find(source, call.get("jobDefinition"), call.place)
-    if found["type"] == "multinode" and wire.upstream is None:
+    given = call.get("jobDefinition")
+    found = wire.recent.ask(Defined.find, wire.source, given, call.place)
+    if found.definition["type"] == "multinode" and wire.upstream is None:
         words = "a container job; multi-node parallel jobs need AWS Batch behind the broker"
-        raise refused(f"jobDefinition: got {call.get('jobDefinition')!r}; allowed: {words}")
+        raise refused(f"jobDefinition: got {given!r}; allowed: {words}")
     return found
 
 
@@ -66,7 +87,7 @@ def to_work(job: Job, request: Mapping[str, Any]) -> Job | Sweep:
     return Sweep.model_construct(job=job, size=size)
 
 
-def to_job(request: Mapping[str, Any], definition: Mapping[str, Any]) -> Job:
+def to_job(request: Mapping[str, Any], defined: Defined) -> Job:
     """The job that the request asks for, with what it leaves to its definition."""
     asked = {name: value for name, value in request.items() if name in TRANSLATED}
     asked.pop("arrayProperties", None)
@@ -75,10 +96,8 @@ def to_job(request: Mapping[str, Any], definition: Mapping[str, Any]) -> Job:
         name: value for name, value in overrides.items() if name in OVERRIDES
     }
     asked["dependsOn"] = [{"jobId": ITSELF} | one for one in request.get("dependsOn", ())]
-    name, _ = name_and_revision(definition["jobDefinitionArn"])
-    asked["jobDefinition"] = f"{name}:{definition['revision']}"
-    job = fold(from_batch(asked), definition)
-    return job.model_copy(update={"batch": carried(request)})
+    asked["jobDefinition"] = defined.name
+    return fold(from_batch(asked), defined).model_copy(update={"batch": carried(request)})
 
 
 def carried(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,62 +111,57 @@ def carried(request: Mapping[str, Any]) -> dict[str, Any]:
     return rest
 
 
-def fold(work: Job | Sweep, definition: Mapping[str, Any]) -> Job:
-    """The job with its definition's values wherever it says nothing itself."""
+def fold(work: Job | Sweep, defined: Defined) -> Job:
+    """The job with its definition's values wherever it says nothing itself.
+
+    Not validated again: all parts were, each by itself.
+    """
     job = work.job if isinstance(work, Sweep) else work
-    container = containers.of_definition(definition)
-    said = job.model_fields_set
-    defaults = from_definition(definition, container)
-    filled: dict[str, Any] = {
-        name: defaults[name]
-        for name in ("command", "image", "priority", "retry_strategy", "timeout_s")
-        if name in defaults and name not in said
-    }
-    environment = {one["name"]: one.get("value", "") for one in container.get("environment", ())}
-    filled["environment"] = environment | job.environment
-    filled["parameters"] = definition.get("parameters", {}) | job.parameters
-    tags = definition.get("tags", {}) | job.tags
+    said, fields = job.model_fields_set, defined.fields
+    filled = {name: one for name, one in fields.items() if name in WHOLE and name not in said}
+    for name in ("environment", "parameters"):
+        filled[name] = fields.get(name, {}) | getattr(job, name)
+    tags = defined.definition.get("tags", {}) | job.tags
     filled["tier"] = tags.get(TIER_TAG, job.tier)
-    ceiling = str(tags.get(CEILING_TAG, "")).lower() == "true"
-    asked = defaults.get("resources", {}) | job.resources.model_dump(exclude_none=True)
-    filled["resources"] = asked | {"ceiling": ceiling or job.resources.ceiling}
-    return Job.model_validate(job.model_dump(exclude_unset=True) | filled)
+    asked = fields.get("resources", {}) | job.resources.model_dump(exclude_unset=True)
+    if str(tags.get(CEILING_TAG, "")).lower() == "true":
+        asked["ceiling"] = True
+    filled["resources"] = ResourceRequest.model_construct(**asked)
+    return job.model_copy(update=filled)
 
 
-def from_definition(definition: Mapping[str, Any], container: Mapping[str, Any]) -> dict[str, Any]:
+def from_definition(definition: Mapping[str, Any]) -> dict[str, Any]:
     """A definition's own values as fields of a `Job`."""
-    asked: dict[str, Any] = {
-        name: container[name] for name in ("command", "vcpus", "memory") if name in container
-    }
+    container = containers.of_definition(definition)
+    asked: dict[str, Any] = {name: container[name] for name in OVERRIDES if name in container}
     asked["resourceRequirements"] = [
         one for one in container.get("resourceRequirements", ()) if one["type"] in RESOURCES
     ]
-    request = {
-        "jobName": "definition",
-        "jobQueue": "definition",
-        "jobDefinition": "definition",
+    request = dict.fromkeys(("jobName", "jobQueue", "jobDefinition"), "definition") | {
         "containerOverrides": asked,
-        **{name: definition[name] for name in ("retryStrategy", "timeout") if name in definition},
+        **{name: definition[name] for name in TAKEN_OVER if name in definition},
     }
     job = from_batch(request)
     if isinstance(job, Sweep):
         raise InvalidInput("a definition has no size")
-    fields: dict[str, Any] = job.model_dump(exclude_unset=True, exclude={"name", "queue"})
+    fields = {name: getattr(job, name) for name in job.model_fields_set if name not in OWN}
     if "schedulingPriority" in definition:
         fields["priority"] = definition["schedulingPriority"]
-    return fields | ({"image": container["image"]} if container.get("image") else {})
+    if container.get("image"):
+        fields["image"] = container["image"]
+    return fields | {"resources": job.resources.model_dump(exclude_unset=True)}
 
 
 @dataclass(frozen=True, slots=True)
 class Definer:
     """Gives a job of the native API what its definition says, as SubmitJob does."""
 
-    source: definitions.Source
+    source: Source
     place: Place
 
     def __call__(self, job: Job) -> Job:
         try:
-            found = definitions.find(self.source, job.definition or "", self.place)
+            found = Defined.find(self.source, job.definition or "", self.place)
         except Fault:
             allowed = "a job definition that this broker knows"
             raise InvalidInput.of("definition", job.definition, allowed) from None

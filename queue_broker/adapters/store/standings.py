@@ -1,26 +1,59 @@
-"""Many jobs told at once, in five queries whatever their number."""
+"""Many jobs told at once, in five queries at most whatever their number."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, or_, select
 
+from headgate.estimate import Estimate
 from headgate.lifecycle import FINISHED, Cause, State
-from queue_broker.adapters.store import rows
+from queue_broker.adapters.store import codec, rows
 from queue_broker.adapters.store.database import Database
 from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.outcomes import ended_at, unpack
 from queue_broker.adapters.store.reader import SET_OF, to_attempt
 from queue_broker.adapters.store.schema import groups, jobs, leaks, outcomes, starts
-from queue_broker.records import Attempt, Group, JobId, Listing, Standing
+from queue_broker.records import Attempt, JobId, JobRecord, Listing, Standing
 
-#: A job's number in the database and a task of it.
+#: A job's number in the database, or a leak's, and a task of it.
 Place = tuple[int, int]
 Wanted = Sequence[tuple[JobId, int | None]]
+#: What is told of an attempt's start or end, by leak and task.
+Told = dict[Place, dict[str, Any]]
+
+#: What a task's group says of it: its state, what it was foretold, and what holds it.
+Stand = tuple[State, Estimate | None, str | None]
+GROUP = tuple(groups.c[name] for name in ("job", "number", "state", "estimate", "hold"))
+SETS = tuple(groups.c[name] for name in ("waiting", *SET_OF.values()))
+LEAK = tuple(
+    leaks.c[name]
+    for name in (
+        *("number", "job", "name", "attempt", "lane", "allocation", "tasks"),
+        *("created_at_s", "cancel_reason"),
+    )
+)
+
+
+class Memory:
+    """The ends of attempts that were told before. They never change, and are dear to unpack: a row
+    holds those of up to ten thousand tasks."""
+
+    def __init__(self, most: int = 50_000) -> None:
+        self._told: Told = {}
+        self._most = most
+
+    def known(self, places: Iterable[Place]) -> Told:
+        found = ((place, self._told.get(place)) for place in places)
+        return {place: told for place, told in found if told is not None}
+
+    def keep(self, told: Told) -> None:
+        if len(self._told) + len(told) > self._most:
+            self._told = {}  # a new one, since others may read the old
+        self._told.update(told)
 
 
 class SqlDescriber:
@@ -28,108 +61,133 @@ class SqlDescriber:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ends = Memory()
 
     def standings(self, wanted: Wanted) -> list[Standing]:
-        return self._database.read(standings, wanted) if wanted else []
+        return self._database.read(standings, wanted, self._ends) if wanted else []
 
     def listed(self, listing: Listing) -> list[JobId]:
         return self._database.read(listed, listing)
 
 
-def standings(connection: Connection, wanted: Wanted) -> list[Standing]:
+def standings(connection: Connection, wanted: Wanted, ends: Memory) -> list[Standing]:
     query = rows.select_jobs().where(among(connection, jobs.c.job_id, {job for job, _ in wanted}))
     found = {row.job_id: row for row in connection.execute(query)}
-    known = [(found[job], task) for job, task in wanted if job in found]
-    places = {
-        (row.number, place) for row, task in known if (place := place_of(row, task)) is not None
-    }
-    stand = find_groups(connection, places)
-    tried = find_attempts(connection, places)
-    return [
-        standing
-        for row, task in known
-        if (standing := to_standing(row, task, stand, tried)) is not None
-    ]
+    asked = [(found[job], task) for job, task in wanted if job in found]
+    known = [(row, task) for row, task in asked if exists(row, task)]
+    records = {row.number: rows.to_job(row) for row, _ in known}
+    singles = {number: record for number, record in records.items() if not record.array}
+    children = {(row.number, task) for row, task in known if task is not None}
+    stand = of_singles(connection, singles) | of_children(connection, children)
+    tried = find_attempts(connection, {(number, 0) for number in singles} | children, ends)
+    told = []
+    for row, task in known:
+        place, record = (row.number, task or 0), records[row.number]
+        told.append(to_standing(record, task, stand.get(place), tried.get(place, ())))
+    return told
 
 
-def place_of(row: Row[Any], task: int | None) -> int | None:
-    """The task whose life is told: a single job's only one, the one asked of an array, or none."""
-    return task if row.is_array else 0
+def exists(row: Row[Any], task: int | None) -> bool:
+    return task is None or (row.is_array and 0 <= task < row.size)
 
 
 def to_standing(
-    row: Row[Any],
-    task: int | None,
-    stand: Mapping[Place, tuple[State, Group]],
-    tried: Mapping[Place, list[Attempt]],
-) -> Standing | None:
-    record = rows.to_job(row)
-    if task is not None and not (row.is_array and 0 <= task < row.size):
-        return None
-    if row.is_array and task is None:
+    record: JobRecord, task: int | None, stand: Stand | None, attempts: Sequence[Attempt]
+) -> Standing:
+    if record.array and task is None:
         state = record.state
         whole = state if state in FINISHED or state is State.SUBMITTED else State.PENDING
         return Standing(record, None, whole)
-    place = (row.number, task or 0)
-    if place not in stand:
-        return None
-    state, group = stand[place]
-    return Standing(record, task, state, group, tuple(tried.get(place, ())))
+    state, estimate, hold = stand or (record.state, None, None)
+    return Standing(record, task, state, estimate, hold, tuple(attempts))
 
 
-def by_job(places: set[Place]) -> dict[int, list[int]]:
-    tasks: dict[int, list[int]] = defaultdict(list)
-    for number, task in sorted(places):
-        tasks[number].append(task)
-    return tasks
+def of_singles(connection: Connection, singles: Mapping[int, JobRecord]) -> dict[Place, Stand]:
+    """A single job's own counts say its state; its newest group the rest."""
+    if not singles:
+        return {}
+    query = select(*GROUP).where(among(connection, groups.c.job, list(singles)))
+    return {
+        (row.job, 0): (singles[row.job].state, *foretold(row))
+        for row in connection.execute(query.order_by(groups.c.number))
+    }
 
 
-def find_groups(connection: Connection, places: set[Place]) -> dict[Place, tuple[State, Group]]:
-    tasks = by_job(places)
-    query = select_groups().where(among(connection, groups.c.job, list(tasks)))
-    stand: dict[Place, tuple[State, Group]] = {}
+def of_children(connection: Connection, children: set[Place]) -> dict[Place, Stand]:
+    tasks = by_first(children)
+    query = select(*GROUP, *SETS).where(among(connection, groups.c.job, list(tasks)))
+    stand: dict[Place, Stand] = {}
     for row in connection.execute(query) if tasks else ():
-        group = None
         for task in tasks[row.job]:
             state = state_in(row, task)
             if state is not None:
-                group = group or rows.to_group(row)
-                stand[row.job, task] = (state, group)
+                stand[row.job, task] = (state, *foretold(row))
     return stand
 
 
-def select_groups() -> Select[Any]:
-    return rows.select_groups().add_columns(groups.c.job)
+def foretold(row: Row[Any]) -> tuple[Estimate | None, str | None]:
+    return codec.load_estimate(row.estimate), row.hold
 
 
 def state_in(row: Row[Any], task: int) -> State | None:
     """The state of a task in this group; None when it stands in another."""
     for state, name in SET_OF.items():
-        if task in row._mapping[name]:
+        if task in getattr(row, name):
             return state
     return State(row.state) if task in row.waiting else None
 
 
-def find_attempts(connection: Connection, places: set[Place]) -> dict[Place, list[Attempt]]:
-    tasks = by_job(places)
+def by_first(places: Iterable[Place]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for first, task in sorted(places):
+        found[first].append(task)
+    return found
+
+
+def find_attempts(
+    connection: Connection, places: set[Place], ends: Memory
+) -> dict[Place, list[Attempt]]:
+    """Every attempt of every task, oldest first."""
+    tasks = by_first(places)
     if not tasks:
         return {}
-    every = [task for some in tasks.values() for task in some]
-    query = select(leaks).where(among(connection, leaks.c.job, list(tasks)))
+    every = [task for _, task in places]
+    query = select(*LEAK).where(among(connection, leaks.c.job, list(tasks)))
     query = query.where(leaks.c.first <= max(every), leaks.c.last >= min(every))
     found = connection.execute(query.order_by(leaks.c.number)).all()
-    numbers = [row.number for row in found]
-    began = dict(of_leaks(connection, starts, numbers, tasks, found))
-    ended = dict(of_leaks(connection, outcomes, numbers, tasks, found))
+    tries = [(leak, task) for leak in found for task in tasks[leak.job] if task in leak.tasks]
+    ended, began = find_times(connection, {(leak.number, task) for leak, task in tries}, ends)
     tried: dict[Place, list[Attempt]] = defaultdict(list)
-    for leak in found:
-        for task in tasks[leak.job]:
-            if task in leak.tasks:
-                key = (leak.number, task)
-                start = began.get(key, {}).get("at_s")
-                attempt = to_attempt(leak, task, start, ended.get(key))
-                tried[leak.job, task].append(with_wish(attempt, leak.cancel_reason))
+    for leak, task in tries:
+        key = (leak.number, task)
+        attempt = to_attempt(leak, task, began.get(key, {}).get("at_s"), ended.get(key))
+        tried[leak.job, task].append(with_wish(attempt, leak.cancel_reason))
     return tried
+
+
+def find_times(connection: Connection, tries: set[Place], ends: Memory) -> tuple[Told, Told]:
+    """How attempts ended, and when those began that have not."""
+    ended = ends.known(tries)
+    fresh = dict(rows_of(connection, outcomes, tries - ended.keys()))
+    ends.keep(fresh)
+    ended |= fresh
+    return ended, dict(rows_of(connection, starts, tries - ended.keys()))
+
+
+def rows_of(
+    connection: Connection, table: Table, tries: set[Place]
+) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """What the rows of `starts` or `outcomes` say of these attempts."""
+    tasks = by_first(tries)
+    query = select(table.c.leak, table.c.tasks, table.c.data)
+    query = query.where(among(connection, table.c.leak, list(tasks)))
+    for row in connection.execute(query) if tasks else ():
+        mine = [task for task in tasks[row.leak] if task in row.tasks]
+        columns = unpack(row.data, len(row.tasks)) if mine else {}
+        for task in mine:
+            place = row.tasks.rank(task) - 1
+            told = {"at_s": columns["at_s"][place]}
+            yield (row.leak, task), ended_at(columns, place) if table is outcomes else told
 
 
 def with_wish(attempt: Attempt, reason: str | None) -> Attempt:
@@ -137,25 +195,6 @@ def with_wish(attempt: Attempt, reason: str | None) -> Attempt:
     if attempt.cause is not Cause.CANCELLED or not reason:
         return attempt
     return replace(attempt, reason=reason)
-
-
-def of_leaks(
-    connection: Connection,
-    table: Any,
-    numbers: list[int],
-    tasks: Mapping[int, list[int]],
-    found: Sequence[Row[Any]],
-) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """(leak, task) and what a row of `starts` or `outcomes` says of it."""
-    job_of = {leak.number: leak.job for leak in found}
-    for row in connection.execute(select(table).where(among(connection, table.c.leak, numbers))):
-        mine = [task for task in tasks[job_of[row.leak]] if task in row.tasks]
-        columns = unpack(row.data, len(row.tasks)) if mine else {}
-        for task in mine:
-            place = row.tasks.rank(task) - 1
-            whole = "cause" in columns
-            told = ended_at(columns, place) if whole else {"at_s": columns["at_s"][place]}
-            yield (row.leak, task), told
 
 
 def listed(connection: Connection, listing: Listing) -> list[JobId]:

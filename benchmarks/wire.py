@@ -1,0 +1,189 @@
+"""AWS Batch's protocol through boto3 itself, requests signed and verified.
+
+SubmitJob: jobs a second from 32 threads of one client, each durable before the answer, against
+moto's server on the same machine, which keeps jobs in memory and verifies nothing.
+
+DescribeJobs: 100 jobs a call while a million tasks are stored, all of them run: single jobs, whole
+arrays, and children of the arrays, each with its attempts.
+
+Caveats: boto3 takes about a millisecond of the client's own time for each call, and the client
+shares the machine with the servers; the ratio says less than the servers' own rates would.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from benchmarks.report import Options, Result, main
+from benchmarks.stages import SQLITE, Served, database, in_process, served_broker
+from queue_broker.adapters.store.database import Database
+from queue_broker.adapters.store.migrate import upgrade
+from queue_broker.adapters.store.shelf import SqlShelf
+from queue_broker.wire.keys import AccessKey, new_key
+
+THREADS = 32
+ROUNDS = 3
+NAMED = 100
+MOTO = """
+import socket
+from werkzeug.serving import make_server
+from moto.server import DomainDispatcherApplication, create_backend_app
+server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+CONTAINER = {"image": "busybox", "vcpus": 1, "memory": 512, "command": ["echo", "Ref::sample"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Submits:
+    """One run of SubmitJob."""
+
+    n: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        return self.n / self.seconds
+
+
+def measure(options: Options) -> Iterator[Result]:
+    logging.getLogger("botocore").setLevel(logging.ERROR)
+    yield submitting(400 if options.quick else 4_000)
+    arrays, size = (20, 5_000) if options.quick else (100, 10_000)
+    yield from describing(arrays, size, calls=60 if options.quick else 500)
+
+
+def submitting(n: int) -> Result:
+    """Ours and moto's in turns, after a warm-up of each."""
+    ours, theirs = [], []
+    with broker(has_room=False) as mine, in_process(MOTO) as moto:
+        peer = speak(moto.address, AccessKey("key", "secret", ""))
+        prepare_moto(peer, moto)
+        for client in (mine, peer):
+            define(client)
+            submit_many(client, THREADS)
+        for _ in range(ROUNDS):
+            ours.append(submit_many(mine, n))
+            theirs.append(submit_many(peer, n // 4))
+    best, peers_best = max(one.rate for one in ours), max(one.rate for one in theirs)
+    seconds = sum(one.seconds for one in ours)
+    name = "wire: SubmitJob through boto3, sqlite"
+    against = {"moto": peers_best}
+    return Result(name, best, "jobs/s", n * ROUNDS, seconds, against, best / peers_best, ">= 5")
+
+
+def submit_many(client: Any, n: int) -> Submits:
+    started = time.perf_counter()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(lambda at: submit(client, parameters={"sample": str(at)}), range(n)):
+            pass
+    return Submits(n, time.perf_counter() - started)
+
+
+def submit(client: Any, **more: Any) -> str:
+    given = {"jobName": "align", "jobQueue": "default", "jobDefinition": "align"} | more
+    return str(client.submit_job(**given)["jobId"])
+
+
+def describing(arrays: int, size: int, calls: int) -> Iterator[Result]:
+    with broker(has_room=True) as client:
+        define(client)
+        jobs = [submit(client, arrayProperties={"size": size}) for _ in range(arrays)]
+        singles = [submit(client) for _ in range(NAMED)]
+        wait_for_all(client, [*jobs, *singles])
+        asked = {
+            "single jobs": singles,
+            "arrays": (jobs * NAMED)[:NAMED],
+            "children": [f"{jobs[at % arrays]}:{at * 7 % size}" for at in range(NAMED)],
+        }
+        for what, ids in asked.items():
+            yield latency(f"{what}, {arrays * size:,} tasks stored", client, ids, calls)
+
+
+def latency(what: str, client: Any, ids: list[str], calls: int) -> Result:
+    def call() -> None:
+        assert len(client.describe_jobs(jobs=ids)["jobs"]) == len(set(ids)), what
+
+    each = sorted(timed(call) for _ in range(calls))
+    p99_ms = 1000 * each[min(len(each) - 1, int(0.99 * len(each)))]
+    name = f"wire: DescribeJobs of {NAMED} {what}, p99"
+    against = {"median": 1000 * each[len(each) // 2]}
+    return Result(name, p99_ms, "ms", calls, sum(each), against, target="<= 20")
+
+
+def timed(call: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def wait_for_all(client: Any, ids: list[str]) -> None:
+    waiting = list(ids)
+    while waiting:
+        time.sleep(0.2)
+        for at in range(0, len(waiting), NAMED):
+            found = client.describe_jobs(jobs=waiting[at : at + NAMED])["jobs"]
+            done = {one["jobId"] for one in found if one["status"] in ("SUCCEEDED", "FAILED")}
+            waiting = [one for one in waiting if one not in done]
+
+
+@contextmanager
+def broker(*, has_room: bool) -> Iterator[Any]:
+    """A client of a broker in a process of its own, that verifies its signatures."""
+    with database(SQLITE) as url:
+        opened = Database(url)
+        upgrade(opened)
+        key = new_key(SqlShelf(opened), "bench", time.time())
+        opened.close()
+        with served_broker(url, has_room=has_room) as served:
+            yield speak(served.address, key)
+
+
+def speak(address: str, key: AccessKey) -> Any:
+    return boto3.client(
+        "batch",
+        endpoint_url=address,
+        region_name="us-east-1",
+        aws_access_key_id=key.key_id,
+        aws_secret_access_key=key.secret,
+        config=Config(max_pool_connections=THREADS, retries={"total_max_attempts": 1}),
+    )
+
+
+def define(client: Any) -> None:
+    client.register_job_definition(
+        jobDefinitionName="align", type="container", containerProperties=CONTAINER
+    )
+
+
+def prepare_moto(client: Any, moto: Served) -> None:
+    """What moto wants before it takes a job: a role, an environment, a queue."""
+    iam = boto3.client(
+        "iam",
+        endpoint_url=moto.address,
+        region_name="us-east-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",  # noqa: S106 - moto looks at none
+    )
+    role = iam.create_role(RoleName="batch", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    made = client.create_compute_environment(
+        computeEnvironmentName="env", type="UNMANAGED", state="ENABLED", serviceRole=role
+    )
+    order = [{"order": 1, "computeEnvironment": made["computeEnvironmentArn"]}]
+    client.create_job_queue(
+        jobQueueName="default", state="ENABLED", priority=1, computeEnvironmentOrder=order
+    )
+
+
+if __name__ == "__main__":
+    main(measure, __doc__)

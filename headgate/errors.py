@@ -9,6 +9,7 @@
     ├── Conflict              the state moved on, or a client token was used for another  HTTP 409
     ├── Throttled             too many requests; try again after `retry_after_s`  HTTP 429
     ├── Unavailable           the store or an engine is away; nothing was half written  HTTP 503
+    ├── UpstreamRefused       AWS refused a call, or could not be reached  HTTP 502
     ├── BrokerUnreachable     the SDK could not reach the broker at all
     ├── WaitTimeout           the SDK stopped waiting; the job goes on
     └── BadArtifact           a model artefact is corrupt, or newer than this program
@@ -121,6 +122,19 @@ class Unavailable(HeadgateError):
     http_status = 503
 
 
+class UpstreamRefused(HeadgateError):
+    """AWS refused a call, or could not be reached: its own code, HTTP status and words."""
+
+    code = "upstream_refused"
+    http_status = 502
+
+    def __init__(
+        self, message: str | None = None, *, aws_code: str = "ServerException", status: int = 500
+    ) -> None:
+        super().__init__(message)
+        self.aws_code, self.status = aws_code, status
+
+
 class BrokerUnreachable(HeadgateError):
     """The broker could not be reached."""
 
@@ -151,6 +165,7 @@ BY_CODE: dict[str, type[HeadgateError]] = {
         Conflict,
         Throttled,
         Unavailable,
+        UpstreamRefused,
         BrokerUnreachable,
         WaitTimeout,
         BadArtifact,
@@ -164,6 +179,8 @@ def from_dict(body: dict[str, Any]) -> HeadgateError:
     if issubclass(kind, InvalidInput):
         problems = [Problem(**problem) for problem in body.get("problems", ())]
         return kind(problems or str(body.get("message", "")))
+    if issubclass(kind, UpstreamRefused):
+        return kind(body.get("message"))
     return kind(body.get("message"), retry_after_s=body.get("retry_after_s"))
 
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
-
-from headgate.errors import HeadgateError
 from headgate.lifecycle import State
 from headgate.tenancy import Tenant
 from headgate.usage import Observation
-from predictor.artifact import Model
 from queue_broker.records import (
     Accepted,
     Attempt,
@@ -36,6 +32,11 @@ from queue_broker.records import (
     Submission,
     Tasks,
 )
+
+if TYPE_CHECKING:  # neither is light, and the thin ends of the broker need no more than the words
+    import pandas as pd
+
+    from predictor.model import Model
 
 #: Seconds since the Unix epoch; virtual in the simulator.
 Clock = Callable[[], float]
@@ -299,14 +300,6 @@ class Shelf(Protocol):
 
     def page(self, kind: str, after: tuple[str, int] | None, limit: int) -> list[Document]:
         """By name and then newest first, the first one behind the (name, revision) `after`."""
-
-
-class UpstreamRefused(HeadgateError):
-    """AWS refused a call, or could not be reached: its code, HTTP status and words."""
-
-    def __init__(self, code: str, status: int, message: str) -> None:
-        super().__init__(message)
-        self.aws_code, self.status = code, status
 
 
 class Upstream(Protocol):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from queue_broker.ports import UpstreamRefused
+from headgate.errors import UpstreamRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -27,9 +27,10 @@ class AwsUpstream:
             told: Any = error.response
             status = int(told.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
             words = told["Error"].get("Message", str(error))
-            raise UpstreamRefused(told["Error"]["Code"], status, words) from error
+            code = told["Error"]["Code"]
+            raise UpstreamRefused(words, aws_code=code, status=status) from error
         except BotoCoreError as error:
             words = f"AWS Batch cannot be reached: {error}"
-            raise UpstreamRefused("ServerException", 500, words) from error
+            raise UpstreamRefused(words) from error
         answer.pop("ResponseMetadata", None)
         return answer

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from headgate.resources import ResourceRequest
 from headgate.validation import refuse
+from headgate.value import Value
 
 #: AWS Batch's limits (quotas of the service), kept so that whatever is accepted here can be handed
 #: on.
@@ -27,12 +28,6 @@ PLACEHOLDER = re.compile(r"Ref::([A-Za-z_][A-Za-z0-9_.-]*)")
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
 TenantName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./@-]{0,127}$")]
 Scalar = bool | int | float | str | None
-
-
-class Value(BaseModel):
-    """Base of everything users write: frozen, and no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Input(Value):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from headgate.value import Value
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,14 +69,12 @@ class Resources:
         return max((mine / all_ for mine, all_ in pairs if all_ > 0), default=0.0)
 
 
-class ResourceRequest(BaseModel):
+class ResourceRequest(Value):
     """What a user asks for; every part optional, since Headgate predicts what is left out.
 
     A request is where a family nobody has seen starts from. With `ceiling`, it is also a limit
     that the estimate never passes.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     vcpu: float | None = Field(default=None, gt=0, le=4096, allow_inf_nan=False)
     memory_mib: int | None = Field(default=None, gt=0, le=2**26, description="host memory in MiB")

@@ -13,8 +13,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from headgate.job import MAX_SWEEP_SIZE, Job, Scalar, Value
+from headgate.job import MAX_SWEEP_SIZE, Job, Scalar
 from headgate.validation import refuse
+from headgate.value import Value
 
 
 class Grid(Value):

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from headgate.job import Name, TenantName, Value
+from headgate.job import Name, TenantName
+from headgate.value import Value
 
 
 class Tier(Value):

@@ -15,9 +15,10 @@ from pydantic_settings import (
 )
 
 from headgate.errors import InvalidInput
-from headgate.job import Job, Name, TenantName, Value
+from headgate.job import Job, Name, TenantName
 from headgate.tenancy import DEFAULT_TENANT, DEFAULT_TIERS, Tenant, Tier
 from headgate.validation import problems, refuse
+from headgate.value import Value
 
 CONFIG_FILE = "headgate.toml"
 

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from headgate.job import MAX_SWEEP_SIZE, Name, TenantName, Value
+from headgate.job import MAX_SWEEP_SIZE, Name, TenantName
 from headgate.lifecycle import State
 from headgate.usage import Usage
+from headgate.value import Value
 from headgate.views import (
     AttemptView,
     JobList,

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from pydantic import Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
-from headgate.job import TenantName, Value
+from headgate.job import TenantName
 from headgate.validation import refuse
+from headgate.value import Value
 from headgate.views import Cancelled, Changed, JobView
 from queue_broker.api.bodies import json_body, parsed
 from queue_broker.api.services import Asking, PathId, Services, Serving

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from headgate.client import Client
 from headgate.handles import JobHandle, SweepHandle
-from headgate.job import Job
+from headgate.job import Job, Scalar
 from headgate.lifecycle import FINISHED, IN_FLIGHT, State
 from headgate.resources import ResourceRequest
 from headgate.sweep import Grid
@@ -49,7 +49,11 @@ def sweep_of(which: int) -> tuple[Job, Grid]:
         tenant="research",
         tier="sweep",
     )
-    axes = {"algorithm": ALGORITHMS, "size": SIZES[which], "seed": SEEDS}
+    axes: dict[str, tuple[Scalar, ...]] = {
+        "algorithm": ALGORITHMS,
+        "size": SIZES[which],
+        "seed": SEEDS,
+    }
     return job, Grid(axes=axes)
 
 

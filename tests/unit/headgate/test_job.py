@@ -4,6 +4,7 @@ import pytest
 
 from headgate.errors import InvalidInput
 from headgate.job import Job, fill
+from headgate.resources import ResourceRequest
 from headgate.validation import parse
 
 GOOD = {"name": "train", "command": ["python", "train.py"]}
@@ -28,6 +29,13 @@ def test_a_bad_job_is_refused_by_field(wrong: dict[str, object], words: str) -> 
     with pytest.raises(InvalidInput) as refused:
         parse(Job, {**GOOD, **wrong})
     assert words in str(refused.value)
+
+
+def test_a_bad_job_made_in_python_raises_the_same_words_as_the_broker_answers() -> None:
+    with pytest.raises(InvalidInput, match="command: got \\[\\]; allowed: at least one token"):
+        Job(name="train")
+    with pytest.raises(InvalidInput, match="memory_mib: got 0; allowed: greater than 0"):
+        ResourceRequest(memory_mib=0)
 
 
 def test_all_wrong_fields_are_named_at_once() -> None:

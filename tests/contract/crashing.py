@@ -14,14 +14,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 from sqlalchemy import event
 
+from headgate.errors import Unavailable
 from headgate.job import Dependency
 from headgate.lifecycle import Cause
 from queue_broker.adapters.store.store import SqlStore
@@ -38,6 +40,8 @@ from queue_broker.records import (
     Tasks,
 )
 from tests.factories import START_S, a_submission, a_sweep, an_end, an_estimate, an_intent, starts
+
+T = TypeVar("T")
 
 FIRST, SECOND, CHAIN, LAST = "first", "second", "chain", "last"
 SIZE = 40
@@ -96,7 +100,7 @@ def judge(leak: Leak, task: int) -> Judged:
     return Judged(an_end(leak, task), Succeed())
 
 
-def one_pass(store: SqlStore, engine: FileEngine) -> None:
+def one_pass(store: SqlStore, engine: FileEngine) -> bool:
     """Everything that a broker does, a little of each."""
     leaks = store.open_leaks()
     for leak in leaks:
@@ -111,18 +115,33 @@ def one_pass(store: SqlStore, engine: FileEngine) -> None:
         store.write_intents([an_intent(group, group.waiting[:7])], START_S)
     unclear = [leak for leak in store.open_leaks() if leak.handed_over_at_s is None]
     store.handed_over([engine.take(leak) for leak in unclear], START_S)
+    return True
 
 
 def work(url: str, folder: Path, statements: int) -> None:
-    """A broker's whole life."""
+    """A broker's whole life; one that does not lead waits for its turn."""
     engine = FileEngine(folder / "engine")
     with SqlStore(url, clock=lambda: START_S) as store:
         die_after(store, statements)
-        for answer in store.add(submissions()):
-            assert not isinstance(answer, Exception), answer
-        store.cancel(JobId(FIRST), CANCELLED, "a change of mind")
-        while store.backlog():
-            one_pass(store, engine)
+        insist(lambda: submit(store))
+        while insist(store.backlog):
+            if not insist(lambda: store.try_lead() and one_pass(store, engine)):
+                time.sleep(0.01)
+
+
+def submit(store: SqlStore) -> None:
+    for answer in store.add(submissions()):
+        assert not isinstance(answer, Exception), answer
+    store.cancel(JobId(FIRST), CANCELLED, "a change of mind")
+
+
+def insist(what: Callable[[], T]) -> T:
+    """Try again for as long as the database is away."""
+    while True:
+        try:
+            return what()
+        except Unavailable:
+            time.sleep(0.01)
 
 
 def die_after(store: SqlStore, statements: int) -> None:

@@ -6,8 +6,11 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 from headgate.lifecycle import State
 from queue_broker.adapters.store.store import SqlStore
@@ -15,10 +18,13 @@ from queue_broker.records import JobId
 from tests.contract import crashing
 from tests.contract.crashing import CANCELLED, CHAIN, FIRST, LAST, SECOND, SIZE, FileEngine
 from tests.contract.stores import check_books
+from tests.postgres import Server, private_server
 
 ROOT = Path(__file__).parents[2]
 #: Kills before a broker is let live; HEADGATE_CRASHES=200 is a long run.
 CRASHES = int(os.environ.get("HEADGATE_CRASHES", "12"))
+#: More statements than a whole life takes.
+FOR_EVER = 10**9
 
 
 class Lives:
@@ -37,23 +43,58 @@ class Lives:
         print(statements, file=self._process.stdin, flush=True)
         return self._process.stdout.readline().strip()
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         self._process.communicate()
 
 
 def test_a_broker_killed_at_random_points_loses_and_doubles_nothing(
     store_url: str, tmp_path: Path
 ) -> None:
+    live_and_die(store_url, tmp_path, random.Random(1996))
+    check_all(store_url, tmp_path)
+
+
+def test_two_replicas_killed_at_random_points_lose_and_double_nothing(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        dice = [random.Random(seed) for seed in (1, 2)]
+        list(pool.map(lambda one: live_and_die(postgres_url, tmp_path, one), dice))
+    check_all(postgres_url, tmp_path)
+
+
+def test_a_database_that_crashes_loses_and_doubles_nothing(
+    postgres: Server, tmp_path: Path
+) -> None:
+    del postgres  # says whether there can be a server at all
     dice = random.Random(1996)
-    lives = Lives(store_url, tmp_path)
-    ends = [lives.live(dice.randrange(1, 60)) for _ in range(CRASHES)]
-    ends.append(lives.live(10**9))
-    lives.close()
-    assert "broken" not in ends
-    assert ends[-1] == "finished"
-    with SqlStore(store_url) as store:
+    with private_server(durable=True) as server:
+        SqlStore(server.url()).close()
+        with Lives(server.url(), tmp_path) as lives, ThreadPoolExecutor(1) as pool:
+            end = pool.submit(lives.live, FOR_EVER)
+            for _ in range(CRASHES // 3):
+                time.sleep(dice.uniform(0.05, 0.3))
+                server.kill()
+                server.start()
+            assert end.result() == "finished"
+        check_all(server.url(), tmp_path)
+
+
+def live_and_die(url: str, folder: Path, dice: random.Random) -> None:
+    """A broker dies over and over, and is let live at last."""
+    with Lives(url, folder) as lives:
+        ends = {lives.live(dice.randrange(1, 60)) for _ in range(CRASHES)}
+        assert ends <= {"killed", "finished"}
+        assert lives.live(FOR_EVER) == "finished"
+
+
+def check_all(url: str, folder: Path) -> None:
+    with SqlStore(url) as store:
         check_books(store)
-        check_against_engine(store, FileEngine(tmp_path / "engine"))
+        check_against_engine(store, FileEngine(folder / "engine"))
 
 
 def check_against_engine(store: SqlStore, engine: FileEngine) -> None:

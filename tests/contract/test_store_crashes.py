@@ -22,7 +22,7 @@ from tests.postgres import Server, private_server
 
 ROOT = Path(__file__).parents[2]
 #: Kills before a broker is let live; HEADGATE_CRASHES=200 is a long run.
-CRASHES = int(os.environ.get("HEADGATE_CRASHES", "12"))
+CRASHES = int(os.environ.get("HEADGATE_CRASHES", "8"))
 #: More statements than a whole life takes.
 FOR_EVER = 10**9
 

@@ -71,7 +71,7 @@ def answer(
     for place, (keys, places) in enumerate(rows.groups()):
         voice = families.voice(keys, target)
         if voice is not None:
-            known = known_of(rows, target, None if logs is None else logs[:, 0], places)
+            known = known_of(rows, target, logs, places)
             _from_family(said, voice, known, places, weights[places])
             said.sources[place], said.whys[place] = _credit(voice, model)
         elif logs is not None and model is not None:
@@ -92,9 +92,11 @@ def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, weight
         left = places[unknown]
         middle = simplest.fit.centre(known)[unknown]
         _put(said, voice, simplest, middle, (left, weights[unknown]))
+    _bounds(said, voice, known, places)
 
 
 def _put(said: Answer, voice: Voice, way: Way, centre: Vector, where: tuple[Codes, Vector]) -> None:
+    """What to give, and bounds that `_bounds` may better."""
     places, weights = where
     margins = {float(weight): way.outlook.cheapest(weight) for weight in np.unique(weights)}
     least = voice.series.least_margin(way)
@@ -102,6 +104,16 @@ def _put(said: Answer, voice: Voice, way: Way, centre: Vector, where: tuple[Code
     if len(margins) > 1:
         margin = np.array([max(margins[float(weight)], least) for weight in weights])
     said.put(places, centre, (way.outlook.quantile(0.5), bound(way), margin))
+
+
+def _bounds(said: Answer, voice: Voice, known: Known, places: Codes) -> None:
+    closest = voice.series.closest()
+    if closest is None or closest is voice.way:
+        return
+    centre = closest.fit.centre(known)
+    there = np.isfinite(centre)
+    said.p50[places[there]] = np.exp(centre[there] + closest.outlook.quantile(0.5))
+    said.p95[places[there]] = np.exp(centre[there] + bound(closest))
 
 
 def bound(way: Way) -> float:
@@ -119,7 +131,7 @@ def _from_model(
     errors = np.sort(np.asarray(known.new_errors or known.errors or (0.0,)))
     what = outlook(errors, 0.8)
     margins = np.array([what.cheapest(weight) for weight in weights])
-    said.put(places, logs[:, 0], (what.quantile(0.5), what.quantile(BOUND), margins))
+    said.put(places, logs, (what.quantile(0.5), what.quantile(BOUND), margins))
 
 
 def _credit(voice: Voice, model: Model | None) -> tuple[Source, str]:

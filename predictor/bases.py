@@ -26,8 +26,8 @@ SIDE = 2
 TRIED = 2
 #: At most so many are fitted together.
 JOINT = 6
-#: A rank correlation below this many standard deviations (1 / sqrt n) may well be chance.
-BY_CHANCE = 2.0
+#: The chance that an input without any meaning is taken for one that has some.
+BY_CHANCE = 0.1
 #: Where a line may bend: these quantiles of its input.
 BENDS = (0.25, 0.5, 0.75)
 
@@ -105,7 +105,8 @@ def strongest(window: Window) -> list[str]:
     ranks = np.argsort(np.argsort(np.vstack([window.logs, *window.known.inputs.values()])), axis=1)
     strength = np.abs(np.atleast_2d(np.corrcoef(ranks))[0, 1:])
     order = np.argsort(-strength, kind="stable")
-    return [names[place] for place in order if strength[place] > BY_CHANCE / np.sqrt(len(window))]
+    least = np.sqrt(2 * np.log(len(names) / BY_CHANCE) / len(window))
+    return [names[place] for place in order if strength[place] > least]
 
 
 def line(window: Window, names: list[str], logarithmic: bool, bends: bool = False) -> Fit:

@@ -57,21 +57,33 @@ def _seen(item: Observation, known: Facts, target: str, logs: tuple[float, float
 def rows_of_observations(
     observations: Sequence[Observation], past: Past
 ) -> tuple[Rows, list[Facts]]:
-    """The jobs of attempts as rows and as facts, each with the past of its start; the past
-    grows.
+    """The jobs of attempts as rows and as facts, each with the past as it was at its start.
+
+    Starts and ends are gone through in the order of time. Asked later, the past of a long job would
+    have been crowded out by those that ended meanwhile, and what is missing would tell its runtime.
     """
-    known: list[Facts] = []
-    keys: list[tuple[str, ...]] = []
-    for item in observations:
-        row = facts(item.job, item.parameters)
-        key = family_keys(item.job, row)
-        started_s = item.finished_at_s - item.usage.runtime_s
-        known.append(with_past(row, step_of(key), past, started_s))
-        keys.append(key)
+    known = [facts(item.job, item.parameters) for item in observations]
+    keys = [family_keys(item.job, row) for item, row in zip(observations, known, strict=True)]
+    for _, is_start, place in _events(observations):
+        item, row, step = observations[place], known[place], step_of(keys[place])
+        if is_start:
+            started_s = item.finished_at_s - item.usage.runtime_s
+            known[place] = with_past(row, step, past, started_s)
+            continue
         logs = {target: float(np.log(value)) for target, value, cut in measured(item) if not cut}
         if logs:
-            past.add(step_of(key), row.words, item.finished_at_s, logs)
+            past.add(step, row.words, item.finished_at_s, logs)
     return Rows.of(known, keys), known
+
+
+def _events(observations: Sequence[Observation]) -> list[tuple[float, bool, int]]:
+    """(time, whether it is a start, place) in the order of time; an end comes before a start."""
+    ends = [(item.finished_at_s, False, place) for place, item in enumerate(observations)]
+    starts = [
+        (min(end - observations[place].usage.runtime_s, end - 1e-6), True, place)
+        for end, _, place in ends
+    ]
+    return sorted([*ends, *starts])
 
 
 def model_middles(
@@ -88,7 +100,7 @@ def model_middles(
     middles = np.array([model.said(target, float(time)) for time in at])
     if fresh.any():
         places = np.flatnonzero(fresh)
-        middles[places] = model.logs(rows.take(places), target)[:, 0]
+        middles[places] = model.logs(rows.take(places), target)
     return middles
 
 

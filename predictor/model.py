@@ -16,7 +16,6 @@ from predictor.rows import Rows
 
 #: What is predicted. Each is learnt in log, where errors are proportions.
 TARGETS = ("memory_mib", "vcpu", "runtime_s", "gpu_memory_mib")
-QUANTILES = (0.5, 0.95)
 #: Fewer rows are done sooner by one thread; several would wait for each other on a busy machine.
 MANY_ROWS = 20_000
 
@@ -43,13 +42,13 @@ class Model:
 
     version: str
     encoder: Encoder
-    boosters: Mapping[tuple[str, float], Any]
+    boosters: Mapping[str, Any]
     calibration: Mapping[str, Calibration]
     card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def targets(self) -> list[str]:
-        return [target for target in TARGETS if (target, QUANTILES[0]) in self.boosters]
+        return [target for target in TARGETS if target in self.boosters]
 
     @property
     def to_s(self) -> float:
@@ -73,13 +72,8 @@ class Model:
         return known.said.get(at_s, np.nan) if known else np.nan
 
     def logs(self, rows: Rows, target: str) -> Matrix:
-        """Log quantiles of a target, shape (rows, 2), in order, as the boosters say them."""
-        return self.predict(self.encoder.encode(rows), target)
-
-    def predict(self, matrix: Matrix, target: str) -> Matrix:
-        """The same of rows that are encoded already."""
-        raw = [raw_predict(self.boosters[target, quantile], matrix) for quantile in QUANTILES]
-        return np.maximum.accumulate(np.column_stack(raw), axis=1)
+        """The log median of a target for each row."""
+        return raw_predict(self.boosters[target], self.encoder.encode(rows))
 
     def contributions(self, rows: Rows, target: str) -> dict[str, float]:
         """SHAP values of the first row: what each feature adds to the log median (Lundberg et
@@ -88,7 +82,7 @@ class Model:
         if target not in self.targets:
             return {}
         matrix = self.encoder.encode(rows)[:1]
-        shares = self.boosters[target, QUANTILES[0]].predict(matrix, pred_contrib=True)[0]
+        shares = self.boosters[target].predict(matrix, pred_contrib=True)[0]
         pairs = zip(self.encoder.columns, shares[:-1], strict=True)
         return {column.name: float(share) for column, share in pairs if share}
 

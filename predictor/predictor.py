@@ -116,8 +116,7 @@ class Predictor:
         if voice is None:
             return blind
         logs = self.model.logs(rows, "memory_mib") if self.model else None
-        middle = None if logs is None else logs[:, 0]
-        known = known_of(rows, "memory_mib", middle, np.arange(1))
+        known = known_of(rows, "memory_mib", logs, np.arange(1))
         centre = float(voice.way.fit.centre(known)[0])
         left = voice.way.outlook.beyond(float(np.log(given_mib)) - centre)
         if left is None or not np.isfinite(centre):
@@ -145,8 +144,16 @@ class Predictor:
         prices = self.settings.failure_weight
         price = np.array([prices.get(mode, prices["safe"]) for mode in each])
         weights = np.broadcast_to(price, (rows.size,))
+        dear = np.broadcast_to(np.array([prices["safe"]]), (rows.size,))
         answers = {
-            target: answer(rows, target, self.families, self.model, weights) for target in TARGETS
+            target: answer(
+                rows,
+                target,
+                self.families,
+                self.model,
+                dear if target == "gpu_memory_mib" else weights,
+            )
+            for target in TARGETS
         }
         safe = np.broadcast_to(np.array([mode != "cost" for mode in each]), (rows.size,))
         ceiling = np.array([job.resources.ceiling for job in jobs])

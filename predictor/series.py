@@ -17,6 +17,8 @@ from predictor.window import Known, Ring, Seen, Window
 
 #: Where the smooth tail takes over from the errors as they were seen.
 THRESHOLDS = (0.5, 0.8, 0.92, 0.98)
+#: The tail that bounds are read from.
+BOUNDS_THRESHOLD = 0.92
 #: An attempt counts this much less with each later one: on the window, and in the ledger.
 FADING, LEDGER_FADING = 0.99, 0.9
 #: The window is looked at anew after so many attempts: at first each time, at last every
@@ -112,6 +114,12 @@ class Series:
             self._best = min(self._ways, key=self._price, default=None)
             self._looked = self.total
         return self._best
+
+    def closest(self) -> Way | None:
+        """The way with the least error in proportion, whatever the error costs: for the bounds."""
+        self.best()
+        tried = [way for way in self._ways if way.threshold == BOUNDS_THRESHOLD]
+        return min(tried, key=lambda way: way.fit.spread, default=None)
 
     def simplest(self) -> Way | None:
         """The way that needs nothing to be known of a task."""

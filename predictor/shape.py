@@ -49,7 +49,7 @@ def sizes(
         _fill(rows, answers[target], target, default)
     _fill(rows, answers["gpu_memory_mib"], "gpu_memory_mib", np.nan)
     memory = np.clip(answers["memory_mib"].give, s.min_memory_mib, s.max_memory_mib)
-    cores = np.where(safe, answers["vcpu"].p95, answers["vcpu"].give)
+    cores = np.where(safe, answers["vcpu"].p95, np.sqrt(answers["vcpu"].p50 * answers["vcpu"].p95))
     vcpu = np.clip(snap_vcpu(cores), s.min_vcpu, s.max_vcpu)
     asked_memory, asked_vcpu = rows.number("request.memory_mib"), rows.number("request.vcpu")
     memory = snap_memory(memory)
@@ -110,7 +110,7 @@ def to_estimate(
         memory_mib=_quantiles(memory, places),
         vcpu=_quantiles(given.answers["vcpu"], places),
         runtime_s=known_runtime,
-        gpu_memory_mib=_quantiles(gpu, places) if np.isfinite(gpu.p95[places]).any() else None,
+        gpu_memory_mib=_gpu_bounds(gpu, places),
         time_limit_s=_time_limit(job, bounds.p95, s),
         source=source,
         family=rows.families[family][0],
@@ -122,6 +122,14 @@ def to_estimate(
 def _quantiles(said: Answer, places: Codes) -> Quantiles:
     """The middle of the medians; the highest bound, which holds for each of the rows."""
     return Quantiles(float(np.median(said.p50[places])), float(said.p95[places].max()))
+
+
+def _gpu_bounds(said: Answer, places: Codes) -> Quantiles | None:
+    """The bound is also the least that the GPU must have: nothing grows it in mid-training."""
+    if not np.isfinite(said.p95[places]).all():
+        return None
+    bounds = _quantiles(said, places)
+    return Quantiles(bounds.p50, max(bounds.p95, float(said.give[places].max())))
 
 
 def _time_limit(job: Job, p95_s: float, s: PredictorSettings) -> float | None:

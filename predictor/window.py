@@ -10,8 +10,9 @@ import numpy as np
 
 from predictor.risk import Vector
 
-#: Older attempts say less than newer ones, and memory is finite.
-REMEMBERED = 256
+#: The latest are remembered each, and as many of the older ones, evenly spread: a family's last
+#: hour may all be of one kind, and memory is finite.
+REMEMBERED = 128
 #: The most numbers of a task that a family's own fits look at.
 MAX_INPUTS = 12
 
@@ -63,16 +64,35 @@ class Seen:
 
 @dataclass(slots=True)
 class Ring:
-    """The latest `REMEMBERED` attempts; the window over them is built when it is asked for."""
+    """The latest attempts and a sample of the older ones; the window is built when it is
+    asked for.
+    """
 
-    seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    latest: deque[Seen] = field(default_factory=deque)
+    older: list[Seen] = field(default_factory=list)
     total: int = 0
     built: Window | None = None
+    _every: int = 1
+
+    @property
+    def seen(self) -> list[Seen]:
+        """What is remembered, the oldest first."""
+        return [*self.older, *self.latest]
 
     def add(self, item: Seen) -> None:
-        self.seen.append(item)
+        self.latest.append(item)
         self.total += 1
         self.built = None
+        if len(self.latest) > REMEMBERED:
+            self._retire(self.latest.popleft())
+
+    def _retire(self, item: Seen) -> None:
+        """Keep one in `_every` of the older ones; when they are too many, half of them."""
+        if (self.total - len(self.latest)) % self._every == 0:
+            self.older.append(item)
+        if len(self.older) > REMEMBERED:
+            self.older = self.older[1::2]
+            self._every *= 2
 
     def window(self) -> Window:
         if self.built is None:
@@ -80,7 +100,7 @@ class Ring:
         return self.built
 
 
-def build(seen: Sequence[Seen] | deque[Seen]) -> Window:
+def build(seen: Sequence[Seen]) -> Window:
     """The window over some attempts, with the inputs that are known of all and differ among
     them.
     """

@@ -1,4 +1,4 @@
-"""Fit the quantile boosters, and calibrate them on what they have not seen."""
+"""Fit the boosters, and calibrate them on what they have not seen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from predictor.encoding import Encoder, Matrix
-from predictor.model import MANY_ROWS, QUANTILES, TARGETS, Calibration, Model, raw_predict
+from predictor.model import MANY_ROWS, TARGETS, Calibration, Model, raw_predict
 from predictor.rows import Rows
 from training.dataset import Dataset, Vector
 from training.split import Places, by_family, forward
@@ -29,7 +29,7 @@ class FitOptions:
 
     rounds: int = 200
     leaves: int = 31
-    folds: int = 3
+    folds: int = 3  #: for the calibration; 0: the boosters alone
     seed: int = 1
 
 
@@ -39,7 +39,7 @@ def fit(
     """A model of every target that has enough labels."""
     encoder = Encoder.fit(data.known)
     rows = encoder.encode(Rows.of(data.known, data.families))
-    boosters: dict[tuple[str, float], Any] = {}
+    boosters: dict[str, Any] = {}
     calibration: dict[str, Calibration] = {}
     for target in TARGETS:
         there = np.isfinite(data.labels[target])
@@ -47,8 +47,7 @@ def fit(
             continue
         logs = np.log(data.labels[target][there])
         there_families = [keys[0] for keys, ok in zip(data.families, there, strict=True) if ok]
-        for quantile in QUANTILES:
-            boosters[target, quantile] = grow(encoder, rows[there], logs, quantile, options)
+        boosters[target] = grow(encoder, rows[there], logs, options)
         labelled = Labelled(rows[there], logs, np.array(there_families), data.finished_at_s[there])
         calibration[target] = calibrate(encoder, labelled, options)
     to_s = float(data.finished_at_s.max(initial=-np.inf))
@@ -57,15 +56,13 @@ def fit(
     )
 
 
-def grow(
-    encoder: Encoder, rows: Matrix, logs: Vector, quantile: float, options: FitOptions
-) -> lgb.Booster:
-    """One quantile booster on log labels."""
+def grow(encoder: Encoder, rows: Matrix, logs: Vector, options: FitOptions) -> lgb.Booster:
+    """A booster of the median of log labels."""
     smallest = int(np.clip(len(logs) // 50, 3, 20))
     rounds = min(options.rounds, 50 + len(logs) // 5)
     parameters = {
         "objective": "quantile",
-        "alpha": quantile,
+        "alpha": 0.5,
         "learning_rate": 10 / rounds,
         "num_leaves": options.leaves,
         "min_data_in_leaf": smallest,
@@ -103,6 +100,8 @@ def calibrate(encoder: Encoder, data: Labelled, options: FitOptions) -> Calibrat
     """Honest errors of the median: of each block of time by what came before it, and of each family
     by the others.
     """
+    if not options.folds:
+        return Calibration()
     later = _left_out(encoder, data, list(forward(len(data.logs), options.folds)), options)
     new = _left_out(encoder, data, list(by_family(data.families, options.folds)), options)
     there = np.flatnonzero(np.isfinite(later))
@@ -118,7 +117,7 @@ def _left_out(
     said = np.full(len(data.logs), np.nan)
     for train, test in folds:
         if len(train) >= MIN_ROWS // 2:
-            booster = grow(encoder, data.rows[train], data.logs[train], QUANTILES[0], options)
+            booster = grow(encoder, data.rows[train], data.logs[train], options)
             said[test] = raw_predict(booster, data.rows[test])
     return said
 
@@ -129,7 +128,7 @@ def _thinned(errors: Vector) -> tuple[float, ...]:
     return tuple(ordered[:: max(1, len(ordered) // MAX_ERRORS)].tolist())
 
 
-def _version(boosters: Mapping[tuple[str, float], Any]) -> str:
+def _version(boosters: Mapping[str, Any]) -> str:
     """A name made from the content: the same fit has the same name."""
     digest = hashlib.sha256()
     for key in sorted(boosters):

@@ -1,0 +1,177 @@
+"""Errors of predicted memory and runtime on real batch jobs: CALCLOUD's, or Galaxy's bowtie2.
+
+    python -m benchmarks.runtime_error calcloud_awsbatch_jobs.parquet
+    python -m benchmarks.runtime_error galaxy_memory_bowtie2.parquet
+
+CALCLOUD (Hubble calibrations on AWS Batch, github.com/alphasentaurii/calcloud-ml-dashboard) holds
+the answers of a peer's neural network in production, beside which ours are put. Two splits:
+5-fold, shuffled; and by the order of the job ids, the last fifth. Galaxy
+(github.com/atyryshkina/algorithm-performance-analysis) has only memory. Without PATH a seeded
+table stands in. `--quick` takes every fourth row.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import r2_score
+
+from benchmarks.baselines.plots import RESULTS, scatter
+from benchmarks.baselines.tables import Columns, Folds, foretell, mape, shuffled_folds
+from benchmarks.report import Options, Result, main
+
+Vector = npt.NDArray[np.float64]
+MIB_PER_GB = 1e9 / 2**20
+#: The peer's four sizes, in GB; a job gets the one that its predicted bin stands for.
+BINS_GB = np.array([2.0, 8.0, 16.0, 64.0])
+CALCLOUD = Columns(
+    "calcloud",
+    ("n_files", "total_mb", "drizcorr", "pctecorr", "crsplit", "subarray", "detector", "dtype"),
+    "memory_mib",
+    "wallclock",
+    words=("instr",),
+)
+GALAXY_TARGET = "memory.max_usage_in_bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """The tested rows, and what was foretold of each."""
+
+    rows: pd.DataFrame
+    memory: Vector
+    runtime: Vector
+    given: Vector
+
+    @classmethod
+    def of(
+        cls, frame: pd.DataFrame, columns: Columns, folds: Folds, mode: str = "cost"
+    ) -> Foretold:
+        found = foretell(frame, columns, folds, mode)
+        places = sorted(found)
+        said = [found[place] for place in places]
+        return cls(
+            frame.iloc[places],
+            np.array([one.memory_mib.p50 for one in said]),
+            np.array([one.runtime_s.p50 for one in said]),
+            np.array([float(one.allocation.memory_mib) for one in said]),
+        )
+
+
+def edges(frame: pd.DataFrame) -> Vector:
+    """The bins' edges in GB, read off the labels."""
+    spans = frame.groupby("mem_bin")["memory"].agg(["min", "max"]).sort_index()
+    highest = spans["max"].to_numpy(dtype=np.float64)
+    lowest = spans["min"].to_numpy(dtype=np.float64)
+    return np.asarray((highest[:-1] + lowest[1:]) / 2)
+
+
+def calcloud(frame: pd.DataFrame, options: Options) -> Iterator[Result]:
+    frame = frame[(frame["memory"] > 0) & (frame["wallclock"] > 0)].reset_index(drop=True)
+    frame = frame.iloc[::4].reset_index(drop=True) if options.quick else frame
+    frame["memory_mib"] = frame["memory"] * MIB_PER_GB
+    ordered = np.argsort(frame["ipst"].to_numpy(), kind="stable")
+    cut = round(0.8 * len(frame))
+    folds = shuffled_folds(len(frame), options.seed)
+    for name, splits in (("by id", [(ordered[:cut], ordered[cut:])]), ("5-fold", folds)):
+        began = time.perf_counter()
+        found = Foretold.of(frame, CALCLOUD, splits, "safe")
+        yield from judged(name, found, time.perf_counter() - began)
+        actual = found.rows["memory_mib"].to_numpy()
+        title = f"CALCLOUD memory, {name} (MiB)"
+        scatter(RESULTS / f"calcloud_{name}.png", title, found.memory, actual)
+
+
+def judged(name: str, found: Foretold, seconds: float) -> Iterator[Result]:
+    rows = found.rows
+    actual, truth = rows["memory"].to_numpy(), rows["mem_bin"].to_numpy()
+    bins = np.searchsorted(edges(rows), found.memory / MIB_PER_GB)
+    both = rows["bin_pred"].notna().to_numpy()
+    peer, wall = rows["bin_pred"].to_numpy()[both], rows["wallclock"].to_numpy()
+    memory = mape(found.memory / MIB_PER_GB, actual)
+    peer_memory = mape(rows["mem_pred"].to_numpy()[both], actual[both])
+    peer_wall = mape(rows["wall_pred"].to_numpy()[both], wall[both])
+    hits, lows = float(np.mean(bins == truth)), float(np.mean(bins < truth))
+    for what, value, theirs, target in (
+        ("bin accuracy", hits, float(np.mean(peer == truth[both])), ">= 0.985"),
+        ("bin under-predicted", lows, float(np.mean(peer < truth[both])), "<= 0.002"),
+        ("memory MAPE", memory, peer_memory, "<= 0.1"),
+        ("wall clock MAPE", mape(found.runtime, wall), peer_wall, "<= 0.22"),
+    ):
+        label, against = f"CALCLOUD {name}: {what}", {"peer": theirs}
+        yield Result(label, value, "", len(rows), seconds, against, None, target)
+    yield from money(name, rows[both], found.given[both] / MIB_PER_GB, seconds)
+
+
+def money(name: str, rows: pd.DataFrame, given: Vector, seconds: float) -> Iterator[Result]:
+    """What is reserved in the end: a killed attempt costs all it held, then the job gets enough."""
+    hours, need = rows["wallclock"].to_numpy() / 3600, rows["memory"].to_numpy()
+    theirs = BINS_GB[rows["bin_pred"].to_numpy().astype(int)]
+    ours_gbh, ours_kills = reserved(given, need, hours)
+    peer_gbh, peer_kills = reserved(theirs, need, hours)
+    label, size = f"CALCLOUD {name}: reserved", len(rows)
+    against = {"peer's bins": peer_gbh}
+    yield Result(label, ours_gbh, "GBh", size, seconds, against, ours_gbh / peer_gbh, "<= 0.7")
+    target = f"<= {peer_kills}"
+    label, against = f"CALCLOUD {name}: kills", {"peer's bins": float(peer_kills)}
+    yield Result(label, ours_kills, "attempts", size, seconds, against, None, target)
+
+
+def reserved(given: Vector, need: Vector, hours: Vector) -> tuple[float, int]:
+    """GB-hours held, and attempts killed; the retry of a killed one is given the next of the
+    peer's bins.
+    """
+    killed = given < need
+    retry = BINS_GB[np.minimum(np.searchsorted(BINS_GB, need), len(BINS_GB) - 1)]
+    return float(((given + np.where(killed, retry, 0.0)) * hours).sum()), int(killed.sum())
+
+
+def galaxy(frame: pd.DataFrame, options: Options) -> Iterator[Result]:
+    frame = frame.iloc[::4].reset_index(drop=True) if options.quick else frame
+    frame["memory_mib"] = frame[GALAXY_TARGET] / 2**20
+    names = [str(name) for name in frame.columns if "memory" not in str(name)]
+    numbers = [name for name in names if frame[name].dtype.kind in "if"]
+    words = [name for name in names if name not in numbers]
+    frame[words] = frame[words].astype(str)
+    columns = Columns("bowtie2", tuple(numbers), "memory_mib", words=tuple(words))
+    began = time.perf_counter()
+    found = Foretold.of(frame, columns, shuffled_folds(len(frame), options.seed))
+    actual = found.rows["memory_mib"].to_numpy()
+    seconds = time.perf_counter() - began
+    score = float(r2_score(actual, found.memory))
+    peers = {"random forest, published": 0.95}
+    yield Result(
+        "Galaxy bowtie2, 5-fold: R2", score, "", len(frame), seconds, peers, None, ">= 0.96"
+    )
+    scatter(RESULTS / "galaxy.png", "Galaxy bowtie2 memory (MiB)", found.memory, actual)
+
+
+def drawn(options: Options) -> Iterator[Result]:
+    """No trace: a table of the same shape, with errors of 10 % that nothing can foretell."""
+    rng = np.random.default_rng(options.seed)
+    size = rng.lognormal(5, 1, 1500)
+    memory = (100 + size) * rng.lognormal(0, 0.1, 1500)
+    runtime = size * rng.lognormal(0, 0.1, 1500)
+    table = pd.DataFrame({"size": size, "memory_mib": memory, "runtime": runtime})
+    began = time.perf_counter()
+    columns = Columns("drawn", ("size",), "memory_mib", "runtime")
+    found = Foretold.of(table, columns, [(np.arange(1000), np.arange(1000, 1500))])
+    value = mape(found.memory, memory[1000:])
+    yield Result("drawn: memory MAPE", value, "", 500, time.perf_counter() - began, target="<= 0.1")
+
+
+def measure(options: Options) -> Iterator[Result]:
+    if options.path is None:
+        yield from drawn(options)
+        return
+    frame = pd.read_parquet(options.path)
+    yield from (galaxy if GALAXY_TARGET in frame else calcloud)(frame, options)
+
+
+if __name__ == "__main__":
+    main(measure, __doc__)

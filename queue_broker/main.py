@@ -197,7 +197,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
             engine,
             parts.registry,
             parts.parameters,
-            lambda job, mode: forecaster.estimate([job], [mode])[0],
+            forecaster.explain,
         ),
         submitter=Submitter(settings, store, commit, clock, definer(settings, parts)),
         cycle=cycle,

@@ -70,8 +70,9 @@ class CycleStore(Protocol):
     def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
         """Give SUBMITTED groups their shapes: PENDING if it has dependencies, else RUNNABLE.
 
-        All in one transaction; False, and nothing changed, for a group that moved on since it was
-        read. The splits of a group cover its waiting tasks, each once.
+        A RUNNABLE group gets other shapes and stays RUNNABLE. All in one transaction; False, and
+        nothing changed, for a group that moved on since it was read. The splits of a group cover
+        its waiting tasks, each once.
         """
 
     def settle_dependencies(self, limit: int) -> int:

@@ -18,6 +18,7 @@ from headgate.views import (
     Foretold,
     JobList,
     JobView,
+    NeighbourView,
     QueueView,
     Shape,
     TaskView,
@@ -165,6 +166,19 @@ def print_foretold(foretold: Foretold) -> None:
             table.add_row(name, f"{exp(added):.2f}")
         console.print()
         console.print(table)
+    if foretold.neighbours:
+        console.print()
+        console.print(neighbour_table(foretold.neighbours[:MOST_REASONS]))
+
+
+def neighbour_table(neighbours: list[NeighbourView]) -> Table:
+    """The past jobs that are most like this one."""
+    table = columns("nearest past jobs", "memory", "runtime", "what was known")
+    for one in neighbours:
+        known = ", ".join(f"{name} {value:,.4g}" for name, value in one.inputs.items())
+        memory, runtime = f"{one.memory_mib:,.0f} MiB", f"{one.runtime_s:,.4g} s"
+        table.add_row(moment(one.finished_at_s), memory, runtime, known)
+    return table
 
 
 def estimate_words(estimate: Estimate) -> str:

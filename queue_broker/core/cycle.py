@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from headgate.lifecycle import Cause, State
 from headgate.resources import Resources
 from headgate.tenancy import Tier
 from queue_broker.core.leak import Decision
@@ -18,9 +19,12 @@ from queue_broker.core.policy import Policy, World
 from queue_broker.core.predict import Estimating
 from queue_broker.core.preempt import REASON
 from queue_broker.ports import Clock, Engine, Store
-from queue_broker.records import Lane, Leak, Tasks
+from queue_broker.records import Ended, Event, JobId, Lane, Leak, Tasks
 
 log = logging.getLogger(__name__)
+
+#: Estimating a sweep of 10^6 tasks again takes a second or so; this keeps it a small part.
+REVISE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Cycle:
     limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=Policy)
     stopping: dict[str, Tasks] = field(default_factory=dict)
+    revised_s: dict[JobId, float] = field(default_factory=dict)
 
     def take_over(self) -> None:
         """What a new leader does first: take up the work that runs already."""
@@ -77,8 +82,9 @@ class Cycle:
         # 2. Release what waited for others, and stop what was cancelled.
         released = self.store.settle_dependencies(self.limits.dependencies)
         self.stop_cancelled(leaks.values())
-        # 3. Predict: whatever was submitted gets its shape.
+        # 3. Predict: what was submitted gets its shape; kills for memory teach what still waits.
         estimated = self.estimating.run(self.limits.estimates, largest(lanes))
+        estimated += self.revise(events, leaks, largest(lanes))
         # 4. Decide: order, pack, windows.
         open_ = self.store.open_leaks() if events else list(leaks.values())
         decision = self.decide(open_, lanes, world)
@@ -91,6 +97,22 @@ class Cycle:
         self.preempt(open_, self.policy.victims(decision, world))
         leaked = sum(len(leak.tasks) for leak in written)
         return Pass(len(events), estimated, released, leaked, len(decision.holds))
+
+    def revise(self, events: Sequence[Event], leaks: Mapping[str, Leak], most: Resources) -> int:
+        """Estimate the rest of a job again after kills for memory, at most every `REVISE_S`."""
+        now_s = self.clock()
+        killed = {
+            leaks[event.leak].job_id
+            for event in events
+            if isinstance(event, Ended) and event.leak in leaks
+            if event.cause is Cause.OUT_OF_MEMORY and leaks[event.leak].array
+        }
+        due = [job for job in sorted(killed) if now_s - self.revised_s.get(job, 0.0) >= REVISE_S]
+        self.revised_s = {job: at for job, at in self.revised_s.items() if now_s - at < REVISE_S}
+        self.revised_s |= dict.fromkeys(due, now_s)
+        groups = [group for job in due for group in self.store.groups(job)]
+        waiting = [g for g in groups if g.state is State.RUNNABLE and g.waiting and g.attempt == 1]
+        return self.estimating.revise(waiting, most)
 
     def run_observe(self) -> None:
         """Only the first step: what ended while the broker stopped is not left as running."""

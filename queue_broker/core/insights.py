@@ -21,6 +21,7 @@ from headgate.views import (
     JobView,
     LogText,
     Models,
+    NeighbourView,
     QueueView,
     Shape,
     TaskList,
@@ -31,7 +32,7 @@ from queue_broker.records import Attempt, Group, JobId, JobRecord, Lane, Tasks
 
 if TYPE_CHECKING:
     from headgate.estimate import Estimate
-    from predictor.explanation import Explanation
+    from predictor.explanation import Explanation, Neighbour
     from queue_broker.core.parameters import Parameters
     from queue_broker.ports import Engine, ModelRegistry, Store
     from queue_broker.settings import Settings
@@ -51,8 +52,7 @@ class Insights:
     engine: Engine
     registry: ModelRegistry
     parameters: Parameters
-    foretell: Callable[[Job, str], Estimate]  #: a job and its tier's mode
-    explain: Callable[[Job, str], Explanation] | None = None  #: the same with what is behind it
+    explain: Callable[[Job, str], Explanation]  #: of a job, with its tier's mode
 
     def job(self, job_id: JobId) -> JobView:
         """`NotFound` when there is none."""
@@ -146,16 +146,16 @@ class Insights:
     def estimate(self, job: Job, tenant: str) -> Foretold:
         """What a job would get if it were submitted now, and why."""
         tier = self.settings.tier_of(job, array=False)
-        behind = self.explain(job, tier.mode) if self.explain else None
-        estimate = behind.estimate if behind else self.foretell(job, tier.mode)
-        lanes = [lane for lane in self.engine.lanes() if could_run(lane, job, estimate)]
+        behind = self.explain(job, tier.mode)
+        lanes = [lane for lane in self.engine.lanes() if could_run(lane, job, behind.estimate)]
         return Foretold(
             tier=tier.name,
             tenant=tenant,
-            estimate=estimate,
+            estimate=behind.estimate,
             fits=[lane.name for lane in lanes],
-            families=dict(behind.families) if behind else {},
-            contributions=dict(behind.contributions) if behind else {},
+            families=dict(behind.families),
+            contributions=dict(behind.contributions),
+            neighbours=[neighbour_view(one) for one in behind.neighbours],
         )
 
     def _with_task(self, job_id: JobId, index: int) -> JobRecord:
@@ -245,6 +245,15 @@ def held(group: Group) -> Held:
         tasks_waiting=len(group.waiting),
         queued_at_s=group.queued_at_s,
         reason=group.hold or "has not been looked at yet",
+    )
+
+
+def neighbour_view(neighbour: Neighbour) -> NeighbourView:
+    return NeighbourView(
+        finished_at_s=neighbour.finished_at_s,
+        memory_mib=neighbour.memory_mib,
+        runtime_s=neighbour.runtime_s,
+        inputs=dict(neighbour.inputs),
     )
 
 

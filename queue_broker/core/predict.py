@@ -41,6 +41,22 @@ class Estimating:
             done += self.store.estimated([(sweep, self._splits(sweep, largest))])
         return sum(done)
 
+    def revise(self, groups: Sequence[Group], largest: Resources) -> int:
+        """Estimate again what waits at the gate, where tasks like it were killed for their memory.
+
+        Only what comes out bigger is changed, so that a few kills teach the rest of a sweep, and
+        shapes do not flutter. Returns how many groups changed.
+        """
+        done = 0
+        for group in groups:
+            splits = self._splits(group, largest)
+            if group.estimate and any(
+                is_bigger(split.estimate, group.estimate) for split in splits
+            ):
+                bigger = [Split(s.tasks, at_least(s.estimate, group.estimate)) for s in splits]
+                done += sum(self.store.estimated([(group, bigger)]))
+        return done
+
     def _singles(
         self, groups: Sequence[Group], largest: Resources
     ) -> list[tuple[Group, list[Split]]]:
@@ -61,6 +77,15 @@ class Estimating:
 
     def _mode(self, group: Group) -> str:
         return self.modes.get(group.tier, "cost")
+
+
+def is_bigger(new: Estimate, old: Estimate) -> bool:
+    return new.allocation.memory_mib > old.allocation.memory_mib
+
+
+def at_least(new: Estimate, old: Estimate) -> Estimate:
+    """The new estimate, with no less memory than the old one gave."""
+    return new if is_bigger(new, old) else old
 
 
 def within(estimate: Estimate, job: Job, largest: Resources) -> Estimate:

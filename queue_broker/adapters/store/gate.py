@@ -45,11 +45,12 @@ def with_dependencies(connection: Connection, ledger: Ledger) -> set[int]:
 
 
 def shape(ledger: Ledger, seen: Group, splits: Sequence[Split], waiting: set[int]) -> bool:
-    """Give one group its shapes, unless it moved on."""
+    """Give one group its shapes, or other ones while it waits at the gate, unless it moved on."""
     group = ledger.by_number.get(seen.group_id)
-    if group is None or group.state is not State.SUBMITTED or group.version != seen.version:
+    if group is None or group.state is State.PENDING or group.version != seen.version:
         return False
-    state = State.PENDING if group.job in waiting else State.RUNNABLE
+    again = group.state is State.RUNNABLE
+    state = State.PENDING if group.job in waiting and not again else State.RUNNABLE
     left = group.waiting.difference(*(split.tasks for split in splits))
     if left:
         raise ValueError(f"the splits of group {seen.group_id} leave {len(left)} tasks out")

@@ -79,7 +79,6 @@ class Edge:
             self.fleet,  # type: ignore[arg-type]  # it has the part that is read
             self.fleet,  # type: ignore[arg-type]
             Parameters(self.store),
-            self.foretell,
             lambda job, mode: Explanation(self.foretell(job, mode), {"train": 12}, {"bytes": 0.7}),
         )
 

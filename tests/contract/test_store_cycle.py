@@ -60,6 +60,18 @@ def test_a_sweep_is_split_by_shape(store: SqlStore) -> None:
     check_books(store)
 
 
+def test_what_waits_at_the_gate_can_get_other_shapes(store: SqlStore) -> None:
+    [group] = make_runnable(store, a_sweep(size=10))
+    some, same = Split(Tasks([0, 1]), an_estimate(4096)), Split(Tasks(range(2, 10)), an_estimate())
+
+    assert store.estimated([(group, [some, same])]) == [True]
+    assert store.estimated([(group, [some, same])]) == [False]
+
+    shapes = {g.estimate.allocation.memory_mib: g.waiting for g in store.eligible(10) if g.estimate}
+    assert shapes == {4096: some.tasks, 1024: same.tasks}
+    check_books(store)
+
+
 def test_splits_must_cover_the_group(store: SqlStore) -> None:
     accept(store, a_sweep(size=10))
     [group] = store.submitted(10)
@@ -84,6 +96,19 @@ def test_a_group_is_estimated_once(store: SqlStore) -> None:
     answer = (group, [Split(group.waiting, an_estimate())])
     assert store.estimated([answer]) == [True]
     assert store.estimated([answer]) == [False]
+
+
+def test_what_waits_at_the_gate_may_be_estimated_again_and_what_was_leaked_stays(
+    store: SqlStore,
+) -> None:
+    [group] = make_runnable(store, a_sweep(size=10))
+    [leak] = store.write_intents([an_intent(group, range(4))], START_S)
+    [group] = store.eligible(10)
+    assert store.estimated([(group, [Split(group.waiting, an_estimate(4096))])]) == [True]
+    [after] = store.eligible(10)
+    assert (after.estimate, after.waiting) == (an_estimate(4096), Tasks(range(4, 10)))
+    assert store.open_leaks() == [leak]
+    check_books(store)
 
 
 def test_the_first_few_of_each_tenant_in_each_tier_stand_at_the_gate(store: SqlStore) -> None:

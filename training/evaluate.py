@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headgate.estimate import Estimate
 from headgate.usage import Observation
 from predictor.predictor import Predictor
 from predictor.risk import charge
@@ -41,7 +42,7 @@ def score(
     labelled = [item for item in held_out if _has_label(item)]
     if not labelled:
         return Score(0, 0.0, 0.0, 0, float("nan"), float("nan"), float("nan"))
-    estimates = [predictor.estimate_task(item.job, item.parameters, "cost") for item in labelled]
+    estimates = estimate_tasks(predictor, labelled)
     need = np.array([item.usage.peak_memory_mib or 0.0 for item in labelled])
     runtime = np.array([item.usage.runtime_s for item in labelled])
     given = np.array([float(estimate.allocation.memory_mib) for estimate in estimates])
@@ -55,6 +56,15 @@ def score(
         memory_error=_mape(np.array([e.memory_mib.p50 for e in estimates]), need),
         runtime_error=_mape(np.array([e.runtime_s.p50 for e in estimates]), runtime),
     )
+
+
+def estimate_tasks(predictor: Predictor, tasks: Sequence[Observation]) -> list[Estimate]:
+    """Each task as it would have been estimated with its own parameters, by cost."""
+    jobs = [
+        item.job.model_copy(update={"parameters": item.job.parameters | item.parameters})
+        for item in tasks
+    ]
+    return predictor.estimate(jobs, "cost")
 
 
 def _has_label(item: Observation) -> bool:

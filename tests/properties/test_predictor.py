@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.resources import Resources
+from predictor.predictor import Predictor
+from predictor.risk import outlook
+from tests.unit.predictor.examples import job, killed, ran
+
+needs = st.lists(st.floats(1.0, 1e6), min_size=1, max_size=12)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+
+
+@settings(max_examples=25, deadline=None)
+@given(needs, st.dictionaries(st.sampled_from("abc"), scalars, max_size=3))
+def test_any_history_and_any_parameters_give_a_finite_estimate(
+    history: list[float], own: dict[str, object]
+) -> None:
+    predictor = Predictor()
+    predictor.observe([ran(job(), need, at=float(n)) for n, need in enumerate(history)])
+    estimate = predictor.estimate_task(job(), own)
+    assert estimate.allocation.memory_mib >= 1
+    assert estimate.memory_mib.p50 <= estimate.memory_mib.p95
+    assert math.isfinite(estimate.memory_mib.p95)
+
+
+@settings(max_examples=25, deadline=None)
+@given(needs, st.integers(1, 10**6))
+def test_a_retry_after_a_kill_grows_up_to_the_largest_lane(
+    history: list[float], limit: int
+) -> None:
+    predictor = Predictor()
+    predictor.observe([ran(job(), need, at=float(n)) for n, need in enumerate(history)])
+    largest = Resources(96.0, 2_000_000, 0)
+    again = predictor.retry(killed(job(), limit), largest)
+    assert limit < again.memory_mib <= largest.memory_mib
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=50), st.sampled_from([0.5, 0.8, 0.98]))
+def test_an_outlook_is_a_distribution_in_order(errors: list[float], threshold: float) -> None:
+    what = outlook(np.sort(np.array(errors)), threshold)
+    assert math.isclose(what.chances.sum(), 1.0)
+    assert (what.chances >= 0).all()
+    assert (np.diff(what.points) >= 0).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "7", ""]), min_size=1, max_size=40))
+def test_a_sweep_s_shapes_hold_every_task_once(words: list[str]) -> None:
+    predictor = Predictor()
+    predictor.observe(
+        [ran(job(), 100.0 * (n + 1), at=float(n), kind="ab"[n % 2]) for n in range(8)]
+    )
+    groups = predictor.estimate_sweep(job(), {"kind": np.array(words, dtype=object)}, len(words))
+    held = np.concatenate([tasks for tasks, _ in groups])
+    assert sorted(held.tolist()) == list(range(len(words)))

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import math
+
+from headgate.resources import Resources
+from predictor.past import Past
+from predictor.predictor import Predictor
+from tests.unit.predictor.examples import job, ran
+
+
+def test_only_what_had_ended_by_the_start_is_looked_at() -> None:
+    past = Past()
+    for at in range(5):
+        past.add("step", {}, float(at), {"memory_mib": 1.0})
+    assert past.numbers("step", {}, 2.0)["history.memory_mib.count"] == 3.0
+
+
+def test_kin_say_how_far_from_their_families_middles_they_were() -> None:
+    past = Past()
+    for at, (sample, log) in enumerate([("a", 0.0), ("b", 0.0), ("c", 0.0), ("big", math.log(4))]):
+        past.add("align", {"tag.sample": sample}, float(at), {"memory_mib": log})
+    assert math.isclose(past.kin_numbers("tag.sample", "big", 10.0)["kin.memory_mib.tag.sample"], 4)
+    assert past.kin_numbers("tag.sample", "new", 10.0)["kin.memory_mib.tag.sample"] == 1.0
+
+
+def test_a_big_sample_in_one_step_is_given_more_in_the_next() -> None:
+    predictor = Predictor()
+    for place in range(60):
+        sample, size = f"s{place}", 1.0 + place % 7
+        for at, step in enumerate(("align", "sort")):
+            tagged = job(step, tags={"sample": sample, "step": step})
+            ended = 1000.0 * place + 100.0 * at
+            predictor.observe([ran(tagged, size * 1000 * (at + 1), 60.0, at=ended)])
+    small, big = job("align", tags={"sample": "x"}), job("align", tags={"sample": "y"})
+    sorts = []
+    for one, size in ((small, 1.0), (big, 7.0)):
+        tags = one.tags | {"step": "align"}
+        predictor.observe([ran(job("align", tags=tags), size * 1000, at=1e6)])
+        sorts.append(job("sort", tags=one.tags | {"step": "sort"}))
+    given = [estimate.allocation for estimate in predictor.estimate(sorts)]
+    assert given[1].memory_mib > 3 * given[0].memory_mib
+    assert given[1].fits(Resources(96, 40_000, 0))

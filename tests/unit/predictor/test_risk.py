@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+
+from predictor.risk import charge, outlook
+
+
+def test_too_much_costs_the_rest_and_too_little_costs_all_of_it_and_the_wait() -> None:
+    given, need, runtime = np.array([10.0, 5.0]), np.array([8.0, 8.0]), np.array([2.0, 2.0])
+    assert charge(given, need, runtime, 3.0).tolist() == [4.0, (5 + 3 * 8) * 2.0]
+
+
+def test_few_errors_leave_a_wider_margin_than_many() -> None:
+    few = outlook(np.sort([-0.01, 0.0, 0.01]), 0.5).cheapest(3.0)
+    many = outlook(np.sort([-0.01, 0.0, 0.01] * 40), 0.5).cheapest(3.0)
+    assert few > many > 0.0
+
+
+def test_a_dearer_failure_widens_the_margin() -> None:
+    what = outlook(np.sort(np.random.default_rng(0).normal(0, 0.1, 100)), 0.8)
+    assert what.cheapest(20.0) >= what.cheapest(3.0) >= what.cheapest(0.5)
+
+
+def test_what_is_known_to_be_beyond_a_point_is_beyond_it() -> None:
+    what = outlook(np.sort(np.random.default_rng(0).normal(0, 0.1, 100)), 0.8)
+    left = what.beyond(0.15)
+    assert left is not None
+    assert left.points.min() > 0.15
+    assert np.isclose(left.chances.sum(), 1.0)
+    assert what.beyond(100.0) is None

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from headgate.errors import InvalidInput
+from headgate.lifecycle import Cause
+from training.import_batch import from_describe_jobs
+from training.import_nextflow import from_trace
+from training.import_table import from_frame
+from training.imports import unseen
+
+TRACE = pd.DataFrame(
+    {
+        "name": ["ALIGN (s1)", "ALIGN (s2)", "ALIGN (s3)", "ALIGN (s4)", "ALIGN (s5)"],
+        "tag": ["s1", "s2", "s3", "s4", "s5"],
+        "status": ["COMPLETED", "FAILED", "FAILED", "CACHED", "COMPLETED"],
+        "exit": ["0", "137", "1", "0", "0"],
+        "realtime": ["2m 3s", "10s", "10s", "1h", "half a day"],
+        "%cpu": ["150.0%", "99%", "99%", "99%", "99%"],
+        "peak_rss": ["1.5 GB", "2 GB", "1 GB", "1 GB", "1 GB"],
+        "memory": ["4 GB", "2 GB", "4 GB", "4 GB", "4 GB"],
+        "complete": ["2024-06-25 11:32:39.716"] * 5,
+    }
+)
+
+
+def test_a_trace_row_becomes_an_attempt_with_its_units_read() -> None:
+    found = from_trace(TRACE).observations[0]
+    assert found.usage.runtime_s == 123.0
+    assert found.usage.peak_memory_mib == 1536.0
+    assert found.usage.mean_vcpu == 1.5
+    assert found.job.resources.memory_mib == 4096
+    assert found.job.tags == {"nextflow.io/processName": "ALIGN", "sample": "s1"}
+
+
+def test_a_kill_in_a_trace_is_a_bound() -> None:
+    found = from_trace(TRACE).observations[1]
+    assert found.cause is Cause.OUT_OF_MEMORY
+    assert found.allocation is not None
+    assert found.allocation.memory_mib == 2048
+
+
+def test_what_is_dropped_says_which_row_and_why() -> None:
+    dropped = dict(from_trace(TRACE).dropped)
+    assert "exit code 1" in dropped[3]
+    assert "CACHED" in dropped[4]
+    assert "half a day" in dropped[5]
+
+
+def test_a_file_that_is_no_trace_names_the_missing_columns() -> None:
+    with pytest.raises(InvalidInput, match="realtime"):
+        from_trace(pd.DataFrame({"name": ["x"], "status": ["COMPLETED"]}))
+
+
+def test_the_documented_table_takes_parameters_and_tags_as_columns() -> None:
+    row = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5, "peak_memory_mib": 10.5}
+    spread = {"parameter.rows": 3.0, "parameter.kind": "x", "tag.team": "a", "input_bytes": 99}
+    found = from_frame(pd.DataFrame([row | spread]))
+    assert found.dropped == []
+    job = found.observations[0].job
+    assert job.parameters == {"rows": 3, "kind": "x"}
+    assert (job.tags, job.input_bytes()) == ({"team": "a"}, 99)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "word"),
+    [
+        ("peak_memory_mib", 8e9, "unit"),
+        ("runtime_s", -1, "runtime_s"),
+        ("finished_at_s", 1.7e12, "seconds"),
+        ("cause", "exploded", "allowed"),
+        ("name", "", "name"),
+    ],
+)
+def test_a_row_that_cannot_be_true_is_dropped_by_name(
+    column: str, value: object, word: str
+) -> None:
+    good = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5.0, "peak_memory_mib": 10.0}
+    found = from_frame(pd.DataFrame([good, good | {column: value}]))
+    assert len(found.observations) == 1
+    assert found.dropped[0][0] == 2
+    assert word in found.dropped[0][1]
+
+
+def test_an_import_that_is_run_twice_adds_nothing() -> None:
+    found = from_trace(TRACE).observations
+    assert unseen(found, []) == found
+    assert unseen(found, from_trace(TRACE).observations) == []
+
+
+def test_what_batch_remembers_becomes_attempts() -> None:
+    job = {
+        "jobName": "nightly",
+        "jobDefinition": "arn:aws:batch:us-east-1:1:job-definition/etl:3",
+        "jobQueue": "arn:aws:batch:us-east-1:1:job-queue/prod",
+        "container": {"resourceRequirements": [{"type": "MEMORY", "value": "2048"}]},
+        "attempts": [
+            {
+                "startedAt": 1_700_000_000_000,
+                "stoppedAt": 1_700_000_060_000,
+                "container": {"exitCode": 137, "reason": "OutOfMemoryError: killed"},
+            },
+            {
+                "startedAt": 1_700_000_070_000,
+                "stoppedAt": 1_700_000_130_000,
+                "container": {"exitCode": 0},
+            },
+        ],
+    }
+    found = from_describe_jobs([job, {"jobName": "never-ran"}])
+    assert [item.cause for item in found.observations] == [Cause.OUT_OF_MEMORY, Cause.EXITED]
+    assert [item.attempt for item in found.observations] == [1, 2]
+    assert found.observations[0].job.definition == "etl:3"
+    assert len(found.dropped) == 1

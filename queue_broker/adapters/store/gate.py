@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, select, true, update
@@ -69,6 +70,7 @@ def queue_order(group: Group) -> tuple[str, str, int, float, int]:
     return (group.tier, group.tenant, -group.priority, group.queued_at_s, group.group_id)
 
 
+@lru_cache(maxsize=8)
 def select_eligible(per_tenant: int, postgres: bool) -> Select[Any]:
     """A few steps into the gate's index for each tier and tenant that has something waiting."""
     first = (

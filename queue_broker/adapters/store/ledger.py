@@ -198,13 +198,15 @@ class Ledger:
     ) -> bool:
         """Move waiting tasks on to another shape or state; whether there were any.
 
-        A group that goes whole keeps its row, unless it would meet its twin there.
+        A group that goes whole keeps its row, unless it would meet its twin there, or leaks were
+        made of it: these keep the estimate that they were made with.
         """
         going = group.waiting & tasks
         if not going:
             return False
         twin = self.twin(group, group.attempt, estimate, state)
-        if twin.number is None and not twin.waiting and going == group.waiting:
+        whole = going == group.waiting and group.state is not State.RUNNABLE
+        if whole and twin.number is None and not twin.waiting:
             self._by_job[group.job].remove(twin)
             group.shape, group.estimate, group.state = twin.shape, twin.estimate, state
             group.changed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, select
@@ -22,6 +23,7 @@ JOB = [
 ]
 
 
+@cache
 def select_groups() -> Select[Any]:
     return select(*GROUP, *SHARED).join(jobs, groups.c.job == jobs.c.number)
 
@@ -47,6 +49,7 @@ def to_group(row: Row[Any]) -> Group:
     )
 
 
+@cache
 def select_leaks() -> Select[Any]:
     query = select(*LEAK, groups.c.tenant, groups.c.tier, groups.c.estimate, *SHARED)
     return query.join(groups, leaks.c.group == groups.c.number).join(
@@ -80,6 +83,7 @@ def to_leak(row: Row[Any]) -> Leak:
     )
 
 
+@cache
 def select_jobs() -> Select[Any]:
     return select(*JOB).where(jobs.c.sealed)
 
@@ -102,6 +106,7 @@ def to_job(row: Row[Any]) -> JobRecord:
     )
 
 
+@cache
 def select_backlog() -> Select[Any]:
     some: ColumnElement[bool] = sum_of_counts() > 0
     return select(backlogs).where(some).order_by(backlogs.c.tier, backlogs.c.tenant)

@@ -23,7 +23,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks import exact, karpenter_like
 from benchmarks.demands import catalogue, drawn, generated, read, wide, with_gpus
@@ -71,7 +71,7 @@ def sources(options: Options) -> dict[str, Draw]:
     if options.path is None:
         return {"cpu": generated, "gpu": with_gpus, "wide": wide}
     table = read(options.path)
-    return {options.path.stem: lambda tasks, seed: drawn(table, tasks, seed)}
+    return {options.path.stem: lambda tasks, seed: drawn(table, tasks, seed), "gpu": with_gpus}
 
 
 def packed(case: Case, types: list[InstanceType]) -> Iterator[Result]:
@@ -114,7 +114,7 @@ def checked(demands: list[Demand], types: list[InstanceType], warm: Plan | None 
 
 
 def replanned(case: Case, types: list[InstanceType], cold: Plan) -> Result:
-    """1 % of the tasks more, in every hundredth demand or in each by its share."""
+    """A plan after one task in a hundred became another, from the plan before and afresh."""
     changed = one_percent_more(case.demands)
     again = checked(changed, types, warm=cold)
     fresh = checked(changed, types)
@@ -136,8 +136,6 @@ def replanned(case: Case, types: list[InstanceType], cold: Plan) -> Result:
 
 def one_percent_more(demands: list[Demand]) -> list[Demand]:
     """One task in a hundred is another: taken from the even demands and given to the odd ones."""
-    from dataclasses import replace
-
     changed, owed = [], 0.0
     for i, demand in enumerate(demands):
         owed += demand.count / 100

@@ -28,7 +28,7 @@ def again(problem: Problem, warm: Plan) -> tuple[Groups, float] | None:
     if (placed < problem.count).any():
         return None
     bound = proven_by(problem, placed, warm.prices)
-    good = groups.cost() <= bound * (1 + warm.gap + DRIFT)
+    good = groups.cost() <= bound * (1 + warm.fresh_gap + DRIFT)
     return (groups, bound) if good else None
 
 

@@ -17,10 +17,22 @@ class Groups:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.left = np.zeros((0, 3), dtype=np.int64)
-        self.host = np.zeros(0, dtype=np.int64)
-        self.instances = np.zeros(0, dtype=np.int64)
         self.contents: list[dict[int, int]] = []
+        # Columns: what is left (three), host, instances; grown by doubling, since groups are many.
+        self.rows_made = np.zeros((16, 5), dtype=np.int64)
+
+    @property
+    def left(self) -> Ints:
+        """What each group's instances have left, as a view."""
+        return self.rows_made[: len(self.contents), :3]
+
+    @property
+    def host(self) -> Ints:
+        return self.rows_made[: len(self.contents), 3]
+
+    @property
+    def instances(self) -> Ints:
+        return self.rows_made[: len(self.contents), 4]
 
     def rows(self) -> Iterator[tuple[int, int, dict[int, int]]]:
         """Host, instances and contents of each group that holds something."""
@@ -52,11 +64,13 @@ class Groups:
         return self.append(host, instances, self.problem.room[host], {})
 
     def append(self, host: int, instances: int, left: Ints, contents: dict[int, int]) -> int:
-        self.left = np.vstack([self.left, left])
-        self.host = np.append(self.host, host)
-        self.instances = np.append(self.instances, instances)
+        at = len(self.contents)
+        if at == len(self.rows_made):
+            self.rows_made = np.concatenate([self.rows_made, np.zeros_like(self.rows_made)])
+        self.rows_made[at, :3] = left
+        self.rows_made[at, 3:] = host, instances
         self.contents.append(contents)
-        return len(self.contents) - 1
+        return at
 
     def split(self, group: int, instances: int) -> int:
         """Set `instances` of a group apart, as a group that is filled the same so far."""
@@ -107,9 +121,9 @@ class Groups:
 
     def join(self, others: Groups) -> None:
         """Take over all groups of another."""
-        self.left = np.vstack([self.left, others.left])
-        self.host = np.append(self.host, others.host)
-        self.instances = np.append(self.instances, others.instances)
+        mine, theirs = len(self.contents), len(others.contents)
+        made = (self.rows_made[:mine], others.rows_made[:theirs], np.zeros((16, 5), dtype=np.int64))
+        self.rows_made = np.concatenate(made)
         self.contents += others.contents
 
 

@@ -25,6 +25,8 @@ from packer.trim import trim
 
 #: Good enough to stop looking.
 ENOUGH = 1.0005
+#: The part of the time left that is for the search; the rest puts its plan together.
+SEARCHING = 0.85
 #: First fit is only a start where everything finds a place, and quick with so many shapes.
 QUICK_SHAPES = 400
 #: Beyond so many shapes, like ones are rounded up to one; this many cost some 0.1 % at the most.
@@ -69,7 +71,7 @@ def pack(
         # proof.
         found = fresh(problem, options, deadline)
     # 4. Say what found no room, and why.
-    return Plan(
+    plan = Plan(
         placements=placements_of(found.groups),
         unplaced=(*refused, *hopeless, *leftovers(found.groups)),
         cost_usd_hour=rate(found.groups),
@@ -80,6 +82,7 @@ def pack(
         prices={} if offered_s else found.prices,
         asked=asked,
     )
+    return replace(plan, fresh_gap=warm.fresh_gap if known and warm else plan.gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def fresh(problem: Problem, options: PackOptions, deadline: Deadline) -> Found:
     bins = only_bins(first)
     rest = problem.after(bins.host, bins.instances, first.placed() - bins.placed())
     coarse = coarsen(rest, MOST_SHAPES)
-    for one in improve(coarse.problem, options.seed, deadline):
+    for one in improve(coarse.problem, options.seed, Deadline(deadline.left() * SEARCHING)):
         if found.groups.cost() <= found.bound * ENOUGH:
             break
         exact = coarse.problem is rest and not len(bins.host)

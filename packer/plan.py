@@ -60,6 +60,7 @@ class Plan:
     money; its bound is not known then. `prices` says what a milli-vCPU, a MiB and a GPU are worth
     on each type, USD an hour, and `asked` what the plan answers: with them, and with its
     placements, the plan is the warm start of the next.
+    `fresh_gap` is the gap of the last plan on the way here that was made afresh.
     """
 
     placements: tuple[Placement, ...]
@@ -70,6 +71,7 @@ class Plan:
     seconds: float
     cost_usd: float | None = None
     prices: Mapping[str, Prices] = field(default_factory=dict, repr=False)
+    fresh_gap: float = field(default=0.0, repr=False)
     asked: object = field(default=None, repr=False, compare=False)
 
     @property

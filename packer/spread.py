@@ -43,11 +43,18 @@ def fleets(problem: Problem, relaxed: Relaxed, count: Ints, deadline: Deadline) 
     """`count` tasks dealt onto the whole instances of each type; what is not dealt is left over."""
     share = shares(relaxed, count)
     used = np.flatnonzero((relaxed.instances >= 1) & (relaxed.market.host >= 0)).tolist()
-    return [best_fleet(problem, relaxed, t, share[:, t]) for t in used if not deadline.over()]
+    return [
+        best_fleet(problem, relaxed, (t, share[:, t]), deadline)
+        for t in used
+        if not deadline.over()
+    ]
 
 
-def best_fleet(problem: Problem, relaxed: Relaxed, t: int, share: Ints) -> Fleet:
+def best_fleet(
+    problem: Problem, relaxed: Relaxed, dealt_to: tuple[int, Ints], deadline: Deadline
+) -> Fleet:
     """The cheapest dealing of one type's share, what it leaves over counted in."""
+    t, share = dealt_to
     host, limit = int(relaxed.market.host[t]), int(relaxed.market.limit[t])
     sizes = {min(limit, int(relaxed.instances[t] * (1 + slack) + 1e-6)) for slack in SLACKS}
     worth = np.where(share, relaxed.worth, 0.0)
@@ -55,7 +62,7 @@ def best_fleet(problem: Problem, relaxed: Relaxed, t: int, share: Ints) -> Fleet
     tried: list[tuple[float, int, Fleet]] = []
     for instances in sorted(sizes):
         # More instances than the best so far costs in all cannot be better.
-        if tried and instances * price >= min(tried)[0]:
+        if tried and (deadline.over() or instances * price >= min(tried)[0]):
             break
         fleet = Fleet(problem, host, instances, part_of(share, instances / relaxed.instances[t]))
         dealt = float(fleet.placed() @ worth)
@@ -66,7 +73,7 @@ def best_fleet(problem: Problem, relaxed: Relaxed, t: int, share: Ints) -> Fleet
 
 
 def part_of(share: Ints, part: float) -> Ints:
-    """So much of a share, of each demand alike: what is left over for others is as good a mixture."""
+    """So much of a share, of each demand alike, so that what is left over is as good a mixture."""
     if part >= 1:
         return share
     ends = np.rint(np.cumsum(share) * part).astype(np.int64)

@@ -108,6 +108,13 @@ def test_an_upload_that_is_tried_again_takes_the_place_of_the_broken_one(store: 
     assert (again.known, again.job_id) == (True, TABLE)
 
 
+def test_a_job_with_the_token_of_an_upload_under_way_is_a_conflict(store: SqlStore) -> None:
+    store.begin_table(a_sweep(TABLE, 0, client_token="t"))
+    [answer] = store.add([a_sweep("other", 5, client_token="t")])
+    assert isinstance(answer, Conflict)
+    assert "client_token" in str(answer)
+
+
 def test_a_table_may_depend_task_by_task_on_a_sweep_of_its_size(store: SqlStore) -> None:
     n_to_n = (Dependency(job_id="first", type="N_TO_N"),)
     make_runnable(store, a_sweep("first", 5))

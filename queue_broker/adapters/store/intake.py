@@ -241,4 +241,7 @@ def answer_of(connection: Connection, submission: Submission, numbers: dict[JobI
     seen = find_tokens(connection, [key])
     if key in seen:
         return repeated(submission, *seen[key])
-    return Conflict(f"job_id: {submission.job_id!r} is taken")
+    query = select(jobs.c.sealed).where(jobs.c.job_id == submission.job_id)
+    if connection.execute(query).first() is not None:
+        return Conflict(f"job_id: {submission.job_id!r} is taken")
+    return Conflict(f"client_token: a table is being sent with {key[1]!r} just now")

@@ -31,7 +31,7 @@ def measure(options: Options) -> Iterator[Result]:
     for kind in (POSTGRES, SQLITE):
         with database(kind) as url, instant_broker(url) as broker:
             marks = drain(broker, n)
-        rates = against(max(5_000, n // 50)) if kind == POSTGRES else {}
+        rates = against(n // 200 if n >= 1_000_000 else 1_000) if kind == POSTGRES else {}
         yield from results(kind, n, marks, rates)
 
 

@@ -7,10 +7,11 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
@@ -34,21 +35,28 @@ from queue_broker.core.keep import Keeping
 from queue_broker.core.loops import Loop
 from queue_broker.core.observe import Observing
 from queue_broker.core.parameters import Parameters
+from queue_broker.core.policy import Policy
 from queue_broker.core.predict import Estimating
 from queue_broker.core.submit import Submitter
 from queue_broker.dashboard.board import Board
 from queue_broker.dashboard.routes import router as dashboard
-from queue_broker.ports import Clock, Describer, Engine, Lake, ModelRegistry, Shelf, Store
+from queue_broker.ports import Clock, Describer, Engine, Lake, ModelRegistry, Shelf, Store, Upstream
 from queue_broker.settings import Settings
 from queue_broker.wire.mount import mount
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Source, Wire
 from queue_broker.wire.submit import Definer
 
+if TYPE_CHECKING:
+    from queue_broker.on_aws import Cloud
+
 log = logging.getLogger(__name__)
 
 #: How often ended attempts go to the lake; the store has them at once, only training waits.
 KEEPING_PERIOD_S = 2.0
+CHORE_PERIOD_S = 1.0
+#: One bounded pass of something; whether the next should follow at once.
+Chore = Callable[[], bool]
 
 
 @dataclass(slots=True)
@@ -69,6 +77,8 @@ class Broker:
     submitter: Submitter
     cycle: Cycle
     keeping: Keeping
+    upstream: Upstream | None = None  #: AWS Batch itself, where it stands behind the broker
+    chores: Mapping[str, Chore] = field(default_factory=dict)  #: run in loops of their own
     loops: dict[str, Loop] = field(default_factory=dict)
     leading: bool = False
     stopping: bool = False
@@ -81,6 +91,7 @@ class Broker:
             "models": Loop("models", self.refresh, self.settings.model_poll_s),
             "keeping": Loop("keeping", self.keep, KEEPING_PERIOD_S),
         }
+        self.loops |= {name: Loop(name, run, CHORE_PERIOD_S) for name, run in self.chores.items()}
         threading.Thread(target=self.remember, name="replay", daemon=True).start()
         for loop in self.loops.values():
             loop.start()
@@ -133,8 +144,10 @@ class Broker:
 
 
 def build(settings: Settings, clock: Clock = time.time) -> Broker:
-    """A broker on the local engine, ready to start."""
+    """A broker on the engine that the settings name, ready to start."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if settings.engine == "aws":
+        return build_on_aws(settings, clock)
     store = SqlStore(settings.store_url, clock)
     parameters = Parameters(store)
     engine = LocalEngine(
@@ -142,11 +155,26 @@ def build(settings: Settings, clock: Clock = time.time) -> Broker:
         parameters.of,
         clock,
     )
+    return wire(settings, clock, parts_on(settings, store, engine, parameters))
+
+
+def build_on_aws(settings: Settings, clock: Clock) -> Broker:
+    from queue_broker import on_aws  # boto3 is an extra
+
+    store = on_aws.open_store(settings, clock)
+    parameters = Parameters(store)
+    cloud = on_aws.connect(settings, parameters, clock)
+    parts = parts_on(settings, store, cloud.engine, parameters)
+    broker = wire(settings, clock, replace(parts, cloud=cloud))
+    broker.chores = cloud.chores(broker.submitter, parts.shelf, store)
+    return broker
+
+
+def parts_on(settings: Settings, store: SqlStore, engine: Engine, parameters: Parameters) -> Parts:
     registry = FolderRegistry(settings.data_dir / "models")
-    forecaster = Forecaster(Predictor(), registry)
     shelf, describer = SqlShelf(store.database), SqlDescriber(store.database)
-    parts = Parts(store, shelf, describer, engine, registry, forecaster, parameters)
-    return wire(settings, clock, parts)
+    forecaster = Forecaster(Predictor(), registry)
+    return Parts(store, shelf, describer, engine, registry, forecaster, parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +188,15 @@ class Parts:
     registry: ModelRegistry
     forecaster: Forecaster
     parameters: Parameters
+    cloud: Cloud | None = None
 
 
 def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     store, engine, forecaster = parts.store, parts.engine, parts.forecaster
     for tenant in settings.tenants:
         store.put_tenant(tenant)
-    lake = FolderLake(settings.data_dir / "lake")
+    cloud = parts.cloud
+    lake: Lake = (cloud and cloud.lake) or FolderLake(settings.data_dir / "lake")
     modes = {tier.name: tier.mode for tier in settings.tiers}
     cycle = Cycle(
         store=store,
@@ -177,6 +207,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
         ),
         tiers=settings.tiers,
         clock=clock,
+        policy=Policy(bucket=cloud.bucket if cloud else None),
     )
     broker: Broker
     commit = GroupCommit(store, lambda: broker.wake())  # noqa: PLW0108 - not bound yet
@@ -202,12 +233,14 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
         submitter=Submitter(settings, store, commit, clock, definer(settings, parts)),
         cycle=cycle,
         keeping=Keeping(store, lake, clock, settings.keep_finished_s),
+        upstream=cloud.upstream if cloud else None,
     )
     return broker
 
 
 def definer(settings: Settings, parts: Parts) -> Definer:
-    return Definer(Source(parts.shelf), Place(settings.aws_region, settings.aws_account))
+    source = Source(parts.shelf, parts.cloud.upstream if parts.cloud else None)
+    return Definer(source, Place(settings.aws_region, settings.aws_account))
 
 
 def application(broker: Broker) -> FastAPI:
@@ -249,6 +282,7 @@ def wire_protocol(broker: Broker) -> Wire:
         engine=broker.engine,
         clock=broker.clock,
         changed=broker.wake,
+        upstream=broker.upstream,
     )
 
 

@@ -1,10 +1,11 @@
-"""AWS Batch behind the broker: what the broker does not keep itself is asked of it, as it is."""
+"""AWS Batch itself, for what the broker's wire protocol hands on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headgate.errors import UpstreamRefused
@@ -13,24 +14,20 @@ if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
 
-class AwsUpstream:
-    """`queue_broker.ports.Upstream` by boto3, with the broker's own credentials."""
+class BatchUpstream:
+    """Calls operations by their names in the service's model."""
 
-    def __init__(self, client: BatchClient) -> None:
-        self._client: Any = client
+    def __init__(self, batch: BatchClient) -> None:
+        self._batch = batch
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            # Not by the method's name: the operation comes from the same model as the request.
-            answer: dict[str, Any] = self._client._make_api_call(operation, dict(parameters))
+            answer = getattr(self._batch, xform_name(operation))(**parameters)
         except ClientError as error:
-            told: Any = error.response
+            told = error.response
             status = int(told.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
-            words = told["Error"].get("Message", str(error))
-            code = told["Error"]["Code"]
-            raise UpstreamRefused(words, aws_code=code, status=status) from error
+            code, message = told["Error"]["Code"], told["Error"].get("Message", "")
+            raise UpstreamRefused(message, aws_code=code, status=status) from error
         except BotoCoreError as error:
-            words = f"AWS Batch cannot be reached: {error}"
-            raise UpstreamRefused(words) from error
-        answer.pop("ResponseMetadata", None)
-        return answer
+            raise UpstreamRefused(str(error), status=503) from error
+        return {name: value for name, value in answer.items() if name != "ResponseMetadata"}

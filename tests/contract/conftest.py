@@ -12,7 +12,14 @@ import pytest
 from queue_broker.adapters.store.schema import metadata
 from queue_broker.adapters.store.store import SqlStore
 from tests.factories import START_S
+from tests.integration.aws.moto_server import Moto, moto_server
 from tests.postgres import NoPostgres, Server, shared_server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Moto]:
+    with moto_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

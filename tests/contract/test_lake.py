@@ -1,4 +1,4 @@
-"""What every lake promises; here the folder on this machine."""
+"""What every lake promises: the folder on this machine, and S3 (served by moto)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from headgate.resources import ResourceRequest, Resources
 from headgate.usage import Meter, Observation, Usage
 from predictor.history import SCHEMA, from_table
 from queue_broker.adapters.lake import FolderLake
+from queue_broker.adapters.s3_lake import S3Lake, s3_files
 from tests.factories import an_estimate
+from tests.integration.aws.moto_server import Moto
 
 DAY_S = 86_400.0
 #: 2026-08-31, noon UTC.
@@ -26,8 +28,22 @@ NOON_S = 1_788_177_600.0
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> FolderLake:
+def folder(tmp_path: Path) -> FolderLake:
     return FolderLake(tmp_path / "lake")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def lake(request: pytest.FixtureRequest) -> FolderLake | S3Lake:
+    made: FolderLake | S3Lake = request.getfixturevalue(
+        "folder" if request.param == "folder" else "s3_lake"
+    )
+    return made
+
+
+@pytest.fixture
+def s3_lake(moto: Moto) -> S3Lake:
+    files = s3_files("us-east-1", moto.url, access_key="key", secret_key="secret")
+    return S3Lake(f"{moto.bucket()}/headgate/lake", files)
 
 
 def an_observation(at_s: float = NOON_S, peak_memory_mib: float | None = 300.5) -> Observation:
@@ -53,18 +69,18 @@ def an_observation(at_s: float = NOON_S, peak_memory_mib: float | None = 300.5) 
     )
 
 
-def read_back(lake: FolderLake) -> list[Observation]:
+def read_back(lake: FolderLake | S3Lake) -> list[Observation]:
     return from_table(pa.Table.from_pandas(lake.read(), preserve_index=False))
 
 
-def test_an_empty_lake_reads_as_an_empty_table_with_all_columns(lake: FolderLake) -> None:
+def test_an_empty_lake_reads_as_an_empty_table_with_all_columns(lake: FolderLake | S3Lake) -> None:
     rows = lake.read()
 
     assert len(rows) == 0
     assert list(rows.columns) == SCHEMA.names
 
 
-def test_what_was_written_is_read_back(lake: FolderLake) -> None:
+def test_what_was_written_is_read_back(lake: FolderLake | S3Lake) -> None:
     written = an_observation()
 
     lake.write([written], "1")
@@ -75,7 +91,7 @@ def test_what_was_written_is_read_back(lake: FolderLake) -> None:
     assert read.job.model_dump(include=kept) == written.job.model_dump(include=kept)
 
 
-def test_whole_numbers_stay_whole_beside_unknown_ones(lake: FolderLake) -> None:
+def test_whole_numbers_stay_whole_beside_unknown_ones(lake: FolderLake | S3Lake) -> None:
     known, unknown = an_observation(NOON_S), replace(an_observation(NOON_S + 1), exit_code=None)
 
     lake.write([known, unknown], "1")
@@ -84,7 +100,7 @@ def test_whole_numbers_stay_whole_beside_unknown_ones(lake: FolderLake) -> None:
     assert type(read_back(lake)[0].exit_code) is int
 
 
-def test_rows_come_oldest_first_across_parts_and_days(lake: FolderLake) -> None:
+def test_rows_come_oldest_first_across_parts_and_days(lake: FolderLake | S3Lake) -> None:
     lake.write([an_observation(NOON_S + DAY_S), an_observation(NOON_S)], "2")
     lake.write([an_observation(NOON_S + 5), an_observation(NOON_S - DAY_S)], "1")
 
@@ -93,15 +109,17 @@ def test_rows_come_oldest_first_across_parts_and_days(lake: FolderLake) -> None:
     assert times == [NOON_S - DAY_S, NOON_S, NOON_S + 5, NOON_S + DAY_S]
 
 
-def test_a_part_lies_in_the_days_of_its_rows(lake: FolderLake) -> None:
-    lake.write([an_observation(NOON_S), an_observation(NOON_S + DAY_S)], "7")
+def test_a_part_lies_in_the_days_of_its_rows(folder: FolderLake) -> None:
+    folder.write([an_observation(NOON_S), an_observation(NOON_S + DAY_S)], "7")
 
-    files = sorted(path.relative_to(lake.root).as_posix() for path in lake.root.rglob("*.parquet"))
+    files = sorted(
+        path.relative_to(folder.root).as_posix() for path in folder.root.rglob("*.parquet")
+    )
 
     assert files == ["day=2026-08-31/7.parquet", "day=2026-09-01/7.parquet"]
 
 
-def test_writing_a_part_again_replaces_it_in_every_day(lake: FolderLake) -> None:
+def test_writing_a_part_again_replaces_it_in_every_day(lake: FolderLake | S3Lake) -> None:
     lake.write([an_observation(NOON_S), an_observation(NOON_S + DAY_S)], "7")
     lake.write([an_observation(NOON_S + 1)], "8")
 
@@ -111,12 +129,12 @@ def test_writing_a_part_again_replaces_it_in_every_day(lake: FolderLake) -> None
 
 
 @pytest.mark.parametrize("part", ["", "../up", "a/b", ".hidden", "x" * 200])
-def test_a_part_that_is_no_plain_name_is_refused(lake: FolderLake, part: str) -> None:
+def test_a_part_that_is_no_plain_name_is_refused(lake: FolderLake | S3Lake, part: str) -> None:
     with pytest.raises(InvalidInput, match="part: got"):
         lake.write([an_observation()], part)
 
 
-def test_only_the_time_and_the_columns_asked_for_are_read(lake: FolderLake) -> None:
+def test_only_the_time_and_the_columns_asked_for_are_read(lake: FolderLake | S3Lake) -> None:
     lake.write([an_observation(NOON_S - 1), an_observation(NOON_S)], "1")
 
     rows = lake.read(since_s=NOON_S, columns=["name", "runtime_s"])
@@ -124,39 +142,39 @@ def test_only_the_time_and_the_columns_asked_for_are_read(lake: FolderLake) -> N
     assert rows.to_dict("records") == [{"name": "align", "runtime_s": 61.5}]
 
 
-def test_days_before_the_time_asked_for_are_not_even_opened(lake: FolderLake) -> None:
-    lake.write([an_observation(NOON_S)], "1")
-    old = lake.root / "day=2026-08-30"
+def test_days_before_the_time_asked_for_are_not_even_opened(folder: FolderLake) -> None:
+    folder.write([an_observation(NOON_S)], "1")
+    old = folder.root / "day=2026-08-30"
     old.mkdir()
     (old / "broken.parquet").write_bytes(b"not parquet")
 
-    assert len(lake.read(since_s=NOON_S)) == 1
-    assert len(lake.read(limit=1)) == 1
+    assert len(folder.read(since_s=NOON_S)) == 1
+    assert len(folder.read(limit=1)) == 1
 
 
-def test_a_file_that_is_no_parquet_is_named(lake: FolderLake) -> None:
-    lake.write([an_observation()], "1")
-    (lake.root / "day=2026-08-31" / "broken.parquet").write_bytes(b"not parquet")
+def test_a_file_that_is_no_parquet_is_named(folder: FolderLake) -> None:
+    folder.write([an_observation()], "1")
+    (folder.root / "day=2026-08-31" / "broken.parquet").write_bytes(b"not parquet")
 
     with pytest.raises(Unavailable, match="day=2026-08-31"):
-        lake.read()
+        folder.read()
 
 
-def test_a_file_cut_short_by_a_crash_is_not_seen(lake: FolderLake) -> None:
-    lake.write([an_observation()], "1")
-    (lake.root / "day=2026-08-31" / ".2.parquet.x1").write_bytes(b"PAR1...")
+def test_a_file_cut_short_by_a_crash_is_not_seen(folder: FolderLake) -> None:
+    folder.write([an_observation()], "1")
+    (folder.root / "day=2026-08-31" / ".2.parquet.x1").write_bytes(b"PAR1...")
 
-    assert len(lake.read()) == 1
+    assert len(folder.read()) == 1
 
 
 def test_a_file_of_an_older_program_lacks_columns_and_is_read_all_the_same(
-    lake: FolderLake,
+    folder: FolderLake,
 ) -> None:
-    lake.write([an_observation()], "1")
-    path = lake.root / "day=2026-08-31" / "1.parquet"
+    folder.write([an_observation()], "1")
+    path = folder.root / "day=2026-08-31" / "1.parquet"
     pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["estimate_family"]), path)
 
-    rows = lake.read()
+    rows = folder.read()
 
     assert list(rows.columns) == SCHEMA.names
     assert rows["estimate_family"].isna().all()
@@ -179,3 +197,27 @@ def test_the_latest_rows_are_the_tail_of_all_rows(
 
     expected = sorted(NOON_S + hour * 3600 for hour in hours if hour >= since)
     assert rows == expected[max(0, len(expected) - limit) :]
+
+
+def test_many_parts_of_a_settled_day_become_one_file(s3_lake: S3Lake) -> None:
+    for place in range(10):
+        s3_lake.write([an_observation(NOON_S + place)], f"{place}")
+    before = s3_lake.read()
+
+    assert s3_lake.compact(NOON_S + DAY_S) == 0
+    assert s3_lake.compact(NOON_S + 4 * DAY_S) == 1
+
+    assert len(s3_lake._paths("")) == 1
+    assert s3_lake.read().equals(before)
+
+
+def test_a_part_that_a_crash_left_beside_the_merged_file_is_not_read_twice(
+    s3_lake: S3Lake,
+) -> None:
+    for place in range(10):
+        s3_lake.write([an_observation(NOON_S + place)], f"{place}")
+    s3_lake.compact(NOON_S + 4 * DAY_S)
+
+    s3_lake.write([an_observation(NOON_S + 3)], "3")
+
+    assert len(s3_lake.read()) == 10

@@ -70,7 +70,7 @@ class Clients:
         return client(self._session, service, self._settings, attempts)
 
 
-def connect(settings: AwsSettings, region: str) -> Clients:
+def connect_clients(settings: AwsSettings, region: str) -> Clients:
     return Clients(settings, boto3.Session(region_name=region))
 
 

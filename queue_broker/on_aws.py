@@ -1,0 +1,106 @@
+"""The parts of a broker that stand on AWS; for the composition root alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from headgate.job import Job
+from headgate.sweep import Sweep
+from queue_broker.adapters.callbacks import Callbacks
+from queue_broker.adapters.engines.aws.clients import Clients, connect_clients
+from queue_broker.adapters.engines.aws.engine import AwsEngine
+from queue_broker.adapters.events import Announcer, AnnouncingStore
+from queue_broker.adapters.inbox import Inbox
+from queue_broker.adapters.s3_lake import S3Lake, s3_files
+from queue_broker.adapters.store.store import SqlStore
+from queue_broker.adapters.upstream import BatchUpstream
+from queue_broker.core.bucket import TokenBucket
+from queue_broker.core.parameters import Parameters
+from queue_broker.core.submit import Caller, Submitter
+from queue_broker.ports import Clock, Shelf, Store
+from queue_broker.records import JobId
+from queue_broker.settings import AwsSettings, Settings
+
+COMPACT_S = 3_600.0
+
+
+@dataclass(slots=True)
+class Cloud:
+    """What a broker has on AWS. `bucket` are SubmitJob's calls, which policy and engine share."""
+
+    settings: AwsSettings
+    clients: Clients
+    clock: Clock
+    engine: AwsEngine
+    bucket: TokenBucket
+    upstream: BatchUpstream
+    lake: S3Lake | None = None
+    compacted_s: float = 0.0
+
+    def chores(
+        self, submitter: Submitter, shelf: Shelf, store: Store
+    ) -> Mapping[str, Callable[[], bool]]:
+        """What has to be done again and again, each in a loop of its own."""
+        found: dict[str, Callable[[], bool]] = {}
+        if url := self.settings.inbox_queue_url:
+            sqs, dead = self.clients.sqs, self.settings.dead_letter_url
+            found["inbox"] = Inbox(sqs, url, dead, submit_by(submitter), shelf).run
+            callbacks = Callbacks(self.clients.steps, shelf, store)
+            found["callbacks"] = lambda: callbacks.run(self.clock())
+        if self.lake is not None:
+            found["compaction"] = self._compact
+        return found
+
+    def _compact(self) -> bool:
+        if self.lake is not None and self.clock() - self.compacted_s >= COMPACT_S:
+            self.lake.compact(self.clock())
+            self.compacted_s = self.clock()
+        return False
+
+
+def connect(settings: Settings, parameters: Parameters, clock: Clock) -> Cloud:
+    """Makes the parts; asks AWS for nothing yet."""
+    aws = settings.aws
+    clients = connect_clients(aws, settings.aws_region)
+    bucket = TokenBucket(aws.submits_per_s, aws.submits_per_s)
+    return Cloud(
+        settings=aws,
+        clients=clients,
+        clock=clock,
+        engine=AwsEngine(aws, clients, parameters.of, clock, bucket),
+        bucket=bucket,
+        upstream=BatchUpstream(clients.batch),
+        lake=lake(aws, settings.aws_region),
+    )
+
+
+def open_store(settings: Settings, clock: Clock) -> SqlStore:
+    """The store; where there is a bus, it is told what was settled."""
+    bus = settings.aws.event_bus
+    if bus is None:
+        return SqlStore(settings.store_url, clock)
+    store = AnnouncingStore(settings.store_url, clock)
+    clients = connect_clients(settings.aws, settings.aws_region)
+    store.tell = Announcer(clients.events, bus).announce
+    return store
+
+
+def lake(settings: AwsSettings, region: str) -> S3Lake | None:
+    if settings.bucket is None:
+        return None
+    files = s3_files(region, settings.endpoint_urls.get("s3"))
+    return S3Lake(f"{settings.bucket}/{settings.key('lake')}", files)
+
+
+def submit_by(submitter: Submitter) -> Callable[[Job | Sweep], JobId]:
+    """Submits from a thread, one after another, without the requests' event loop."""
+
+    def submit(work: Job | Sweep) -> JobId:
+        submission = submitter.prepare(work, Caller())
+        (accepted,) = submitter.store.add([submission])
+        if isinstance(accepted, Exception):
+            raise accepted
+        return accepted.job_id
+
+    return submit

@@ -70,6 +70,7 @@ class Problem:
         """What is left to do, `count`, once so many instances of the hosts are taken."""
         limit = self.limit.copy()
         np.subtract.at(limit, host, instances)
+        limit[self.limit >= UNLIMITED] = UNLIMITED
         new = self.is_new[host]
         vcpu = float(self.room[host, 0][new] @ instances[new])
         return replace(self, count=count, limit=limit, quota=self.quota - vcpu)
@@ -96,6 +97,7 @@ def compile_problem(
     order = packing_order(demands, need, room)
     ordered = tuple(demands[i] for i in order)
     may = allowed(ordered, hosts)
+    tasks = sum(demand.count for demand in ordered)
     return Problem(
         demands=ordered,
         hosts=hosts,
@@ -104,7 +106,7 @@ def compile_problem(
         cap=ints([demand.max_per_instance or UNLIMITED for demand in ordered]),
         room=room,
         price=np.array([price_of(host) for host in hosts], dtype=np.float64),
-        limit=ints([limit_of(host) for host in hosts]),
+        limit=ints([limit_of(host, tasks) for host in hosts]),
         quota=float("inf") if quota is None else quota * MILLI,
         allowed=may,
         fits=may & (need[order][:, None, :] <= room[None]).all(axis=2),
@@ -133,10 +135,11 @@ def price_of(host: Bin | InstanceType) -> float:
     return host.price_usd_hour or 0.0 if isinstance(host, InstanceType) else 0.0
 
 
-def limit_of(host: Bin | InstanceType) -> int:
+def limit_of(host: Bin | InstanceType, tasks: int) -> int:
+    """The most instances; a limit that so many tasks cannot reach is none."""
     if isinstance(host, Bin):
         return 1
-    return UNLIMITED if host.limit is None else host.limit
+    return UNLIMITED if host.limit is None or host.limit >= tasks else host.limit
 
 
 def packing_order(demands: Sequence[Demand], need: Ints, room: Ints) -> list[int]:

@@ -1,4 +1,4 @@
-"""`headgate lanes`: which few lanes to have."""
+"""`headgate lanes`: which few lanes to have, and having them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from rich.table import Table
 from queue_broker.cli.tables import any_arch, read_demands, read_types
 
 if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
     from packer.lanes import Portfolio
+    from queue_broker.adapters.lane_orders import Step
+    from queue_broker.settings import AwsSettings
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 console = Console(highlight=False)
@@ -21,7 +25,7 @@ console = Console(highlight=False)
 
 @app.callback()
 def lanes() -> None:
-    """Plan the lanes: the instance shapes that jobs are leaked to, each a queue in AWS Batch."""
+    """Plan and make the lanes: the shapes that jobs are leaked to, each a queue in AWS Batch."""
 
 
 @app.command()
@@ -55,6 +59,74 @@ def plan(
         print(json.dumps([to_json(one) for one in found], indent=2))
     else:
         show(found)
+
+
+@app.command(name="apply")
+def apply_(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="What `plan --json` printed.")
+    ],
+    *,
+    lanes: Annotated[
+        int | None,
+        typer.Option(min=1, max=50, help="The portfolio of so many lanes; else the first."),
+    ] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Else the built-in one.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print the difference; change nothing.")] = False,
+) -> None:
+    """Create and change compute environments and queues until the lanes are there.
+
+    Subnets, security groups and the instance role are those of [aws] in headgate.toml. Doing it
+    again changes nothing; lanes that the file does not name are left alone (see `drain`).
+
+        headgate lanes plan last-month.parquet --most 12 --json > lanes.json
+        headgate lanes apply lanes.json --dry-run
+    """
+    from queue_broker.adapters.lane_orders import apply_steps, standing
+    from queue_broker.cli.portfolio import read_portfolio
+
+    batch, settings = batch_client()
+    shapes = read_portfolio(file, lanes, read_types(catalogue))
+    do(batch, apply_steps(shapes, settings, standing(batch)), dry_run=dry_run)
+
+
+@app.command()
+def drain(
+    lane: Annotated[str, typer.Argument(help="The lane's queue.")],
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Print the difference; change nothing.")] = False,
+) -> None:
+    """Let a lane take nothing more. What runs in it runs on; `apply` opens it again.
+
+    headgate lanes drain headgate-m6i-4xlarge
+    """
+    from queue_broker.adapters.lane_orders import drain_steps, standing
+
+    batch, _ = batch_client()
+    do(batch, drain_steps(lane, standing(batch)), dry_run=dry_run)
+
+
+def batch_client() -> tuple[BatchClient, AwsSettings]:
+    from queue_broker.adapters.engines.aws.clients import connect_clients
+    from queue_broker.settings import read_settings
+
+    settings = read_settings()
+    return connect_clients(settings.aws, settings.aws_region).batch, settings.aws
+
+
+def do(batch: BatchClient, steps: list[Step], *, dry_run: bool) -> None:
+    from queue_broker.adapters.lane_orders import Carrier
+
+    for step in steps:
+        console.print(step.words, markup=False)
+    if not steps:
+        console.print("Nothing to do.")
+    elif dry_run:
+        console.print(f"{len(steps)} calls would be made; nothing was changed.")
+    else:
+        Carrier(batch).carry_out(steps)
 
 
 def to_json(portfolio: Portfolio) -> dict[str, object]:

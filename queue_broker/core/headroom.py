@@ -30,7 +30,7 @@ class Headroom:
     """`quantile` of the foretold peaks is kept, never more than `most_share` of the fleet."""
 
     quantile: float = 0.9
-    most_share: float = 0.02
+    most_share: float = 0.01
     promise_s: float = 30.0
     peaks: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=MEMORY_H))
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)

@@ -11,6 +11,8 @@ from queue_broker.records import JobId, Lane, Leak
 
 #: A task of which nothing was foretold is taken to run so long.
 UNKNOWN_RUNTIME_S = 60.0
+#: Sweeps whose run times are remembered; beyond, only those in flight.
+MOST_MEASURED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Entry:
     each: Amount
     open: int
     running: int
+    runtime_s: float
 
     @property
     def starting(self) -> int:
@@ -53,7 +56,7 @@ class LaneUse:
         self.amount = self.amount.plus(entry.each, sign * entry.open)
         self._count_alike(entry.each.bare, sign * entry.open)
         self.starting += sign * entry.starting
-        self.starting_s += sign * entry.starting * runtime_s(entry.leak)
+        self.starting_s += sign * entry.starting * entry.runtime_s
         if sign > 0:
             self.entries[entry.leak.name] = entry
         else:
@@ -74,6 +77,7 @@ class Ledger:
     lanes: dict[str, LaneUse] = field(default_factory=dict)
     tenants: dict[tuple[str, str], Held] = field(default_factory=dict)  #: by (tier, tenant)
     jobs: dict[JobId, int] = field(default_factory=dict)  #: tasks in flight
+    measured_s: dict[JobId, float] = field(default_factory=dict)  #: run times of sweeps, lately
     shapes: dict[str, tuple[Resources, float]] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
 
@@ -101,7 +105,8 @@ class Ledger:
         each = old.each if old else priced(leak.allocation, shape, price)
         if old:
             self._apply(old, -1)
-        entry = Entry(leak, each, len(leak.open), len(leak.running))
+        runtime_s = self.measured_s.get(leak.job_id) or foretold_s(leak)
+        entry = Entry(leak, each, len(leak.open), len(leak.running), runtime_s)
         self.entries[leak.name] = entry
         self._apply(entry, +1)
 
@@ -125,12 +130,22 @@ class Ledger:
         else:
             self.jobs.pop(leak.job_id, None)
 
+    def measure(self, leak: Leak, runtime_s: float) -> None:
+        """A task of a sweep took so long: its siblings are worth more than what was foretold before
+        any of them had run."""
+        if leak.array:
+            known = self.measured_s.get(leak.job_id, runtime_s)
+            self.measured_s[leak.job_id] = known + (runtime_s - known) / 32
+            if len(self.measured_s) > MOST_MEASURED:
+                open_ = self.jobs
+                self.measured_s = {job: s for job, s in self.measured_s.items() if job in open_}
+
     def in_lane(self, lane: str) -> Iterable[Entry]:
         use = self.lanes.get(lane)
         return use.entries.values() if use else ()
 
 
-def runtime_s(leak: Leak) -> float:
+def foretold_s(leak: Leak) -> float:
     return leak.estimate.runtime_s.p50 if leak.estimate else UNKNOWN_RUNTIME_S
 
 

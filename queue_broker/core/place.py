@@ -125,7 +125,8 @@ class Placing:
         went = self._into(turn, bounded, each, places, cold=False)
         if went < bounded and self.board.elastic:
             went += self._into(turn, bounded - went, each, places, cold=True)
-        if went < most and not top and self._queueing:
+        # Whose turn it is may queue; once somebody waits, a smaller task may not go ahead of him.
+        if went < most and not top and self._queueing and self._head is None:
             went += self._behind(turn, most - went, each, places)
         return went
 
@@ -163,7 +164,8 @@ class Placing:
         if not len(waiting):
             return 0
         estimate = turn.group.estimate
-        runtime_s = estimate.runtime_s.p50 if estimate else 0.0
+        foretold_s = estimate.runtime_s.p50 if estimate else 0.0
+        runtime_s = self.ledger.measured_s.get(turn.group.job_id) or foretold_s
         full = waiting[self.board.fits(each, waiting, cold=True) == 0]
         went = 0
         for place in map(int, full[np.argsort(-self.board.ahead_s[full], kind="stable")]):

@@ -17,7 +17,7 @@ from queue_broker.core.quotas import Starts
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.core.window import Window
 from queue_broker.core.yard import Yard
-from queue_broker.records import Event, Group, Lane, Leak, Started, Tasks
+from queue_broker.records import Ended, Event, Group, Lane, Leak, Started, Tasks
 
 
 @dataclass(slots=True)
@@ -79,6 +79,8 @@ class Policy:
             leak = leaks.get(event.leak)
             if isinstance(event, Started) and leak and leak.handed_over_at_s is not None:
                 delays[leak.lane].append(event.at_s - leak.handed_over_at_s)
+            elif isinstance(event, Ended) and leak and event.started_at_s is not None:
+                self.ledger.measure(leak, event.at_s - event.started_at_s)
         promise_s = min(tier.promise_s for tier in world.tiers)
         for lane, delays_s in delays.items():
             window = self.windows.get(lane) or Window()

@@ -31,9 +31,9 @@ class Window:
             return self
         base_s = min([*delays_s, *([self.base_s * 1.01] if self.base_s is not None else [])])
         queueing_s = max(delays_s) - base_s
-        if queueing_s > promise_s / 2:
+        if queueing_s > promise_s:
             return replace(self, limit_s=max(self.floor_s, self.limit_s / 2), base_s=base_s)
-        grown = min(self.ceiling_s, promise_s / 2, self.limit_s + promise_s / 20)
+        grown = min(self.ceiling_s, promise_s, self.limit_s + promise_s / 20)
         return replace(self, limit_s=max(self.floor_s, grown), base_s=base_s)
 
     def room_s(self, waiting_s: float) -> float:

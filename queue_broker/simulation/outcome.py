@@ -63,7 +63,6 @@ class Outcome:
     cost_usd: float
     passes: int = 0
     calls: int = 0
-    throttled: int = 0
     seconds: float = 0.0
 
     @property

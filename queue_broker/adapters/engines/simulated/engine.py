@@ -13,7 +13,6 @@ from headgate.usage import Meter, Usage
 from queue_broker.adapters.engines.simulated.fleet import Change, Fleet, Run
 from queue_broker.adapters.engines.simulated.model import FateOf, FleetModel
 from queue_broker.core.amounts import amount
-from queue_broker.core.bucket import TokenBucket
 from queue_broker.records import Ended, Event, HandOver, Lane, Leak, LogPage, Started, Tasks
 
 
@@ -26,8 +25,7 @@ class SimulatedEngine:
         self.fleet = Fleet(model, self._told)
         self.fate_of = fate_of
         self.calls = 0
-        self.throttled = 0
-        self._bucket = TokenBucket(model.submits_per_s, model.submits_per_s)
+        self._call_s = 0.0  #: when the last SubmitJob call was or will be made
         self._runs: dict[str, dict[int, Run]] = {}
         self._known: set[str] = set()
         self._outbox: deque[Event] = deque()
@@ -38,22 +36,19 @@ class SimulatedEngine:
         return [replace(queue.lane, running=len(queue.pool.running)) for queue in self.fleet.queues]
 
     def hand_over(self, leaks: Sequence[Leak]) -> list[HandOver]:
-        """As SubmitJob: one call a leak, and beyond the rate it is refused."""
+        """As SubmitJob: one call a leak, one after the other at the rate that Batch allows."""
         return [self._take(leak) for leak in leaks]
 
     def _take(self, leak: Leak) -> HandOver:
         if leak.name in self._known:
             return HandOver(leak.name, engine_id=f"sim-{leak.name}")
-        if self._bucket.left(self.fleet.now_s) <= 0:
-            self.throttled += 1
-            return HandOver(leak.name, refused="throttled: SubmitJob's rate is used up")
-        self._bucket.take(1, self.fleet.now_s)
+        self._call_s = max(self._call_s, self.fleet.now_s) + 1 / self.fleet.model.submits_per_s
         self.calls += 1
         self._known.add(leak.name)
         need = amount(leak.allocation)
         runs = {task: Run((leak.name, task), need, self.fate_of(leak, task)) for task in leak.tasks}
         self._runs[leak.name] = runs
-        self.fleet.submit(self.fleet.place_of[leak.lane], runs.values())
+        self.fleet.submit_at(self._call_s, self.fleet.place_of[leak.lane], runs.values())
         return HandOver(leak.name, engine_id=f"sim-{leak.name}")
 
     def poll(self, limit: int) -> list[Event]:

@@ -86,11 +86,11 @@ class Fleet:
 
     def submit(self, lane: int, runs: Iterable[Run]) -> None:
         """Hand runs to a lane."""
-        queue = self.queues[lane]
-        for run in runs:
-            run.lane = lane
-            queue.waiting.append(run)
-        self._dispatch(lane)
+        self._on_arrive((lane, runs))
+
+    def submit_at(self, at_s: float, lane: int, runs: Iterable[Run]) -> None:
+        """Hand runs to a lane later."""
+        self._plan(at_s, "arrive", (lane, runs))
 
     def next_s(self) -> float | None:
         """When something happens next."""
@@ -109,8 +109,9 @@ class Fleet:
         if run.ended:
             return
         if run.placed_s < 0:
-            self.queues[run.lane].waiting.remove(run)
             run.ended = True
+            if run.lane >= 0:
+                self.queues[run.lane].waiting.remove(run)
             self.told(Change(run, self.now_s, cause))
         else:
             self._end(run, cause)
@@ -158,6 +159,15 @@ class Fleet:
         run.placed_s = self.now_s
         ready_s = self.queues[run.lane].pool.running[number].ready_s
         self._plan(max(self.now_s, ready_s) + self.model.start_delay_s, "start", run)
+
+    def _on_arrive(self, about: tuple[int, Iterable[Run]]) -> None:
+        lane, runs = about
+        queue = self.queues[lane]
+        for run in runs:
+            if not run.ended:
+                run.lane = lane
+                queue.waiting.append(run)
+        self._dispatch(lane)
 
     def _on_wake(self, lane: int) -> None:
         self.queues[lane].woken = False

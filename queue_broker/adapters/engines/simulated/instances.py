@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from queue_broker.core.amounts import NOTHING, Amount
+from queue_broker.core.amounts import Amount
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Pool:
     running: dict[int, Instance] = field(default_factory=dict)
     paid_s: float = 0.0  #: instance-seconds of those that were stopped
     epochs: int = 0
-    _most: Amount = NOTHING  #: no instance has more free than this; may be too generous
+    roomy: set[int] = field(default_factory=set)  #: those with anything free
 
     def fill(self, now_s: float) -> None:
         """Start all of them at once, ready."""
@@ -42,41 +42,45 @@ class Pool:
         number = next(number for number in range(self.limit) if number not in self.running)
         self.epochs += 1
         self.running[number] = Instance(self.one, ready_s, now_s, now_s, self.epochs)
-        self._most = self.one
+        self.roomy.add(number)
         return number
 
     def place(self, need: Amount) -> int | None:
         """The fullest instance that still has room, as ECS's binpack does; None where there is
         none."""
-        if not need.within(self._most):
+        fitting = [
+            (self.running[number].free, number)
+            for number in self.roomy
+            if need.within(self.running[number].free)
+        ]
+        if not fitting:
             return None
-        best, best_free = None, None
-        most = (0, 0, 0)
-        for number, instance in self.running.items():
-            free = instance.free
-            most = (max(most[0], free.mcpu), max(most[1], free.mib), max(most[2], free.gpus))
-            if need.within(free) and (best_free is None or free < best_free):
-                best, best_free = number, free
-        self._most = Amount(*most)
-        if best is not None:
-            self.running[best].free = self.running[best].free.plus(need, -1)
-            self.running[best].idle_s = None
-        return best
+        free, number = min(fitting)
+        instance = self.running[number]
+        instance.free = free = free.plus(need, -1)
+        instance.idle_s = None
+        if free.mcpu <= 0 or free.mib <= 0:
+            self.roomy.discard(number)
+        return number
+
+    def has_room(self, need: Amount) -> bool:
+        """Whether a task could be placed now, on what runs or on what may be started."""
+        if any(need.within(self.running[number].free) for number in self.roomy):
+            return True
+        return len(self.running) < self.limit and need.within(self.one)
 
     def release(self, number: int, need: Amount, now_s: float) -> bool:
         """Give room back; whether the instance is empty now."""
         instance = self.running[number]
         instance.free = free = instance.free.plus(need)
-        most = self._most
-        self._most = Amount(
-            max(most.mcpu, free.mcpu), max(most.mib, free.mib), max(most.gpus, free.gpus)
-        )
+        self.roomy.add(number)
         if free == self.one:
             instance.idle_s = now_s
             return True
         return False
 
     def stop(self, number: int, now_s: float) -> None:
+        self.roomy.discard(number)
         self.paid_s += now_s - self.running.pop(number).since_s
 
     def cost_usd(self, now_s: float) -> float:

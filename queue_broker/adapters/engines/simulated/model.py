@@ -39,7 +39,7 @@ class FleetModel:
     boot_s: float = 90.0
     idle_s: float = 120.0
     dispatches_per_s: float = 20.0  #: of each lane: how fast Batch places what is RUNNABLE
-    submits_per_s: float = 50.0  #: SubmitJob's quota; what is beyond is refused as throttled
+    submits_per_s: float = 50.0  #: SubmitJob's quota
     interruptions_per_hour: float = 0.0  #: of each Spot instance
     kill_at: float = 0.6  #: the part of its run after which a task passes a limit that is too small
     seed: int = 0

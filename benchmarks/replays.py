@@ -1,0 +1,98 @@
+"""What the benchmarks of the policy share: their traces, their fleets, and the runs themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmarks.report import Options
+from headgate.resources import Resources
+from queue_broker.adapters.engines.simulated.model import FleetModel
+from queue_broker.records import Lane
+from queue_broker.simulation.baselines import BASELINES
+from queue_broker.simulation.direct import Direct
+from queue_broker.simulation.generate import arrivals, mark, sweep
+from queue_broker.simulation.outcome import Outcome
+from queue_broker.simulation.replay import Replay, Setting
+from queue_broker.simulation.trace import Trace, read_trace
+
+LANES = 100
+#: An m5.xlarge, the on-demand price of us-east-1.
+SHAPE = Resources(4, 16_384)
+PRICE_USD_HOUR = 0.192
+SWEEP_RUNTIME_S = 215.0
+#: The part of the fleet that the arrivals alone keep busy.
+LOAD = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Arrivals, of which a tenth is production, and one sweep of another tenant on top."""
+
+    alone: Trace
+    swept: Trace
+    setting: Setting
+    sweep_at_s: float
+
+    @property
+    def sweep_tasks(self) -> int:
+        return len(self.swept) - len(self.alone)
+
+    def saturated_until_s(self, *outcomes: Outcome) -> float:
+        """The end of the span in which the sweep keeps the fleet full under every policy."""
+        rows = [outcome.of_tier("sweep") for outcome in outcomes]
+        ends = [
+            float(np.nanquantile(o.done_s[r], 0.9)) for o, r in zip(outcomes, rows, strict=True)
+        ]
+        return min(ends)
+
+
+def burst(options: Options, days: float, sweep_tasks: int) -> Burst:
+    """The first `days` of the trace given, or of a generated one, with the sweep a tenth in."""
+    if options.path is not None:
+        whole = read_trace(options.path)
+        trace = whole.between(float(whole.submit_s[0]), float(whole.submit_s[0]) + days * 86_400)
+    else:
+        trace = arrivals(int(17_000 * days), days, options.seed)
+    alone = mark(trace, 0.1, "production", options.seed)
+    span_s = float(alone.submit_s[-1] - alone.submit_s[0])
+    at_s = float(alone.submit_s[0]) + span_s / 10
+    swept = alone.merged(sweep(sweep_tasks, at_s, SWEEP_RUNTIME_S, options.seed, "sweeper"))
+    return Burst(alone, swept, fixed_fleet(alone.work_vcpu_s / span_s / LOAD), at_s)
+
+
+def fixed_fleet(vcpu: float, period_s: float = 10.0) -> Setting:
+    """A hundred lanes that run all the time, with so many vCPUs together at the least."""
+    each = max(1, math.ceil(vcpu / LANES / SHAPE.vcpu))
+    return Setting(FleetModel(lanes=lanes(each)), period_s=period_s)
+
+
+def lanes(instances: int) -> Sequence[Lane]:
+    return [
+        Lane(
+            name=f"lane-{number:03d}",
+            shape=SHAPE,
+            instances=instances,
+            price_usd_hour=PRICE_USD_HOUR,
+            purchase="ON_DEMAND",
+            running=instances,
+            queues=True,
+        )
+        for number in range(LANES)
+    ]
+
+
+def headgate(trace: Trace, setting: Setting) -> Outcome:
+    return Replay(trace, setting).run()
+
+
+def baseline(name: str, trace: Trace, setting: Setting) -> Outcome:
+    owners = len({str(tenant).split("/", 1)[0] for tenant in trace.tenant})
+    return Direct(trace, setting, BASELINES[name](setting.total, owners)).run()
+
+
+def slower(setting: Setting, period_s: float) -> Setting:
+    return replace(setting, period_s=period_s)

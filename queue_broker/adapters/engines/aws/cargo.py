@@ -92,8 +92,9 @@ class Program:
     lines: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
 
-    def command(self, tokens: tuple[str, ...]) -> tuple[str, ...]:
-        words = " ".join(word(token, self.variables) for token in tokens)
+    def command(self, leak: Leak, constants: Mapping[str, object]) -> tuple[str, ...]:
+        """The leak's command; parameters without a variable are the same for all its tasks."""
+        words = " ".join(word(token, self.variables, constants) for token in leak.job.command)
         return ("/bin/sh", "-c", "\n".join([*self.lines, f"exec {words}"]))
 
 
@@ -132,8 +133,8 @@ def inline(leak: Leak, parameters: ParametersOf) -> Cargo | None:
         return Cargo(launch(command), given, resources(leak))
     if not isinstance(leak.parameters, Grid):
         return None
-    tokens = fill(leak.job.command, without(leak.job.parameters, differing))
-    command = of_grid(leak.parameters, differing).command(tokens)
+    constants = parameters(leak, leak.tasks[0])
+    command = of_grid(leak.parameters, differing).command(leak, constants)
     return Cargo(launch(command), given, resources(leak))
 
 
@@ -141,8 +142,7 @@ def by_rows(leak: Leak, parameters: ParametersOf) -> Cargo:
     """A line for each child: its task's index, and its parameters as sh assigns them."""
     names = varying(leak, parameters)
     variables = {name: f"hg_{place}" for place, name in enumerate(names)}
-    tokens = fill(leak.job.command, without(leak.job.parameters, names))
-    command = Program((FETCH,), variables).command(tokens)
+    command = Program((FETCH,), variables).command(leak, parameters(leak, leak.tasks[0]))
     lines = [row(task, parameters(leak, task), variables) for task in leak.tasks]
     data = "".join(lines).encode()
     return Cargo(launch(command), environment(leak, told=False), resources(leak), data)
@@ -168,10 +168,6 @@ def varying(leak: Leak, parameters: ParametersOf) -> list[str]:
         axes = leak.parameters.axes
         return sorted(name for name in used if len(axes.get(name, ())) > 1)
     return sorted(used & parameters(leak, leak.tasks[0]).keys())
-
-
-def without(parameters: Mapping[str, Scalar], names: list[str]) -> dict[str, Scalar]:
-    return {name: value for name, value in parameters.items() if name not in names}
 
 
 def of_grid(grid: Grid, names: list[str]) -> Program:
@@ -205,16 +201,23 @@ def even_step(values: tuple[Scalar, ...]) -> int | None:
     return steps.pop() if len(steps) == 1 else None
 
 
-def word(token: str, variables: Mapping[str, str]) -> str:
-    """A token of the command as a word of sh: text quoted, `Ref::name` as its variable."""
-    done, at = [], 0
+def word(token: str, variables: Mapping[str, str], constants: Mapping[str, object]) -> str:
+    """A token of the command as a word of sh: text quoted, `Ref::name` as its variable or value;
+    unknown names stay. In one go, so that a value which looks like a name is left alone."""
+    done, at = "", 0
     for found in PLACEHOLDER.finditer(token):
-        if variable := variables.get(found.group(1)):
-            done += [token[at : found.start()], f'"${variable}"']
-            at = found.end()
-    texts = [*done, token[at:]]
-    shown = [text if place % 2 else shlex.quote(text) for place, text in enumerate(texts) if text]
-    return "".join(shown) or "''"
+        name = found.group(1)
+        if variable := variables.get(name):
+            shown = f'"${{{variable}}}"'
+        else:
+            shown = quoted(show_scalar(constants[name]) if name in constants else found.group(0))
+        done += quoted(token[at : found.start()]) + shown
+        at = found.end()
+    return (done + quoted(token[at:])) or "''"
+
+
+def quoted(text: str) -> str:
+    return shlex.quote(text) if text else ""
 
 
 def launch(command: tuple[str, ...]) -> tuple[str, ...]:

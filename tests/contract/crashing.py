@@ -121,7 +121,7 @@ def one_pass(store: SqlStore, engine: FileEngine) -> bool:
 def work(url: str, folder: Path, statements: int) -> None:
     """A broker's whole life; one that does not lead waits for its turn."""
     engine = FileEngine(folder / "engine")
-    with SqlStore(url, clock=lambda: START_S) as store:
+    with insist(lambda: SqlStore(url, clock=lambda: START_S)) as store:
         die_after(store, statements)
         insist(lambda: submit(store))
         while insist(store.backlog):

@@ -21,6 +21,8 @@ REQUESTED = {
     "vcpu": "request.vcpu",
     "gpu_memory_mib": "request.gpu_memory_mib",
 }
+#: Growth where kills say that more is needed and nothing says how much.
+BLIND = 2.0
 #: How sure the published bound is meant to be.
 BOUND = 0.95
 
@@ -78,7 +80,9 @@ def answer(
             _from_model(said, model, target, logs[places], places, weights[places])
             said.sources[place], said.whys[place] = Source.MODEL, "the model; a new kind of job"
         if families.total(keys[0], target) < NEW and not _was_killed(families, keys, target):
-            _under_request(said, rows, target, places)
+            most = families.most(keys[0], target)
+            _under_request(said, rows, target, (places, float(np.exp(most))))
+        _over_kills(said, families, (keys[0], target), place, places)
     return said
 
 
@@ -103,7 +107,7 @@ def _put(said: Answer, voice: Voice, way: Way, centre: Vector, where: tuple[Code
     margin = np.array([max(margins[float(weight)], least) for weight in weights[:1]])
     if len(margins) > 1:
         margin = np.array([max(margins[float(weight)], least) for weight in weights])
-    said.put(places, centre, (way.outlook.quantile(0.5), bound(way), margin))
+    said.put(places, centre, (way.middle, bound(way), margin))
 
 
 def _bounds(said: Answer, voice: Voice, known: Known, places: Codes) -> None:
@@ -112,8 +116,9 @@ def _bounds(said: Answer, voice: Voice, known: Known, places: Codes) -> None:
         return
     centre = closest.fit.centre(known)
     there = np.isfinite(centre)
-    said.p50[places[there]] = np.exp(centre[there] + closest.outlook.quantile(0.5))
-    said.p95[places[there]] = np.exp(centre[there] + bound(closest))
+    said.p50[places[there]] = np.exp(centre[there] + closest.middle)
+    high = np.exp(centre[there] + bound(closest))
+    said.p95[places[there]] = np.maximum(high, said.p50[places[there]])
 
 
 def bound(way: Way) -> float:
@@ -154,8 +159,30 @@ def _was_killed(families: Families, keys: Sequence[str], target: str) -> bool:
     )
 
 
-def _under_request(said: Answer, rows: Rows, target: str, places: Codes) -> None:
-    """A new kind of job is given no more than it asks for: people ask for what is enough."""
-    asked = rows.number(REQUESTED.get(target, ""))[places]
+def _under_request(said: Answer, rows: Rows, target: str, where: tuple[Codes, float]) -> None:
+    """A new kind of job is given no more than it asks for, which is mostly enough; nor less than
+    the most that it was seen to need.
+    """
+    places, seen = where
+    asked = np.maximum(rows.number(REQUESTED.get(target, ""))[places], seen)
     given = said.give[places]
     said.give[places] = np.where(np.isfinite(asked), np.minimum(given, asked), given)
+
+
+def _over_kills(
+    said: Answer, families: Families, of: tuple[str, str], place: int, places: Codes
+) -> None:
+    """A kind of job that was only ever killed needs more than it had; how much more, nobody knows.
+
+    `BLIND` is what a retry grows by: too little costs one more attempt, too much a little memory.
+    """
+    series = families.series.get(of)
+    if series is None or series.total or not series.killed:
+        return
+    least = float(np.exp(max(kill.log for kill in series.killed)))
+    heard = np.where(np.isfinite(said.give[places]), said.give[places], 0.0)
+    short = places[heard < BLIND * least]
+    said.p50[short], said.p95[short], said.give[short] = least, BLIND * least, BLIND * least
+    if len(short):
+        said.sources[place] = Source.FAMILY
+        said.whys[place] = f"killed at {least:,.0f} MiB and never seen to end well: more than that"

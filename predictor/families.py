@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from predictor.past import Past
 from predictor.series import Series, Way
 from predictor.window import Seen
@@ -65,6 +67,11 @@ class Families:
     def total(self, key: str, target: str) -> int:
         found = self.series.get((key, target))
         return found.total if found else 0
+
+    def most(self, key: str, target: str) -> float:
+        """The log of the most that the family's remembered attempts needed; -inf for none."""
+        found = self.series.get((key, target))
+        return max((item.log for item in found.ring.seen), default=-np.inf) if found else -np.inf
 
     def voice(self, keys: Iterable[str], target: str) -> Voice | None:
         """The grain that promises the least waste; the finest of equals.

@@ -19,6 +19,12 @@ from predictor.window import Known, Ring, Seen, Window
 THRESHOLDS = (0.5, 0.8, 0.92, 0.98)
 #: The tail that bounds are read from.
 BOUNDS_THRESHOLD = 0.92
+#: So many errors are half believed about the median.
+FEW = 10
+#: So many errors must lie in a tail for it to be told from the widest.
+SEEN_IN_TAIL = 4
+#: A family's own fit must beat the model by this factor to set the bounds.
+NEAR_TIE = 1.25
 #: An attempt counts this much less with each later one: on the window, and in the ledger.
 FADING, LEDGER_FADING = 0.99, 0.9
 #: The window is looked at anew after so many attempts: at first each time, at last every
@@ -40,6 +46,11 @@ class Way:
     @property
     def name(self) -> str:
         return f"{self.fit.base}/{self.threshold}"
+
+    @property
+    def middle(self) -> float:
+        """The log error in the median; few errors say little of it, and are held towards none."""
+        return float(np.nanmedian(self.fit.errors)) * self.count / (self.count + FEW)
 
 
 @dataclass(slots=True)
@@ -65,6 +76,8 @@ class Series:
     killed: list[Seen] = field(default_factory=list)
     _ways: list[Way] = field(default_factory=list)
     _best: Way | None = None
+    _closest: Way | None = None
+    _is_fitted: bool = False
     _looked: int = 0
 
     @property
@@ -86,7 +99,7 @@ class Series:
 
     def forget(self) -> None:
         """Look at the window anew when next asked."""
-        self._ways, self._best = [], None
+        self._ways, self._best, self._closest, self._is_fitted = [], None, None, False
 
     def _charge(self, item: Seen) -> None:
         known, runtime = _one(item), np.array([item.runtime_s])
@@ -109,21 +122,27 @@ class Series:
 
     def best(self) -> Way | None:
         """The way that would have been the cheapest; ties go to the simplest. None: no data yet."""
-        if self._best is None and self.total:
-            self._ways = ways(self.ring.window(), self.failure_weight, self.bases)
-            self._best = min(self._ways, key=self._price, default=None)
-            self._looked = self.total
+        self._fit()
         return self._best
+
+    def _fit(self) -> None:
+        if self._is_fitted or not self.total:
+            return
+        self._ways = ways(self.ring.window(), self.failure_weight, self.bases)
+        self._best = min(self._ways, key=self._price, default=None)
+        tail = bounds_threshold(self.total)
+        bounding = [way for way in self._ways if way.threshold == tail]
+        self._closest = min(bounding, key=_distance, default=None)
+        self._looked, self._is_fitted = self.total, True
 
     def closest(self) -> Way | None:
         """The way with the least error in proportion, whatever the error costs: for the bounds."""
-        self.best()
-        tried = [way for way in self._ways if way.threshold == BOUNDS_THRESHOLD]
-        return min(tried, key=lambda way: way.fit.spread, default=None)
+        self._fit()
+        return self._closest
 
     def simplest(self) -> Way | None:
         """The way that needs nothing to be known of a task."""
-        self.best()
+        self._fit()
         return self._ways[0] if self._ways else None
 
     def _price(self, way: Way) -> float:
@@ -134,7 +153,7 @@ class Series:
 
     def prices(self) -> dict[str, float]:
         """What each way would have cost so far, cheapest first."""
-        self.best()
+        self._fit()
         priced = {way.name: self._price(way) for way in self._ways}
         return dict(sorted(priced.items(), key=lambda pair: pair[1]))
 
@@ -142,6 +161,19 @@ class Series:
         """What kills that nothing has contradicted since say of the margin; -inf without them."""
         margins = [kill.log - float(way.fit.centre(_one(kill))[0]) for kill in self.killed]
         return max((margin for margin in margins if np.isfinite(margin)), default=-np.inf)
+
+
+def bounds_threshold(count: int) -> float:
+    """The highest tail, up to `BOUNDS_THRESHOLD`, that a few errors have been seen in."""
+    told = [one for one in THRESHOLDS if count * (1 - one) >= SEEN_IN_TAIL]
+    return min(BOUNDS_THRESHOLD, max(told, default=THRESHOLDS[0]))
+
+
+def _distance(way: Way) -> float:
+    """The error in proportion; the model has seen more than this family, so near ties are its
+    own.
+    """
+    return way.fit.spread * (1.0 if way.fit.base == "model" else NEAR_TIE)
 
 
 def ways(window: Window, failure_weight: float, bases: frozenset[str] | None = None) -> list[Way]:

@@ -23,6 +23,8 @@ Flags = npt.NDArray[np.bool_]
 
 #: A mean use of cores this little above a step is noise, and cpu is shared when it is short.
 VCPU_NOISE = 0.05
+#: The most cores for each that the middle needs.
+SAFE_CORES = 1.5
 #: The first ratio between a sweep's neighbouring shapes; it is squared until they are few enough.
 FIRST_RATIO = 1.04
 
@@ -49,8 +51,7 @@ def sizes(
         _fill(rows, answers[target], target, default)
     _fill(rows, answers["gpu_memory_mib"], "gpu_memory_mib", np.nan)
     memory = np.clip(answers["memory_mib"].give, s.min_memory_mib, s.max_memory_mib)
-    cores = np.where(safe, answers["vcpu"].p95, np.sqrt(answers["vcpu"].p50 * answers["vcpu"].p95))
-    vcpu = np.clip(snap_vcpu(cores), s.min_vcpu, s.max_vcpu)
+    vcpu = np.clip(snap_vcpu(cores(answers["vcpu"], safe)), s.min_vcpu, s.max_vcpu)
     asked_memory, asked_vcpu = rows.number("request.memory_mib"), rows.number("request.vcpu")
     memory = snap_memory(memory)
     memory = np.where(ceiling & (asked_memory > 0), np.minimum(memory, asked_memory), memory)
@@ -79,9 +80,19 @@ def _gpus(rows: Rows, memory: Answer) -> Vector:
     return np.where(np.isfinite(asked), asked, np.isfinite(memory.give).astype(float))
 
 
-def snap_vcpu(cores: Vector) -> Vector:
+def cores(vcpu: Answer, safe: Flags) -> Vector:
+    """Too few cores slow a task and do not kill it, and shares are soft: the middle will do.
+
+    Where safety counts, room for a busier run, but no further than a half more: the bound of a
+    family seen once or twice is wide, and cores that nobody uses are not free.
+    """
+    careful = np.minimum(vcpu.p95, SAFE_CORES * vcpu.p50)
+    return np.where(safe, careful, vcpu.p50)
+
+
+def snap_vcpu(busy: Vector) -> Vector:
     """Up to the next quarter vCPU, but for noise."""
-    return np.maximum(0.25, np.ceil(np.round((cores - VCPU_NOISE) * 4, 6)) / 4)
+    return np.maximum(0.25, np.ceil(np.round((busy - VCPU_NOISE) * 4, 6)) / 4)
 
 
 def snap_memory(memory_mib: Vector) -> Vector:

@@ -170,6 +170,18 @@ def test_kills_for_memory_come_back_bigger(tmp_path: Path) -> None:
     house.store.close()
 
 
+def test_a_few_kills_for_memory_teach_the_rest_of_the_sweep(tmp_path: Path) -> None:
+    house = House(tmp_path, script=kill_small)
+    job = house.submit(a_sweep(size=200, resources=ASKED))
+
+    house.run(passes=400)
+
+    assert house.counts(job) == {State.SUCCEEDED: 200}
+    tries = [len(house.store.attempts(job, task)) for task in range(200)]
+    assert tries.count(1) > 100
+    house.store.close()
+
+
 def test_a_task_that_fits_no_lane_waits_with_the_reason(house: House) -> None:
     big = ResourceRequest(vcpu=64, memory_mib=1024)
     job = house.submit(a_submission(resources=big))

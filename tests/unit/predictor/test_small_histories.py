@@ -1,0 +1,66 @@
+"""What one, three or ten attempts teach: the first hours of every new kind of job."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.estimate import Estimate
+from headgate.job import Job
+from headgate.lifecycle import Cause
+from headgate.resources import ResourceRequest, Resources
+from headgate.usage import Observation, Usage
+from predictor.predictor import Predictor
+
+JOB = Job(
+    name="train",
+    command=("train",),
+    resources=ResourceRequest(vcpu=1, memory_mib=1024),
+)
+
+
+def ended_well(at_s: float, peak_mib: float = 500.0) -> Observation:
+    usage = Usage(runtime_s=60.0, peak_memory_mib=peak_mib, cpu_s=50.0)
+    return Observation(JOB, usage, Cause.EXITED, 0, 1, at_s, Resources(1, 2048))
+
+
+def killed(at_s: float, given_mib: int = 1024) -> Observation:
+    usage = Usage(runtime_s=60.0, peak_memory_mib=given_mib, cpu_s=50.0)
+    cause = Cause.OUT_OF_MEMORY
+    return Observation(JOB, usage, cause, 137, 1, at_s, Resources(1, given_mib))
+
+
+def after(observations: list[Observation], mode: str = "cost") -> Estimate:
+    predictor = Predictor()
+    predictor.observe(observations)
+    return predictor.estimate([JOB], mode)[0]
+
+
+@pytest.mark.parametrize("mode", ["cost", "safe"])
+@pytest.mark.parametrize("count", [1, 3, 10, 40])
+def test_a_task_that_keeps_one_core_busy_is_not_given_many(mode: str, count: int) -> None:
+    found = after([ended_well(float(at)) for at in range(count)], mode)
+
+    assert 0.75 <= found.allocation.vcpu <= 1.25
+
+
+@pytest.mark.parametrize("mode", ["cost", "safe"])
+def test_kills_alone_teach_that_more_is_needed(mode: str) -> None:
+    assert after([killed(1.0)], mode).allocation.memory_mib >= 2048
+    assert after([killed(1.0), killed(2.0, 2048)], mode).allocation.memory_mib >= 4096
+
+
+@pytest.mark.parametrize("mode", ["cost", "safe"])
+def test_a_new_kind_of_job_is_given_what_it_was_seen_to_need_though_it_asked_for_less(
+    mode: str,
+) -> None:
+    history = [killed(1.0), killed(2.0), ended_well(3.0, peak_mib=1500.0)]
+
+    assert after(history, mode).allocation.memory_mib >= 1500
+
+
+def test_ten_attempts_that_were_alike_leave_a_narrow_bound() -> None:
+    found = after([ended_well(float(at), 500.0 + at) for at in range(10)])
+
+    assert 500 <= found.memory_mib.p95 <= 1000
+    assert 500 <= found.allocation.memory_mib <= 750
+    assert 60 <= found.runtime_s.p95 <= 120

@@ -8,7 +8,8 @@ from typing import Any
 from headgate.job import Job, fill
 from queue_broker.records import Standing
 from queue_broker.wire import containers
-from queue_broker.wire.endings import exit_of, last_ended, stream_of
+from queue_broker.wire.endings import exit_of, last_ended, on_ecs, stream_of
+from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
 
 #: What the job says itself, in the words of `Job`; the rest is the definition's.
@@ -17,14 +18,14 @@ OWN = {"command", "environment", "image", "resourceRequirements", "vcpus", "memo
 EMPTY = ("volumes", "mountPoints", "ulimits", "secrets", "networkInterfaces")
 
 
-def container(standing: Standing, definition: Mapping[str, Any]) -> Answer:
+def container(standing: Standing, definition: Mapping[str, Any], place: Place) -> Answer:
     """A `ContainerDetail`."""
     job = standing.record.job
     plain = containers.of_definition(definition)
     lists: Answer = {name: [] for name in EMPTY}
     kept = {name: value for name, value in plain.items() if name not in OWN}
     told = lists | kept | own(job) | resources(job, plain)
-    return told | run_of(standing)
+    return told | run_of(standing, place)
 
 
 def own(job: Job) -> Answer:
@@ -50,19 +51,20 @@ def resources(job: Job, plain: Mapping[str, Any]) -> Answer:
     return legacy | {"resourceRequirements": [one for one in listed if one["type"] not in hidden]}
 
 
-def run_of(standing: Standing) -> Answer:
+def run_of(standing: Standing, place: Place) -> Answer:
     """Of the last attempt: its log, and how it ended."""
     found: Answer = {}
     if standing.attempts:
-        found["logStreamName"] = stream_of(standing.record.job, standing.attempts[-1])
+        newest = standing.attempts[-1]
+        found |= {"logStreamName": stream_of(standing.record.job, newest), **on_ecs(newest, place)}
     last = last_ended(standing)
     return found | (exit_of(last) if last else {})
 
 
-def ecs(standing: Standing, definition: Mapping[str, Any]) -> Answer:
+def ecs(standing: Standing, definition: Mapping[str, Any], place: Place) -> Answer:
     """An `EcsPropertiesDetail`: the tasks of the definition with the job's own container."""
     job = standing.record.job
-    told = run_of(standing)
+    told = run_of(standing, place)
     tasks = [dict(one) for one in definition["ecsProperties"].get("taskProperties", ())]
     first = containers.first_container({"taskProperties": tasks})
     mine = first | own(job) | resources(job, first) | told
@@ -72,7 +74,7 @@ def ecs(standing: Standing, definition: Mapping[str, Any]) -> Answer:
     return {"taskProperties": tasks}
 
 
-def eks(standing: Standing, definition: Mapping[str, Any]) -> Answer:
+def eks(standing: Standing, definition: Mapping[str, Any], place: Place) -> Answer:
     """An `EksPropertiesDetail`: the pod of the definition with the job's own container in it."""
     pod = dict(definition["eksProperties"].get("podProperties", {}))
     job = standing.record.job
@@ -81,9 +83,17 @@ def eks(standing: Standing, definition: Mapping[str, Any]) -> Answer:
         "env": [{"name": name, "value": one} for name, one in job.environment.items()],
     }
     first.pop("args", None)
-    told = run_of(standing)
+    if resources := override_of(job).get("resources"):
+        first["resources"] = resources
+    told = run_of(standing, place)
     first |= {name: told[name] for name in ("exitCode", "reason") if name in told}
     pod["containers"] = [first, *pod.get("containers", ())[1:]]
     if "logStreamName" in told:
         pod["podName"] = told["logStreamName"].rpartition("/")[2]
     return {"podProperties": pod}
+
+
+def override_of(job: Job) -> Mapping[str, Any]:
+    """What a submission says of its pod's container."""
+    pod = job.batch.get("eksPropertiesOverride", {}).get("podProperties", {})
+    return next(iter(pod.get("containers", ())), {})

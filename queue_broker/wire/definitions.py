@@ -23,6 +23,7 @@ CONTAINER_LISTS = (
     *("command", "volumes", "environment", "mountPoints"),
     *("ulimits", "resourceRequirements", "secrets"),
 )
+LATEST = {"platformVersion": "LATEST"}
 TRIES = 20
 
 
@@ -68,6 +69,9 @@ def check_properties(given: Mapping[str, Any]) -> None:
         raise refused(f"containerProperties: got nothing; allowed: one of {wanted}")
     if container := given.get("containerProperties"):
         check_container(container)
+    pod = given.get("eksProperties", {}).get("podProperties", {})
+    if "eksProperties" in given and not pod.get("containers"):
+        raise refused("podProperties must contain at least one container")
 
 
 def check_container(container: Mapping[str, Any]) -> None:
@@ -97,13 +101,22 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
     body.setdefault("tags", {})
     if "eksProperties" in body:
         body["containerOrchestrationType"] = "EKS"
+        body["eksProperties"] = with_lists(body["eksProperties"])
     if "containerProperties" in body:
         lists: dict[str, Any] = {name: [] for name in CONTAINER_LISTS}
         body["containerProperties"] = lists | body["containerProperties"]
-        body.setdefault("platformCapabilities", ["EC2"])
+    if "FARGATE" in body.get("platformCapabilities", ()) and "containerProperties" in body:
+        body["containerProperties"].setdefault("fargatePlatformConfiguration", LATEST)
     if "retryStrategy" in body:
         body["retryStrategy"] = lower_actions(body["retryStrategy"])
     return body
+
+
+def with_lists(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """A pod whose containers have a command and an environment, empty where none was given."""
+    pod = properties.get("podProperties", {})
+    containers = [{"command": [], "env": []} | one for one in pod.get("containers", ())]
+    return {**properties, "podProperties": {**pod, "containers": containers}}
 
 
 def lower_actions(strategy: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from queue_broker.wire.endings import (
     cancelled,
     exit_of,
     last_ended,
+    on_ecs,
     status_reason,
     stream_of,
 )
@@ -73,21 +74,24 @@ def to_detail(
     shown = dict(job.tags if tags is None else tags) | given_instead(standing)
     detail = to_summary(standing, place) | {
         "jobQueue": place.arn("job-queue", job.queue),
-        "attempts": [to_attempt(job, one) for one in standing.attempts if one.cause is not None],
+        "attempts": [
+            to_attempt(job, one, place) for one in standing.attempts if one.cause is not None
+        ],
         "dependsOn": [to_dependency(one, record.job_id) for one in job.depends_on],
         "parameters": {name: str(value) for name, value in job.parameters.items()},
         "tags": shown,
         "propagateTags": propagates(job, definition),
-        "platformCapabilities": definition.get("platformCapabilities", ["EC2"]),
     }
+    if "platformCapabilities" in definition:
+        detail["platformCapabilities"] = definition["platformCapabilities"]
     detail |= options(standing)
     detail |= array_properties(standing)
     detail.pop("container", None)
     if "eksProperties" in definition:
-        return detail | {"eksProperties": eks(standing, definition)}
+        return detail | {"eksProperties": eks(standing, definition, place)}
     if "ecsProperties" in definition:
-        return detail | {"ecsProperties": ecs(standing, definition)}
-    return detail | {"container": container(standing, definition)}
+        return detail | {"ecsProperties": ecs(standing, definition, place)}
+    return detail | {"container": container(standing, definition, place)}
 
 
 def options(standing: Standing) -> Answer:
@@ -171,11 +175,12 @@ def times(standing: Standing) -> tuple[float | None, float | None]:
     return None, None
 
 
-def to_attempt(job: Job, attempt: Attempt) -> Answer:
+def to_attempt(job: Job, attempt: Attempt, place: Place) -> Answer:
     """An `AttemptDetail`; as with AWS, only of an attempt that is over."""
     found: Answer = {
         "container": exit_of(attempt)
-        | {"logStreamName": stream_of(job, attempt), "networkInterfaces": []},
+        | {"logStreamName": stream_of(job, attempt), "networkInterfaces": []}
+        | on_ecs(attempt, place),
         "statusReason": attempt_reason(attempt),
     }
     if attempt.started_at_s is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from headgate.job import Job
 from headgate.lifecycle import FINISHED, Cause, State
 from queue_broker.records import Attempt, Standing
+from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
 
 #: The service's words for how an attempt ended; of the others, the attempt's own reason is told.
@@ -56,6 +59,17 @@ def exit_of(attempt: Attempt) -> Answer:
 def attempt_reason(attempt: Attempt) -> str:
     cause = attempt.cause or Cause.EXITED
     return STATUS_REASONS.get(cause) or attempt.reason or cause.value
+
+
+def on_ecs(attempt: Attempt, place: Place) -> Answer:
+    """Names such as ECS gives: made of the attempt's own and its lane's."""
+    task = blake2b(f"{attempt.leak}:{attempt.task}".encode(), digest_size=16).hexdigest()
+    instance = blake2b(attempt.lane.encode(), digest_size=16).hexdigest()
+    where = f"arn:aws:ecs:{place.region}:{place.account}"
+    return {
+        "containerInstanceArn": f"{where}:container-instance/headgate/{instance}",
+        "taskArn": f"{where}:task/headgate/{task}",
+    }
 
 
 def stream_of(job: Job, attempt: Attempt) -> str:

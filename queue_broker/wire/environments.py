@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from queue_broker.records import Document
 from queue_broker.wire.faults import Fault, refused
@@ -44,12 +45,23 @@ STANDING = Document(
 def create_environment(wire: Wire, call: Call) -> Answer:
     name = call.get("computeEnvironmentName")
     body = {key: value for key, value in call.given.items() if key != "computeEnvironmentName"}
-    if body["type"] == "MANAGED" and "computeResources" not in body:
-        raise refused("computeResources: got nothing; allowed: an object, for type MANAGED")
+    if body["type"] == "MANAGED":
+        check_resources(body.get("computeResources"))
     if name == STANDING.name:
         raise Fault("Object already exists")
     create(wire.shelf, Document(ENVIRONMENT, name, {"state": "ENABLED", "tags": {}} | body))
     return named_environment(call.place, name)
+
+
+def check_resources(resources: dict[str, Any] | None) -> None:
+    """What EC2 needs and Fargate has not, in the service's words."""
+    if resources is None:
+        raise refused("computeResources: got nothing; allowed: an object, for type MANAGED")
+    if resources["type"] in ("EC2", "SPOT"):
+        if not resources.get("instanceRole"):
+            raise refused("Instance role is required.")
+        if "minvCpus" not in resources:
+            raise refused("Resource minvCpus is required.")
 
 
 def update_environment(wire: Wire, call: Call) -> Answer:

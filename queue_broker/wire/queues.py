@@ -32,7 +32,7 @@ def create_queue(wire: Wire, call: Call) -> Answer:
 def check_order(shelf: Shelf, order: list[dict[str, Any]]) -> None:
     """A queue's environments, each known and each once."""
     if not order:
-        raise refused("At least 1 compute environment must be provided")
+        raise Fault("At least 1 compute environment must be provided")
     names = [name_of(one["computeEnvironment"]) for one in order]
     known = {STANDING.name, *(document.name for document in shelf.named(ENVIRONMENT, names))}
     for at, name in enumerate(names):

@@ -95,9 +95,16 @@ def to_job(request: Mapping[str, Any], defined: Defined) -> Job:
     asked["containerOverrides"] = {
         name: value for name, value in overrides.items() if name in OVERRIDES
     }
-    asked["dependsOn"] = [{"jobId": ITSELF} | one for one in request.get("dependsOn", ())]
+    asked["dependsOn"] = [dependency(one) for one in request.get("dependsOn", ())]
     asked["jobDefinition"] = defined.name
     return fold(from_batch(asked), defined).model_copy(update={"batch": carried(request)})
+
+
+def dependency(one: Mapping[str, Any]) -> dict[str, Any]:
+    """SEQUENTIAL is of an array on itself and names no job; with a job it is a plain dependency."""
+    if "jobId" in one and one.get("type") == "SEQUENTIAL":
+        return {"jobId": one["jobId"]}
+    return {"jobId": ITSELF, **one}
 
 
 def carried(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,12 +52,13 @@ def test_a_finished_job_tells_its_attempt(batch: Batch) -> None:
     assert (told["status"], told["container"]["exitCode"]) == ("SUCCEEDED", 0)
     assert told["statusReason"] == "Essential container in task exited"
     assert told["stoppedAt"] == START_MS
+    same = ("logStreamName", "taskArn", "containerInstanceArn")
     assert told["attempts"] == [
         {
             "container": {
                 "exitCode": 0,
-                "logStreamName": told["container"]["logStreamName"],
                 "networkInterfaces": [],
+                **{name: told["container"][name] for name in same},
             },
             "startedAt": START_MS,
             "stoppedAt": START_MS,

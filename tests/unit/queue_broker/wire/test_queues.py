@@ -115,7 +115,8 @@ def test_an_environment_in_use_is_not_deleted(client: Any) -> None:
 
 
 def test_an_environments_resources_are_changed_one_by_one(client: Any) -> None:
-    resources = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
+    resources: dict[str, Any] = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
+    resources["instanceRole"] = "arn:aws:iam::123456789012:instance-profile/any"
     client.create_compute_environment(
         computeEnvironmentName="managed", type="MANAGED", computeResources=resources
     )
@@ -129,6 +130,13 @@ def test_an_environments_resources_are_changed_one_by_one(client: Any) -> None:
 def test_a_managed_environment_needs_resources(client: Any) -> None:
     with pytest.raises(ClientError, match="computeResources"):
         client.create_compute_environment(computeEnvironmentName="managed", type="MANAGED")
+    resources: dict[str, Any] = {"type": "SPOT", "maxvCpus": 8, "subnets": ["a"]}
+    for words in ("Instance role is required.", "Resource minvCpus is required."):
+        with pytest.raises(ClientError, match=words):
+            client.create_compute_environment(
+                computeEnvironmentName="managed", type="MANAGED", computeResources=resources
+            )
+        resources["instanceRole"] = "any"
 
 
 def test_queues_come_in_pages(client: Any) -> None:

@@ -119,6 +119,26 @@ def test_dependencies_may_be_task_by_task(batch: Batch) -> None:
     assert told["dependsOn"][1] == {"jobId": second.job_id, "type": "SEQUENTIAL"}
 
 
+def test_sequential_with_a_job_is_a_plain_dependency(batch: Batch) -> None:
+    first = batch.submit()
+    job_id = batch.submit(dependsOn=[{"jobId": first, "type": "SEQUENTIAL"}])
+    assert batch.describe(job_id)["dependsOn"] == [{"jobId": first}]
+
+
+def test_an_essential_container_speaks_for_an_ecs_task(batch: Batch) -> None:
+    main = {"name": "main", "image": "busybox", "command": ["echo", "main"]}
+    side = {"name": "side", "image": "logger", "essential": False}
+    batch.client.register_job_definition(
+        jobDefinitionName="ecs",
+        type="container",
+        ecsProperties={"taskProperties": [{"containers": [side, main]}]},
+    )
+    job_id = batch.submit(jobDefinition="ecs")
+    assert record(batch, job_id).job.command == ("echo", "main")
+    told = batch.describe(job_id)["ecsProperties"]["taskProperties"][0]["containers"]
+    assert [one["name"] for one in told] == ["side", "main"]
+
+
 def test_a_job_waits_for_the_one_that_it_depends_on(batch: Batch) -> None:
     batch.engine.at_once = False
     first = batch.submit()
@@ -165,7 +185,7 @@ def test_a_job_on_kubernetes_runs_its_pods_container(batch: Batch) -> None:
                     "command": ["sh", "-c"],
                     "args": ["echo hello"],
                     "env": [{"name": "A", "value": "1"}],
-                    "resources": {"limits": {"cpu": "2", "memory": "2048Mi"}},
+                    "resources": {"limits": {"cpu": "1", "memory": "1024Mi"}},
                 }
             ]
         }
@@ -173,12 +193,14 @@ def test_a_job_on_kubernetes_runs_its_pods_container(batch: Batch) -> None:
     batch.client.register_job_definition(
         jobDefinitionName="pod", type="container", eksProperties=pod
     )
-    job_id = batch.submit(jobDefinition="pod")
+    resources = {"requests": {"cpu": "2", "memory": "2048Mi"}}
+    override = {"podProperties": {"containers": [{"resources": resources}]}}
+    job_id = batch.submit(jobDefinition="pod", eksPropertiesOverride=override)
     job = record(batch, job_id).job
     assert job.command == ("sh", "-c", "echo hello")
     assert (job.resources.vcpu, job.resources.memory_mib) == (2, 2048)
     told = batch.describe(job_id)["eksProperties"]["podProperties"]["containers"][0]
-    assert told["image"] == "busybox"
+    assert (told["image"], told["resources"]) == ("busybox", resources)
     assert "container" not in batch.describe(job_id)
 
 

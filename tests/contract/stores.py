@@ -11,9 +11,9 @@ from pyroaring import BitMap
 from sqlalchemy import Connection, Row, select
 
 from headgate.lifecycle import State
-from queue_broker.adapters.store.ledger import COUNT_OF
 from queue_broker.adapters.store.schema import TASK_SETS, backlogs, groups, jobs
 from queue_broker.adapters.store.store import SqlStore
+from queue_broker.adapters.store.working import COUNT_OF
 from queue_broker.records import Group, JobId, Leak, Split, Submission
 from tests.factories import START_S, an_estimate, an_intent, taken
 

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from headgate.errors import HeadgateError, Unavailable
+from headgate.errors import Unavailable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Between this many tries of one transaction that met another, a random pause.
-TRIES = 6
+#: Between two tries of a transaction that met another, a random pause of at most so long.
+PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.16)
 RETRY_AFTER_S = 1.0
 #: PostgreSQL: serialization_failure, deadlock_detected, lock_not_available.
 COLLISIONS = frozenset({"40001", "40P01", "55P03"})
@@ -71,19 +71,20 @@ class Database:
 
         After `Unavailable` a commit may or may not have happened: every `work` may be repeated.
         """
-        for attempt in range(TRIES):
-            try:
-                return self._write_once(work, *a, **k)
-            except OperationalError as error:
-                if not is_collision(error) or attempt == TRIES - 1:
-                    raise unavailable(error, self.url.render_as_string()) from error
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))
-        raise AssertionError("not reached")
+        with translated(self.url.render_as_string()):
+            for pause_s in PAUSES_S:
+                try:
+                    return self._write_once(work, *a, **k)
+                except DBAPIError as error:
+                    if not is_collision(error):
+                        raise
+                time.sleep(random.uniform(0, pause_s))
+            return self._write_once(work, *a, **k)
 
     def _write_once(
         self, work: Callable[Concatenate[Connection, P], R], *a: P.args, **k: P.kwargs
     ) -> R:
-        with translated(self.url.render_as_string()), self._writer, self.engine.connect() as opened:
+        with self._writer, self.engine.connect() as opened:
             connection = opened.execution_options(headgate_write=True)
             with connection.begin():
                 return work(connection, *a, **k)
@@ -137,14 +138,10 @@ def is_collision(error: DBAPIError) -> bool:
 
 @contextmanager
 def translated(address: str) -> Iterator[None]:
-    """Foreign errors become `Unavailable` once, here; collisions pass, for `write` to try again."""
+    """Foreign errors become `Unavailable` once, here; bugs of ours stay what they are."""
     try:
         yield
-    except HeadgateError:
-        raise
     except (OperationalError, PoolTimeout) as error:
-        if isinstance(error, OperationalError) and is_collision(error):
-            raise
         raise unavailable(error, address) from error
     except DBAPIError as error:
         if error.connection_invalidated:

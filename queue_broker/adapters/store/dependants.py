@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Row, select, update
 from headgate.lifecycle import State
 from queue_broker.adapters.store.codec import all_tasks
 from queue_broker.adapters.store.dialects import among
-from queue_broker.adapters.store.ledger import Ledger, WorkingJob
+from queue_broker.adapters.store.ledger import Ledger
 from queue_broker.adapters.store.schema import dependencies, groups, jobs
+from queue_broker.adapters.store.working import WorkingJob
 
 
 @dataclass(slots=True)

@@ -15,8 +15,9 @@ from headgate.lifecycle import State
 from queue_broker.adapters.store import codec
 from queue_broker.adapters.store.bulk import insert_new, insert_rows
 from queue_broker.adapters.store.dialects import among, insert
-from queue_broker.adapters.store.ledger import COUNT_OF, add_to_backlogs
+from queue_broker.adapters.store.ledger import add_to_backlogs
 from queue_broker.adapters.store.schema import backlogs, dependencies, groups, jobs, tenants
+from queue_broker.adapters.store.working import COUNT_OF
 from queue_broker.records import Accepted, JobId, Submission, Tasks
 
 Answer = Accepted | Exception

@@ -14,8 +14,9 @@ from headgate.lifecycle import State
 from queue_broker.adapters.store import codec, outcomes, rows
 from queue_broker.adapters.store.bulk import insert_rows, update_rows
 from queue_broker.adapters.store.dialects import among
-from queue_broker.adapters.store.ledger import Ledger, WorkingGroup
+from queue_broker.adapters.store.ledger import Ledger
 from queue_broker.adapters.store.schema import groups, leaks, starts
+from queue_broker.adapters.store.working import WorkingGroup
 from queue_broker.records import HandOver, Intent, Leak, Started, Tasks
 
 IN_FLIGHT = ("starting", "running")

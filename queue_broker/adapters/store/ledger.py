@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from pyroaring import BitMap
@@ -21,125 +20,13 @@ from queue_broker.adapters.store.bulk import insert_rows, update_rows
 from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.schema import (
     COUNTS,
-    TASK_SETS,
     UNFINISHED,
     backlogs,
     dependencies,
     groups,
     jobs,
 )
-
-#: What an update of a group writes.
-MUTABLE = (
-    *("shape", "estimate", "tenant", "tier", "priority", "state", "hold", "version"),
-    *TASK_SETS,
-)
-COUNT_OF = dict(zip(State, COUNTS, strict=True))
-
-
-@dataclass(slots=True)
-class WorkingGroup:
-    """A group's row while it is changed. Each task stands in exactly one of the five sets."""
-
-    job: int
-    attempt: int
-    shape: str
-    estimate: str | None
-    tenant: str
-    tier: str
-    priority: int
-    state: State
-    queued_at_s: float
-    hold: str | None = None
-    version: int = 0
-    waiting: BitMap = field(default_factory=BitMap)
-    starting: BitMap = field(default_factory=BitMap)
-    running: BitMap = field(default_factory=BitMap)
-    succeeded: BitMap = field(default_factory=BitMap)
-    failed: BitMap = field(default_factory=BitMap)
-    number: int | None = None
-    changed: bool = False
-
-    def counts(self) -> Counter[State]:
-        found = Counter(
-            {
-                State.STARTING: len(self.starting),
-                State.RUNNING: len(self.running),
-                State.SUCCEEDED: len(self.succeeded),
-                State.FAILED: len(self.failed),
-            }
-        )
-        found[self.state] += len(self.waiting)
-        return found
-
-    def take(self, tasks: BitMap, *names: str) -> BitMap:
-        """Remove tasks from the named sets; returns those that stood there."""
-        taken = BitMap()
-        for name in names:
-            here: BitMap = getattr(self, name)
-            found = here & tasks
-            if found:
-                here -= found
-                setattr(self, name, here)
-                taken |= found
-                self.changed = True
-        return taken
-
-    def put(self, tasks: BitMap, name: str) -> None:
-        if tasks:
-            setattr(self, name, getattr(self, name) | tasks)
-            self.changed = True
-
-    def move(self, tasks: BitMap, sources: tuple[str, ...], name: str) -> BitMap:
-        """Take from the sources and put into `name`; returns what moved."""
-        moved = self.take(tasks, *sources)
-        self.put(moved, name)
-        return moved
-
-    def values(self) -> dict[str, Any]:
-        row: dict[str, Any] = {name: getattr(self, name) for name in MUTABLE}
-        sizes = {f"n_{name}": len(row[name]) for name in TASK_SETS}
-        return row | sizes | {"n_tasks": sum(sizes.values()), "state": self.state.value}
-
-
-@dataclass(slots=True)
-class WorkingJob:
-    """A job's row while it is changed; the row is locked."""
-
-    number: int
-    job_id: str
-    size: int
-    tenant: str
-    tier: str
-    leaks: int
-    counts: Counter[State]
-    started_at_s: float | None
-    finished_at_s: float | None
-    reason: str | None
-    changed: bool = False
-
-    @property
-    def is_finished(self) -> bool:
-        return self.counts[State.SUCCEEDED] + self.counts[State.FAILED] == self.size
-
-    def started(self, at_s: float) -> None:
-        if self.started_at_s is None:
-            self.started_at_s = at_s
-            self.changed = True
-
-    def explain(self, reason: str) -> None:
-        self.reason, self.changed = reason, True
-
-    def next_leak(self) -> int:
-        self.leaks += 1
-        self.changed = True
-        return self.leaks
-
-    def values(self) -> dict[str, Any]:
-        row: dict[str, Any] = {COUNT_OF[state]: self.counts[state] for state in State}
-        kept = ("tenant", "tier", "leaks", "started_at_s", "finished_at_s", "reason")
-        return row | {name: getattr(self, name) for name in kept}
-
+from queue_broker.adapters.store.working import COUNT_OF, WorkingGroup, WorkingJob
 
 JOB_COLUMNS = [
     *(jobs.c[name] for name in ("number", "job_id", "size", "tenant", "tier", "leaks")),

@@ -9,8 +9,9 @@ from headgate.errors import InvalidInput, NotFound
 from headgate.lifecycle import State
 from queue_broker.adapters.store import intake
 from queue_broker.adapters.store.leaks import LEAK_COLUMNS, LEAK_MUTABLE, WorkingLeak, save
-from queue_broker.adapters.store.ledger import Ledger, WorkingGroup
+from queue_broker.adapters.store.ledger import Ledger
 from queue_broker.adapters.store.schema import dependencies, jobs, leaks
+from queue_broker.adapters.store.working import WorkingGroup
 from queue_broker.records import JobId, Tasks
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Row, Select, select
 
 from headgate.lifecycle import State
 from queue_broker.adapters.store import codec
-from queue_broker.adapters.store.ledger import COUNT_OF
 from queue_broker.adapters.store.schema import COUNTS, backlogs, groups, jobs, leaks
+from queue_broker.adapters.store.working import COUNT_OF
 from queue_broker.records import Backlog, Group, GroupId, JobId, JobRecord, Leak, LeakId
 
 SHARED = (jobs.c.job_id, jobs.c.template, jobs.c.size, jobs.c.is_array, jobs.c.parameters)

@@ -8,8 +8,8 @@ from sqlalchemy import insert as plain_insert
 from headgate.errors import Conflict, NotFound
 from headgate.lifecycle import State
 from queue_broker.adapters.store import codec, intake
-from queue_broker.adapters.store.ledger import COUNT_OF
 from queue_broker.adapters.store.schema import chunks, jobs
+from queue_broker.adapters.store.working import COUNT_OF
 from queue_broker.records import Accepted, Chunk, JobId, Submission, Table
 
 

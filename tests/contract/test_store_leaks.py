@@ -1,8 +1,6 @@
-"""The cycle's side of the store, from SUBMITTED to the end, on both databases."""
+"""From a leak's intent to the end of its tasks, on both databases."""
 
 from __future__ import annotations
-
-import pytest
 
 from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.store import SqlStore
@@ -13,7 +11,6 @@ from queue_broker.records import (
     JobId,
     Requeue,
     Retry,
-    Split,
     Tasks,
 )
 from tests.contract.stores import (
@@ -34,116 +31,6 @@ from tests.factories import (
     starts,
     taken,
 )
-
-
-def test_a_sweep_is_submitted_as_one_group_of_all_its_tasks(store: SqlStore) -> None:
-    accept(store, a_sweep(size=1000))
-    [group] = store.submitted(10)
-    assert (group.state, group.attempt, group.estimate) == (State.SUBMITTED, 1, None)
-    assert group.waiting == Tasks(range(1000))
-
-
-def test_an_estimate_makes_a_group_runnable(store: SqlStore) -> None:
-    [group] = make_runnable(store, a_sweep())
-    assert group.state is State.RUNNABLE
-    assert group.estimate == an_estimate()
-    assert store.submitted(10) == []
-
-
-def test_a_sweep_is_split_by_shape(store: SqlStore) -> None:
-    accept(store, a_sweep(size=10))
-    [group] = store.submitted(10)
-    small, big = Split(Tasks(range(7)), an_estimate(100)), Split(Tasks([7, 8, 9]), an_estimate(900))
-    assert store.estimated([(group, [small, big])]) == [True]
-    shapes = {g.estimate.allocation.memory_mib: g.waiting for g in store.eligible(10) if g.estimate}
-    assert shapes == {100: small.tasks, 900: big.tasks}
-    check_books(store)
-
-
-def test_what_waits_at_the_gate_can_get_other_shapes(store: SqlStore) -> None:
-    [group] = make_runnable(store, a_sweep(size=10))
-    some, same = Split(Tasks([0, 1]), an_estimate(4096)), Split(Tasks(range(2, 10)), an_estimate())
-
-    assert store.estimated([(group, [some, same])]) == [True]
-    assert store.estimated([(group, [some, same])]) == [False]
-
-    shapes = {g.estimate.allocation.memory_mib: g.waiting for g in store.eligible(10) if g.estimate}
-    assert shapes == {4096: some.tasks, 1024: same.tasks}
-    check_books(store)
-
-
-def test_splits_must_cover_the_group(store: SqlStore) -> None:
-    accept(store, a_sweep(size=10))
-    [group] = store.submitted(10)
-    with pytest.raises(ValueError, match="leave 9 tasks out"):
-        store.estimated([(group, [Split(Tasks([0]), an_estimate())])])
-    assert counts_of(store, "sweep-1") == {State.SUBMITTED: 10}
-
-
-def test_an_estimate_of_a_group_that_moved_on_changes_nothing(store: SqlStore) -> None:
-    accept(store, a_sweep(size=10), a_submission("other"))
-    [group, other] = store.submitted(10)
-    store.cancel(JobId("sweep-1"), Tasks([3]), "not this one")
-    answers = [(g, [Split(g.waiting, an_estimate())]) for g in (group, other)]
-    assert store.estimated(answers) == [False, True]
-    assert counts_of(store, "sweep-1") == {State.SUBMITTED: 9, State.FAILED: 1}
-    check_books(store)
-
-
-def test_a_group_is_estimated_once(store: SqlStore) -> None:
-    accept(store, a_sweep())
-    [group] = store.submitted(10)
-    answer = (group, [Split(group.waiting, an_estimate())])
-    assert store.estimated([answer]) == [True]
-    assert store.estimated([answer]) == [False]
-
-
-def test_what_waits_at_the_gate_may_be_estimated_again_and_what_was_leaked_stays(
-    store: SqlStore,
-) -> None:
-    [group] = make_runnable(store, a_sweep(size=10))
-    [leak] = store.write_intents([an_intent(group, range(4))], START_S)
-    [group] = store.eligible(10)
-    assert store.estimated([(group, [Split(group.waiting, an_estimate(4096))])]) == [True]
-    [after] = store.eligible(10)
-    assert (after.estimate, after.waiting) == (an_estimate(4096), Tasks(range(4, 10)))
-    assert store.open_leaks() == [leak]
-    check_books(store)
-
-
-def test_the_first_few_of_each_tenant_in_each_tier_stand_at_the_gate(store: SqlStore) -> None:
-    tenants = [("acme", "sweep"), ("acme", "production"), ("globex", "sweep")]
-    accept(
-        store,
-        *(
-            a_submission(f"{tenant}-{tier}-{n}", tenant=tenant, tier=tier, at_s=START_S + n)
-            for tenant, tier in tenants
-            for n in range(5)
-        ),
-    )
-    estimate_all(store)
-    found = [group.job_id for group in store.eligible(2)]
-    assert found == [f"{a}-{b}-{n}" for b, a in sorted((b, a) for a, b in tenants) for n in (0, 1)]
-
-
-def test_the_higher_priority_goes_first_and_then_the_older(store: SqlStore) -> None:
-    groups = make_runnable(
-        store,
-        a_submission("young", at_s=START_S + 2),
-        a_submission("old", at_s=START_S + 1),
-        a_submission("urgent", at_s=START_S + 3, priority=7),
-    )
-    assert [group.job_id for group in groups] == ["urgent", "old", "young"]
-
-
-def test_the_backlog_counts_unfinished_tasks_by_tier_and_tenant(store: SqlStore) -> None:
-    make_runnable(store, a_sweep("a", 10), a_sweep("b", 5, tenant="globex", tier="production"))
-    accept(store, a_sweep("c", 3))
-    [production, sweep] = store.backlog()
-    assert (production.tier, production.tenant) == ("production", "globex")
-    assert production.counts[State.RUNNABLE] == 5
-    assert sweep.counts[State.RUNNABLE] == 10
-    assert sweep.counts[State.SUBMITTED] == 3
 
 
 def test_an_intent_is_durable_before_any_engine_hears_of_it(store: SqlStore) -> None:

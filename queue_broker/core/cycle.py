@@ -14,6 +14,7 @@ from headgate.lifecycle import Cause, State
 from headgate.resources import Resources
 from headgate.tenancy import Tier
 from queue_broker.core.leak import Decision
+from queue_broker.core.limits import Limits as LiveLimits
 from queue_broker.core.observe import Observing
 from queue_broker.core.policy import Policy, World
 from queue_broker.core.predict import Estimating
@@ -66,6 +67,7 @@ class Cycle:
     limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=Policy)
     stopping: dict[str, Tasks] = field(default_factory=dict)
+    limits_now: LiveLimits | None = None  #: None: `tiers` for good
     revised_s: dict[JobId, float] = field(default_factory=dict)
 
     def take_over(self) -> None:
@@ -124,7 +126,11 @@ class Cycle:
         return self.policy.decide(groups, leaks, lanes, world)
 
     def world(self) -> World:
-        return World(self.tiers, self.store.tenants(), self.clock())
+        """What people set, as it is now: limits are live."""
+        if self.limits_now is None:
+            return World(self.tiers, self.store.tenants(), self.clock())
+        tiers, windows = self.limits_now.tiers(), self.limits_now.windows().most_s
+        return World(tiers, self.store.tenants(), self.clock(), windows)
 
     def hand_over(self, leaks: Sequence[Leak]) -> None:
         if leaks:

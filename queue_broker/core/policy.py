@@ -96,7 +96,7 @@ class Policy:
             tiers=world.tiers,
             now_s=world.now_s,
             tree=self.tree,
-            windows=self.windows,
+            windows=self._windows(world.most_waiting_s),
             debts=self.debts,
             past=self.past,
             starts=self.starts,
@@ -107,6 +107,13 @@ class Policy:
         if self.headroom is None:
             return snapshot
         return snapshot.with_headroom(self.headroom.keep(world.now_s, self.yard.fleet))
+
+    def _windows(self, most_s: Mapping[str, float]) -> Mapping[str, Window]:
+        """The windows as they adapted, within what people set."""
+        if not most_s:
+            return self.windows
+        known = {lane: self.windows.get(lane) or Window() for lane in {*self.windows, *most_s}}
+        return {lane: one.within(most_s.get(lane)) for lane, one in known.items()}
 
     def _renew_tree(self, tenants: Sequence[Tenant]) -> None:
         known = self.tree.known
@@ -135,3 +142,4 @@ class World:
     tiers: Sequence[Tier]
     tenants: Sequence[Tenant]
     now_s: float
+    most_waiting_s: Mapping[str, float] = field(default_factory=dict)  #: by lane, set by hand

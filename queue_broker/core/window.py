@@ -36,6 +36,10 @@ class Window:
         grown = min(self.ceiling_s, promise_s, self.limit_s + promise_s / 20)
         return replace(self, limit_s=max(self.floor_s, grown), base_s=base_s)
 
+    def within(self, most_s: float | None) -> Window:
+        """The same window, no wider than somebody set it."""
+        return self if most_s is None else replace(self, limit_s=min(self.limit_s, most_s))
+
     def room_s(self, waiting_s: float) -> float:
         """Predicted seconds that may still be added, given what waits there now."""
         return max(0.0, self.limit_s - waiting_s)

@@ -99,7 +99,7 @@ def test_a_tenant_below_itself_is_refused_with_the_loop() -> None:
 
 @pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf")])
 def test_a_weight_that_is_not_positive_is_refused(weight: float) -> None:
-    with pytest.raises(ValueError, match="weight"):
+    with pytest.raises(InvalidInput, match="weight"):
         Tenant(name="a", weight=weight)
 
 

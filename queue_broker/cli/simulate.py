@@ -1,0 +1,139 @@
+"""`headgate simulate` and `headgate what-if`: a trace under a policy, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from queue_broker.simulation.outcome import Outcome
+    from queue_broker.simulation.replay import Setting
+    from queue_broker.simulation.trace import Trace
+
+console = Console(highlight=False)
+HEADGATE = "headgate"
+
+
+def simulate(
+    trace: Annotated[Path, typer.Argument(help="Arrivals, as CSV or Parquet.")],
+    *,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="headgate, or a baseline; may be given several times.")
+    ] = None,
+    sweep: Annotated[int, typer.Option(min=0, help="Tasks of a sweep on top.")] = 0,
+    sweep_runtime_s: Annotated[
+        float, typer.Option(min=1, help="Mean run time of its tasks.")
+    ] = 215,
+    production: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the tasks marked production.")
+    ] = 0.0,
+    lanes: Annotated[int, typer.Option(min=1, max=1000)] = 100,
+    vcpus: Annotated[float | None, typer.Option(min=1, help="Of the fleet.")] = None,
+    days: Annotated[float | None, typer.Option(min=0.01, help="Only the first days.")] = None,
+    period_s: Annotated[float, typer.Option(min=0.1, help="Seconds between two passes.")] = 10.0,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+    seed: int = 0,
+) -> None:
+    """Replay a trace in virtual time, under the cycle that serves and under other schedulers.
+
+        headgate simulate arrivals.parquet --production 0.1 --sweep 100000 --policy headgate
+        --policy batch-fifo --report replay.html
+
+    The columns: submit_time_s, duration_s, user; optional tenant, tier, vcpu, memory_mib, gpus,
+    memory_used_mib, queue, priority_class.
+    """
+    from headgate.tenancy import DEFAULT_TIERS
+    from queue_broker.simulation.fleets import check_tiers, fleet_for
+    from queue_broker.simulation.generate import mark
+    from queue_broker.simulation.generate import sweep as a_sweep
+    from queue_broker.simulation.replay import Setting
+    from queue_broker.simulation.trace import read_trace
+
+    arrivals = read_trace(trace)
+    first_s = float(arrivals.submit_s[0])
+    if days is not None:
+        arrivals = arrivals.between(first_s, first_s + days * 86_400)
+    if production:
+        arrivals = mark(arrivals, production, "production", seed)
+    check_tiers(arrivals, DEFAULT_TIERS)
+    setting = Setting(fleet_for(arrivals, lanes, vcpus), period_s=period_s)
+    if sweep:
+        at_s = first_s + (float(arrivals.submit_s[-1]) - first_s) / 10
+        arrivals = arrivals.merged(a_sweep(sweep, at_s, sweep_runtime_s, seed, "sweeper"))
+    outcomes = [replayed(name, arrivals, setting) for name in policy or [HEADGATE]]
+    show(outcomes, report)
+
+
+def what_if(
+    trace: Annotated[Path, typer.Argument(help="Arrivals, as CSV or Parquet: last week's, say.")],
+    *,
+    now: Annotated[Path, typer.Option(help="Limits as they are, as JSON.")],
+    then: Annotated[Path, typer.Option(help="Limits as they might be, as JSON.")],
+    lanes: Annotated[int, typer.Option(min=1, max=1000)] = 100,
+    vcpus: Annotated[float | None, typer.Option(min=1, help="Of the fleet.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+) -> None:
+    """Compare two settings of tiers and tenants on the same arrivals.
+
+        headgate what-if last-week.parquet --now limits.json --then tighter.json
+
+    A file of limits is what `headgate tenants export` writes: {"tiers": [...], "tenants": [...]}.
+    """
+    from dataclasses import replace
+
+    from headgate.validation import parse
+    from queue_broker.core.limits import LimitsFile
+    from queue_broker.simulation.fleets import check_tiers, fleet_for
+    from queue_broker.simulation.replay import Setting
+    from queue_broker.simulation.trace import read_trace
+
+    arrivals = read_trace(trace)
+    model = fleet_for(arrivals, lanes, vcpus)
+    outcomes = []
+    for path in (now, then):
+        limits = parse(LimitsFile, path.read_text())
+        check_tiers(arrivals, limits.tiers)
+        setting = Setting(model, tiers=limits.tiers, tenants=limits.tenants)
+        outcomes.append(replace(replayed(HEADGATE, arrivals, setting), policy=path.stem))
+    show(outcomes, report)
+
+
+def replayed(name: str, trace: Trace, setting: Setting) -> Outcome:
+    """One replay with its progress bar; `InvalidInput` names the policies there are."""
+    from headgate.errors import InvalidInput
+    from queue_broker.simulation.baselines import BASELINES
+    from queue_broker.simulation.direct import Direct
+    from queue_broker.simulation.replay import Replay
+
+    if name != HEADGATE and name not in BASELINES:
+        raise InvalidInput.of("policy", name, ", ".join([HEADGATE, *BASELINES]))
+    with Progress(SpinnerColumn(), *Progress.get_default_columns(), console=console) as bar:
+        job = bar.add_task(name, total=len(trace))
+
+        def progress(done: int, of: int) -> None:
+            bar.update(job, completed=done, total=of)
+
+        if name == HEADGATE:
+            return Replay(trace, setting).run(progress)
+        owners = len({str(tenant).split("/", 1)[0] for tenant in trace.tenant})
+        return Direct(trace, setting, BASELINES[name](setting.total, owners)).run(progress)
+
+
+def show(outcomes: Sequence[Outcome], report: Path | None) -> None:
+    """The table, and the page where one is wanted."""
+    from queue_broker.simulation.report import figures, write_html
+
+    tiers = sorted({str(tier) for tier in outcomes[0].trace.tier})
+    table = Table("", *(outcome.policy for outcome in outcomes))
+    for name, cells in figures(outcomes, tiers):
+        table.add_row(name, *cells)
+    console.print(table)
+    if report is not None:
+        write_html(report, outcomes, tiers)
+        console.print(f"the report is in {report}")

@@ -1,0 +1,136 @@
+"""`headgate tenants`: who shares the fleet and by what right, live and on record."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from queue_broker.core.limits import Limits
+
+console = Console(highlight=False)
+app = typer.Typer(no_args_is_help=True, help="Tenants, tiers and windows, live and on record.")
+
+DataDir = Annotated[Path | None, typer.Option(help="The broker's data folder.")]
+
+
+def limits(data_dir: Path | None) -> Limits:
+    """The live limits of the broker whose database the settings name."""
+    from queue_broker.adapters.store.shelf import SqlShelf
+    from queue_broker.adapters.store.store import SqlStore
+    from queue_broker.core.limits import Limits
+    from queue_broker.settings import read_settings
+
+    settings = read_settings(data_dir=data_dir)
+    store = SqlStore(settings.store_url, time.time)
+    return Limits(store, SqlShelf(store.database), settings.tiers, time.time)
+
+
+@app.command("list")
+def list_(data_dir: DataDir = None) -> None:
+    """Show all tenants that were ever set or seen."""
+    table = Table("tenant", "weight", "parent", "quota", "borrows", "running", "starts a minute")
+    for one in limits(data_dir).directory.tenants():
+        quota = one.quota.model_dump(exclude_none=True) if one.quota else {}
+        words = ", ".join(f"{name} {value:g}" for name, value in quota.items())
+        caps = [
+            str(cap) if cap is not None else ""
+            for cap in (one.max_running, one.max_starts_per_minute)
+        ]
+        table.add_row(
+            one.name,
+            f"{one.weight:g}",
+            one.parent or "",
+            words,
+            "yes" if one.borrow else "no",
+            *caps,
+        )
+    console.print(table)
+
+
+@app.command("set")
+def set_(
+    name: str,
+    *,
+    weight: Annotated[float | None, typer.Option()] = None,
+    parent: Annotated[str | None, typer.Option(help="The tenant that it stands below.")] = None,
+    quota_vcpu: Annotated[float | None, typer.Option(min=0)] = None,
+    quota_memory_mib: Annotated[int | None, typer.Option(min=0)] = None,
+    quota_gpus: Annotated[int | None, typer.Option(min=0)] = None,
+    quota_usd_hour: Annotated[float | None, typer.Option(min=0)] = None,
+    borrow: Annotated[bool | None, typer.Option(help="May use what siblings leave idle.")] = None,
+    max_running: Annotated[int | None, typer.Option(min=0)] = None,
+    max_starts_per_minute: Annotated[int | None, typer.Option(min=0)] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Create or change a tenant; what is not given stays. It counts from the next pass on.
+
+    headgate tenants set physics/lab --weight 2 --quota-vcpu 400 --no-borrow
+    """
+    from headgate.tenancy import Quota, Tenant
+
+    live = limits(data_dir)
+    known = {one.name: one for one in live.directory.tenants()}.get(name) or Tenant(name=name)
+    asked = {
+        "vcpu": quota_vcpu,
+        "memory_mib": quota_memory_mib,
+        "gpus": quota_gpus,
+        "usd_hour": quota_usd_hour,
+    }
+    quota = given(asked)
+    had = known.quota.model_dump() if known.quota else {}
+    wanted = {
+        "weight": weight,
+        "parent": parent,
+        "borrow": borrow,
+        "max_running": max_running,
+        "max_starts_per_minute": max_starts_per_minute,
+        "quota": Quota(**(had | quota)) if quota else None,
+    }
+    live.set_tenant(Tenant(**(dict(known) | given(wanted))), getpass.getuser())
+    console.print(f"{name} is set")
+
+
+def given(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@app.command()
+def window(lane: str, most_s: float, data_dir: DataDir = None) -> None:
+    """Bound the predicted seconds of work that may wait in a lane."""
+    limits(data_dir).set_window(lane, most_s, getpass.getuser())
+    console.print(f"{lane} holds {most_s:g} s at the most")
+
+
+@app.command()
+def tiers(file: Path, data_dir: DataDir = None) -> None:
+    """Set the tiers from a file as `export` writes it."""
+    from headgate.validation import parse
+    from queue_broker.core.limits import LimitsFile
+
+    limits(data_dir).set_tiers(parse(LimitsFile, file.read_text()).tiers, getpass.getuser())
+    console.print("the tiers are set")
+
+
+@app.command()
+def export(data_dir: DataDir = None) -> None:
+    """Print tiers and tenants as JSON, for `headgate what-if` and for keeping."""
+    typer.echo(limits(data_dir).file().model_dump_json(indent=2, exclude_none=True))
+
+
+@app.command()
+def changes(limit: Annotated[int, typer.Option(min=1)] = 20, data_dir: DataDir = None) -> None:
+    """Show who changed what, newest first."""
+    table = Table("when", "who", "what", "before", "after")
+    for one in limits(data_dir).changes(limit):
+        when = datetime.fromtimestamp(one.at_s, UTC).isoformat(timespec="seconds")
+        table.add_row(when, one.who, one.what, str(one.before or ""), str(one.after))
+    console.print(table)

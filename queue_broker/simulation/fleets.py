@@ -1,0 +1,59 @@
+"""Fleets to replay on: as many lanes of one instance type as a trace needs, or as one is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from headgate.errors import InvalidInput
+from headgate.resources import Resources
+from headgate.tenancy import Tier
+from queue_broker.adapters.engines.simulated.model import FleetModel
+from queue_broker.records import Lane
+from queue_broker.simulation.trace import Trace
+
+#: An m5.xlarge at the on-demand price of us-east-1.
+SHAPE = Resources(4, 16_384)
+PRICE_USD_HOUR = 0.192
+#: The part of a fleet that its trace alone keeps busy, where nobody says how large it is.
+LOAD = 0.8
+
+
+def fleet_for(trace: Trace, lanes: int, vcpus: float | None) -> FleetModel:
+    """A fixed fleet of so many lanes; without `vcpus` the trace keeps four fifths of it busy."""
+    span_s = max(float(trace.submit_s[-1] - trace.submit_s[0]), 3600.0)
+    wanted = vcpus or trace.work_vcpu_s / span_s / LOAD
+    one = shape_for(trace)
+    instances = max(1, math.ceil(wanted / lanes / one.vcpu))
+    price = PRICE_USD_HOUR * one.dominant_share(SHAPE)
+    return FleetModel(
+        [
+            Lane(
+                name=f"lane-{number:03d}",
+                shape=one,
+                instances=instances,
+                price_usd_hour=price,
+                purchase="ON_DEMAND",
+                running=instances,
+                queues=True,
+            )
+            for number in range(lanes)
+        ]
+    )
+
+
+def shape_for(trace: Trace) -> Resources:
+    """An m5.xlarge doubled until the largest task of the trace fits."""
+    most = Resources(float(trace.vcpu.max()), int(trace.memory_mib.max()), int(trace.gpus.max()))
+    shape = SHAPE
+    while not Resources(most.vcpu, most.memory_mib).fits(shape):
+        shape = shape * 2
+    return Resources(shape.vcpu, shape.memory_mib, most.gpus)
+
+
+def check_tiers(trace: Trace, tiers: Sequence[Tier]) -> None:
+    """Refuse a trace that names tiers nobody has set."""
+    known = {tier.name for tier in tiers}
+    for row, tier in enumerate(trace.tier):
+        if tier not in known:
+            raise InvalidInput.of(f"tier[{row}]", tier, f"one of {', '.join(sorted(known))}")

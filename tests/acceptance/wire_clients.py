@@ -20,7 +20,7 @@ from moto.server import ThreadedMotoServer
 from tests.acceptance.brokers import Broker, running
 
 PYTHON = os.environ.get("HEADGATE_TEST_CLIENTS", sys.executable)
-PATIENCE_S = 240
+PATIENCE_S = 600
 
 
 def need(module: str) -> None:

@@ -46,20 +46,23 @@ class SqlShelf:
 def put(connection: Connection, document: Document) -> Document:
     kept = replace(document, version=document.version + 1)
     body = json.dumps(document.body, separators=(",", ":"))
+    statement: Any
     if document.version:
         change = update(documents).where(*is_at(document))
-        done = connection.execute(change.values(version=kept.version, body=body)).rowcount
+        statement = change.values(version=kept.version, body=body)
     else:
         key = {"kind": document.kind, "name": document.name, "revision": document.revision}
         row = insert(connection, documents).values(**key, version=kept.version, body=body)
-        done = connection.execute(row.on_conflict_do_nothing()).rowcount
-    if done != 1:
+        statement = row.on_conflict_do_nothing()
+    # Not by rowcount: of an INSERT, psycopg's is not always known.
+    if connection.execute(statement.returning(documents.c.version)).first() is None:
         raise moved_on(document)
     return kept
 
 
 def remove(connection: Connection, document: Document) -> None:
-    if connection.execute(delete(documents).where(*is_at(document))).rowcount != 1:
+    gone = delete(documents).where(*is_at(document)).returning(documents.c.version)
+    if connection.execute(gone).first() is None:
         raise moved_on(document)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import httpx
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from fastapi import FastAPI
 
 from headgate.resources import Resources
 from predictor.predictor import Predictor
@@ -26,11 +27,13 @@ from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.parameters import Parameters
-from queue_broker.main import Broker, Parts, application, wire
+from queue_broker.main import Broker, Parts, application, wire, wire_protocol
+from queue_broker.ports import Upstream
 from queue_broker.records import Lane
 from queue_broker.settings import Settings
 from queue_broker.wire.check import of_type
 from queue_broker.wire.model import operations
+from queue_broker.wire.mount import mount
 from tests.factories import START_S
 
 REGION = "eu-central-1"
@@ -62,8 +65,11 @@ class Body:
 class Batch:
     """A broker and boto3's clients of it."""
 
-    def __init__(self, url: str, folder: Path, **settings: Any) -> None:
+    def __init__(
+        self, url: str, folder: Path, upstream: Upstream | None = None, **settings: Any
+    ) -> None:
         self.clock = Clock()
+        self.upstream = upstream
         self.settings = Settings(data_dir=folder, **settings)
         self.engine = InstantEngine([Lane("lane", Resources(64, 2**18, 8))], self.clock)
         store = SqlStore(url, self.clock)
@@ -85,7 +91,11 @@ class Batch:
         self.client: Any = self.speak("batch")
 
     def _serve(self) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(application(self.broker))
+        app = application(self.broker)
+        if self.upstream is not None:
+            app = FastAPI()
+            mount(app, replace(wire_protocol(self.broker), upstream=self.upstream))
+        transport = httpx.ASGITransport(app)
         return httpx.AsyncClient(transport=transport, base_url="http://broker")
 
     def restart(self) -> None:

@@ -1,0 +1,100 @@
+"""Many jobs told at once: the same as one by one, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.lifecycle import Cause, State
+from queue_broker.adapters.store.standings import Memory, SqlDescriber
+from queue_broker.adapters.store.store import SqlStore
+from queue_broker.records import Ended, Fail, JobId, Judged, Leak, Listing, Split, Succeed, Tasks
+from tests.factories import START_S, a_submission, a_sweep, an_estimate, an_intent, starts, taken
+
+
+@pytest.fixture
+def describer(store: SqlStore) -> SqlDescriber:
+    return SqlDescriber(store.database)
+
+
+def leak(store: SqlStore, job_id: str, tasks: Tasks | None = None) -> Leak:
+    """SUBMITTED or RUNNABLE -> RUNNING."""
+    group = next(one for one in store.groups(JobId(job_id)) if one.waiting)
+    if group.state is State.SUBMITTED:
+        store.estimated([(group, [Split(group.waiting, an_estimate())])])
+        group = next(one for one in store.groups(JobId(job_id)) if one.waiting)
+    made = store.write_intents([an_intent(group, tasks)], START_S)[0]
+    store.handed_over(taken([made]), START_S)
+    store.started(starts(made))
+    return made
+
+
+def end(store: SqlStore, made: Leak, task: int, code: int) -> None:
+    ended = Ended(made.name, task, START_S + 9, Cause.EXITED, code, started_at_s=START_S + 1)
+    verdict = Fail(f"exit code {code}") if code else Succeed()
+    store.settle([Judged(ended, verdict)])
+
+
+def test_jobs_arrays_and_children_are_told_as_they_stand(
+    store: SqlStore, describer: SqlDescriber
+) -> None:
+    store.add([a_submission("single"), a_submission("waits"), a_sweep("sweep", 4)])
+    end(store, leak(store, "single"), 0, 0)
+    made = leak(store, "sweep", Tasks([0, 1, 2]))
+    end(store, made, 1, 3)
+    asked = ["sweep", "single", "waits", "none"]
+    told = describer.standings([(JobId(one), None) for one in asked])
+    assert [(one.record.job_id, one.state) for one in told] == [
+        ("sweep", State.PENDING),
+        ("single", State.SUCCEEDED),
+        ("waits", State.SUBMITTED),
+    ]
+    children = describer.standings([(JobId("sweep"), task) for task in (1, 2, 3, 4)])
+    assert [one.state for one in children] == [State.FAILED, State.RUNNING, State.RUNNABLE]
+    assert [len(one.attempts) for one in children] == [1, 1, 0]
+
+
+def test_attempts_are_those_that_are_told_one_by_one(
+    store: SqlStore, describer: SqlDescriber
+) -> None:
+    store.add([a_sweep("sweep", 5)])
+    made = leak(store, "sweep")
+    end(store, made, 2, 3)
+    for _ in range(2):  # the second time the ends are remembered
+        told = describer.standings([(JobId("sweep"), task) for task in range(5)])
+        for one in told:
+            assert one.task is not None
+            assert list(one.attempts) == store.attempts(JobId("sweep"), one.task)
+
+
+def test_a_memory_that_is_full_forgets() -> None:
+    memory = Memory(most=2)
+    memory.keep({(1, 1): {"a": 1}, (1, 2): {"a": 2}})
+    assert memory.known([(1, 1), (9, 9)]) == {(1, 1): {"a": 1}}
+    memory.keep({(2, 1): {"a": 3}})
+    assert memory.known([(1, 1), (2, 1)]) == {(2, 1): {"a": 3}}
+
+
+def test_lists_are_by_queue_state_name_and_time(store: SqlStore, describer: SqlDescriber) -> None:
+    store.add(
+        [
+            a_submission("old", name="Alpha", queue="q", at_s=START_S),
+            a_submission("new", name="alpha_2", queue="q", at_s=START_S + 10),
+            a_submission("other", name="alpha", queue="elsewhere"),
+            a_sweep("sweep", 2, name="beta", queue="q", at_s=START_S + 20),
+        ]
+    )
+    leak(store, "sweep")
+    leak(store, "old")
+
+    def listed(**more: object) -> list[JobId]:
+        return describer.listed(Listing("q", **more))  # type: ignore[arg-type]
+
+    assert listed() == ["sweep", "new", "old"]
+    assert listed(limit=1, after=JobId("sweep")) == ["new"]
+    assert listed(state=State.RUNNING) == ["old"]
+    assert listed(state=State.PENDING) == ["sweep"]
+    assert listed(state=State.SUBMITTED) == ["new"]
+    assert listed(name="ALPHA*") == ["new", "old"]
+    assert listed(name="alpha") == ["old"]
+    assert listed(name="alpha_*") == ["new"]
+    assert listed(submitted_after_s=START_S + 5, submitted_before_s=START_S + 15) == ["new"]

@@ -1,0 +1,95 @@
+"""A broker with AWS behind it; another broker's protocol stands for AWS."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from queue_broker.adapters.upstream import BatchUpstream
+from queue_broker.records import JobId
+from tests.unit.queue_broker.wire.batch import Batch, refusal
+
+
+@pytest.fixture
+def aws(migrated: Path, tmp_path: Path) -> Iterator[Batch]:
+    (tmp_path / "aws").mkdir()
+    shutil.copy(migrated, tmp_path / "aws" / "headgate.db")
+    aws = Batch(f"sqlite:///{tmp_path / 'aws' / 'headgate.db'}", tmp_path / "aws")
+    yield aws
+    aws.close()
+
+
+@pytest.fixture
+def batch(aws: Batch, database_url: str, tmp_path: Path) -> Iterator[Batch]:
+    batch = Batch(database_url, tmp_path, upstream=BatchUpstream(aws.client))
+    yield batch
+    batch.close()
+
+
+def test_definitions_are_kept_by_aws(aws: Batch, batch: Batch) -> None:
+    batch.define("d")
+    assert aws.client.describe_job_definitions(jobDefinitionName="d")["jobDefinitions"]
+    assert batch.client.describe_job_definitions(jobDefinitionName="d")["jobDefinitions"]
+    assert batch.broker.shelf.named("job-definition", ["d"]) == []
+
+
+def test_jobs_are_the_brokers_and_take_what_awss_definition_says(aws: Batch, batch: Batch) -> None:
+    aws.define("d", tags={"headgate:tier": "production"})
+    job_id = batch.submit(jobDefinition="d", jobQueue="prod-queue")
+    record = batch.broker.store.job(JobId(job_id))
+    assert (record.job.command, record.job.definition) == (("echo", "hello"), "d:1")
+    assert record.tier == "production"
+    assert batch.describe(job_id)["container"]["image"] == "busybox"
+    assert aws.broker.store.jobs() == []
+
+
+def test_the_queues_of_the_configuration_are_told_beside_awss_own(aws: Batch, batch: Batch) -> None:
+    order = [{"order": 1, "computeEnvironment": "headgate"}]
+    aws.client.create_job_queue(jobQueueName="theirs", priority=1, computeEnvironmentOrder=order)
+    told = [one["jobQueueName"] for one in batch.client.describe_job_queues()["jobQueues"]]
+    assert "theirs" in told
+    assert told.count("default") == 1
+    asked = batch.client.describe_compute_environments(computeEnvironments=["headgate"])
+    assert len(asked["computeEnvironments"]) == 1
+
+
+def test_awss_refusals_are_told_as_they_are(batch: Batch) -> None:
+    with pytest.raises(ClientError) as caught:
+        batch.client.create_job_queue(jobQueueName="q", priority=1, computeEnvironmentOrder=[])
+    told = refusal(caught.value)
+    assert told == ("ClientException", 400, "At least 1 compute environment must be provided")
+    with pytest.raises(ClientError, match="JobDefinition name none does not exist"):
+        batch.submit(jobDefinition="none")
+
+
+def test_aws_out_of_reach_is_a_server_exception(
+    aws: Batch, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*args: Any) -> Any:
+        raise EndpointConnectionError(endpoint_url="https://batch.example")
+
+    monkeypatch.setattr(aws.client, "_make_api_call", unreachable)
+    with pytest.raises(ClientError) as caught:
+        batch.client.describe_job_definitions()
+    code, status, words = refusal(caught.value)
+    assert (code, status) == ("ServerException", 503)
+    assert "https://batch.example" in words
+
+
+def test_a_jobs_tags_are_the_brokers_and_others_awss(aws: Batch, batch: Batch) -> None:
+    arn = batch.define("d")
+    job = batch.describe(batch.submit(jobDefinition="d"))["jobArn"]
+    for one in (arn, job):
+        batch.client.tag_resource(resourceArn=one, tags={"a": "b"})
+        assert batch.client.list_tags_for_resource(resourceArn=one)["tags"] == {"a": "b"}
+    assert aws.client.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "b"}
+
+
+def test_what_the_broker_knows_nothing_of_is_handed_on(batch: Batch) -> None:
+    with pytest.raises(ClientError, match="without AWS Batch behind the broker"):
+        batch.client.list_consumable_resources()  # said by the one that stands for AWS

@@ -91,18 +91,10 @@ class Headroom:
         return self._foretold.get(hour, 0.0)
 
     def fit(self, hour: int) -> dict[int, float]:
-        """The next two days by the hour, from a model fitted once a day."""
-        from sklearn.ensemble import HistGradientBoostingRegressor
+        """The next two days by the hour, from a quantile regression (Koenker and Bassett 1978)."""
+        from sklearn.linear_model import QuantileRegressor
 
-        model = HistGradientBoostingRegressor(
-            loss="quantile",
-            quantile=self.quantile,
-            max_iter=50,
-            max_depth=3,
-            min_samples_leaf=5,
-            early_stopping=False,
-            random_state=0,
-        )
+        model = QuantileRegressor(quantile=self.quantile, alpha=0.0, fit_intercept=False)
         hours = np.array([at for at, _ in self.peaks], dtype=np.int64)
         model.fit(calendar(hours), np.array([peak for _, peak in self.peaks], dtype=float))
         ahead = np.arange(hour, hour + 48, dtype=np.int64)
@@ -111,5 +103,8 @@ class Headroom:
 
 
 def calendar(hours: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Hour of the day and day of the week (the Unix epoch began on a Thursday)."""
-    return np.stack([hours % 24, (hours // 24 + 4) % 7], axis=1).astype(float)
+    """Each hour of the day and each day of the week but one as a column of its own: their effects
+    add up. (The Unix epoch began on a Thursday; a day that none is like is like Sunday.)"""
+    hour = np.eye(24)[hours % 24]
+    day = np.eye(7)[(hours // 24 + 3) % 7]
+    return np.hstack([hour, day[:, :6]])

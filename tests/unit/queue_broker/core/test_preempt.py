@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headgate.lifecycle import Cause
+from headgate.tenancy import DEFAULT_TIERS
+from queue_broker.core.ledger import Ledger
+from queue_broker.core.preempt import Runs, Scene, choose
+from queue_broker.core.yard import Yard
+from queue_broker.records import Ended, Group, Lane, Leak, Started, Tasks
+from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
+
+PROMISE_S = 30.0
+
+
+def stopped(
+    blocked: Sequence[Group],
+    leaks: Sequence[Leak],
+    *,
+    lanes: Sequence[Lane] = (),
+    runs: Runs | None = None,
+    later_s: float = 100.0,
+) -> dict[str, list[int]]:
+    lanes = lanes or [a_lane()]
+    ledger = Ledger.of(leaks, lanes)
+    scene = Scene(Yard.of(lanes), ledger, runs or Runs(), DEFAULT_TIERS, NOW_S + later_s)
+    chosen = choose(blocked, PROMISE_S, scene)
+    return {leak: list(tasks) for leak, tasks in chosen.items()}
+
+
+def urgent(tasks: int = 1, vcpu: float = 1.0) -> Group:
+    """Production that has waited for longer than its promise."""
+    return a_group(1, tasks, tier="production", vcpu=vcpu, queued_at_s=NOW_S)
+
+
+def test_a_sweep_gives_way_where_production_would_miss_its_promise() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=9_999))
+    assert stopped([urgent()], [sweep]) == {"leak-1": [0]}
+
+
+def test_nothing_is_stopped_where_enough_ends_in_time() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=20))
+    waiting = a_group(1, tier="production", queued_at_s=NOW_S)
+    assert stopped([waiting], [sweep], later_s=0.0) == {}
+
+
+def test_never_more_is_stopped_than_needed() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=9_999))
+    assert stopped([urgent(tasks=2)], [sweep]) == {"leak-1": [0, 1]}
+
+
+def test_small_victims_that_a_large_one_makes_needless_are_spared() -> None:
+    small = a_leak(1, a_group(8, tasks=1, vcpu=1, runtime_s=9_999))
+    large = a_leak(2, a_group(9, tasks=1, vcpu=3, runtime_s=9_999))
+    assert stopped([urgent(vcpu=3)], [small, large]) == {"leak-2": [0]}
+
+
+def test_the_least_work_done_goes_first() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=9_999))
+    runs = Runs(started_s={"leak-1": {0: NOW_S, 1: NOW_S, 2: NOW_S + 90, 3: NOW_S}})
+    assert stopped([urgent()], [sweep], runs=runs) == {"leak-1": [2]}
+
+
+def test_a_task_that_writes_checkpoints_loses_less() -> None:
+    plain = a_leak(1, a_group(8, tasks=2, runtime_s=9_999))
+    tags = {"headgate:checkpoints": "true"}
+    saving = a_leak(2, a_group(9, tasks=2, runtime_s=9_999, tags=tags))
+    assert stopped([urgent()], [plain, saving]) == {"leak-2": [0]}
+
+
+def test_tiers_that_are_not_preemptible_are_left_alone() -> None:
+    others = a_leak(1, a_group(9, tasks=4, tier="interactive", runtime_s=9_999))
+    assert stopped([urgent()], [others]) == {}
+
+
+def test_what_is_being_stopped_counts_as_coming_free() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=9_999))
+    assert stopped([urgent()], [sweep], runs=Runs(stopping={"leak-1": Tasks([0])})) == {}
+
+
+def test_the_dearer_lane_is_left_running() -> None:
+    lanes = [a_lane("cheap", price_usd_hour=0.1), a_lane("dear", price_usd_hour=1.0)]
+    leaks = [
+        a_leak(1, a_group(8, tasks=4, runtime_s=9_999), lane="dear"),
+        a_leak(2, a_group(9, tasks=4, runtime_s=9_999), lane="cheap"),
+    ]
+    assert stopped([urgent()], leaks, lanes=lanes) == {"leak-2": [0]}
+
+
+def test_starts_and_ends_are_learnt_and_forgotten() -> None:
+    leak = a_leak(1, a_group(9, tasks=2))
+    runs = Runs(stopping={"leak-1": Tasks([0])})
+    runs.learn([Started("leak-1", 0, 5.0)], {"leak-1": leak}, {"sweep"})
+    assert runs.elapsed_s(leak, 0, 15.0) == 10.0
+    runs.learn([Ended("leak-1", 0, 9.0, Cause.INTERRUPTED)], {"leak-1": leak}, {"sweep"})
+    assert runs.started_s == {"leak-1": {}}
+    assert runs.stopping == {"leak-1": Tasks()}
+    runs.forget(Ledger.of([], []))
+    assert not runs.started_s
+    assert not runs.stopping

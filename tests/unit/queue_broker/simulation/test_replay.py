@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headgate.resources import Resources
+from queue_broker.adapters.engines.simulated.model import FleetModel
+from queue_broker.core.policy import Policy
+from queue_broker.records import Lane
+from queue_broker.simulation.baselines import BASELINES
+from queue_broker.simulation.direct import Direct
+from queue_broker.simulation.generate import mark, plain, sweep
+from queue_broker.simulation.outcome import Outcome
+from queue_broker.simulation.replay import Replay, Setting
+from queue_broker.simulation.report import write_html
+from queue_broker.simulation.trace import Trace
+
+
+def lanes(count: int = 2, **fields: object) -> list[Lane]:
+    plain_: dict[str, object] = {"running": 1, "queues": True, "purchase": "ON_DEMAND"}
+    return [
+        Lane(f"lane-{i}", Resources(4, 16_384), **(plain_ | fields))  # type: ignore[arg-type]
+        for i in range(count)
+    ]
+
+
+SETTING = Setting(FleetModel(lanes()), period_s=5.0)
+
+
+def some_work(tasks: int = 40, every_s: float = 30.0) -> Trace:
+    submit = np.arange(tasks) * every_s
+    names = np.array([f"org{i % 2}/u{i % 3}" for i in range(tasks)], dtype=object)
+    return mark(plain(submit, np.full(tasks, 60.0), names), 0.3, "production", 1)
+
+
+def with_column(trace: Trace, **columns: np.ndarray) -> Trace:
+    return Trace(**({name: getattr(trace, name) for name in trace.__slots__} | columns))
+
+
+def test_every_task_starts_and_ends_once_where_nothing_goes_wrong() -> None:
+    outcome = Replay(some_work(), SETTING).run()
+    assert sorted(outcome.account.task) == list(range(40))
+    assert outcome.done_s - outcome.trace.submit_s - outcome.wait_s == pytest.approx(60.0)
+
+
+def test_no_lane_ever_runs_more_than_it_has() -> None:
+    outcome = Replay(some_work().merged(sweep(300, 100.0, 50.0, 1, "sweeper")), SETTING).run()
+    moments = np.unique(np.array(outcome.account.start_s))
+    start, end = np.array(outcome.account.start_s), np.array(outcome.account.end_s)
+    assert all(((start <= at) & (end > at)).sum() <= 8 for at in moments)
+
+
+def test_production_does_not_feel_a_sweep() -> None:
+    work = some_work()
+    alone = Replay(work, SETTING).run()
+    swept = Replay(work.merged(sweep(500, 100.0, 50.0, 1, "sweeper")), SETTING).run()
+    fifo = baseline("batch-fifo", work.merged(sweep(500, 100.0, 50.0, 1, "sweeper")))
+    p99 = [one.wait_quantile_s(one.of_tier("production"), 0.99) for one in (alone, swept, fifo)]
+    assert p99[1] < p99[0] + 30  # the promise
+    assert p99[1] < p99[2] / 10
+
+
+def test_the_same_trace_gives_the_same_replay() -> None:
+    work = some_work().merged(sweep(200, 100.0, 50.0, 1, "sweeper"))
+    one, two = Replay(work, SETTING).run(), Replay(work, SETTING).run()
+    assert one.account == two.account
+
+
+def test_a_task_killed_for_memory_is_tried_again_with_more() -> None:
+    work = some_work(tasks=3)
+    hungry = with_column(work, memory_used_mib=np.array([3_000, 100, 100]))
+    outcome = Replay(hungry, SETTING).run()
+    assert outcome.account.killed == 1
+    assert np.isfinite(outcome.done_s).all()
+
+
+def test_what_fits_nowhere_ends_the_replay_and_never_starts() -> None:
+    work = with_column(some_work(tasks=2), vcpu=np.array([99.0, 1.0]))
+    outcome = Replay(work, SETTING).run()
+    assert np.isnan(outcome.wait_s[0])
+    assert outcome.wait_quantile_s(np.array([True, False]), 0.99) == np.inf
+
+
+def test_preempted_tasks_are_run_again_and_nothing_is_lost() -> None:
+    """Two lanes full of an hour's tasks; production may wait for 30 s, and so they are stopped."""
+    sweeps = sweep(8, 0.0, 3_600.0, 1, "sweeper")
+    burst = plain(np.full(4, 600.0), np.full(4, 60.0), np.array(["org"] * 4, dtype=object))
+    work = sweeps.merged(burst.with_tier(np.ones(4, dtype=bool), "production"))
+    outcome = Replay(work, SETTING).run()
+    assert outcome.account.interrupted == 4
+    assert np.isfinite(outcome.done_s).all()
+    assert outcome.wait_s[8:].max() < 60
+    calm = Replay(work, replace(SETTING, policy=lambda: Policy(preempts=False))).run()
+    assert calm.account.interrupted == 0
+    assert calm.wait_s[8:].max() > 600
+
+
+def test_spot_takes_instances_and_their_tasks_are_run_again() -> None:
+    model = FleetModel(lanes(purchase="SPOT"), interruptions_per_hour=6.0, seed=3)
+    work = sweep(60, 0.0, 300.0, 1, "sweeper")
+    outcome = Replay(work, Setting(model)).run()
+    assert outcome.account.interrupted > 0
+    assert np.isfinite(outcome.done_s).all()
+
+
+def test_instances_are_started_when_needed_stopped_when_idle_and_paid_by_the_second() -> None:
+    fleet = lanes(instances=50, price_usd_hour=3.6, running=None)
+    model = FleetModel(fleet, fixed=False, boot_s=100.0, idle_s=60.0)
+    outcome = Replay(sweep(8, 0.0, 300.0, 1, "sweeper"), Setting(model)).run()
+    longest = outcome.done_s.max()
+    assert outcome.wait_s.min() > 100
+    assert 2 * 0.001 * 300 < outcome.cost_usd < 2 * 0.001 * (longest + 60)
+
+
+def test_calls_are_made_at_the_rate_that_batch_allows() -> None:
+    model = FleetModel(lanes(100), submits_per_s=2.0)
+    outcome = Replay(plain(np.zeros(20), np.full(20, 60.0), tenants(20)), Setting(model)).run()
+    assert outcome.calls == 20
+    assert outcome.wait_s.max() >= 9.5
+
+
+def tenants(count: int) -> np.ndarray:
+    return np.array([f"user{i}" for i in range(count)], dtype=object)
+
+
+def baseline(name: str, trace: Trace) -> Outcome:
+    return Direct(trace, SETTING, BASELINES[name](SETTING.total, 3)).run()
+
+
+@pytest.mark.parametrize("name", sorted(BASELINES))
+def test_a_baseline_runs_every_task_once(name: str) -> None:
+    outcome = baseline(name, some_work().merged(sweep(100, 100.0, 50.0, 1, "sweeper")))
+    assert sorted(outcome.account.task) == list(range(140))
+    assert outcome.policy == name
+
+
+def test_fifo_goes_by_submission_and_priority_queues_by_tier() -> None:
+    work = sweep(100, 0.0, 50.0, 1, "sweeper").merged(
+        plain(np.full(1, 1.0), np.full(1, 5.0), tenants(1)).with_tier(
+            np.array([True]), "production"
+        )
+    )
+    assert baseline("batch-fifo", work).wait_s[100] > 300
+    assert baseline("batch-fifo-priorities", work).wait_s[100] < 100
+
+
+def test_batch_fair_share_counts_vcpu_seconds_alone() -> None:
+    half = plain(np.zeros(200), np.full(200, 50.0), np.array(["a", "b"] * 100, dtype=object))
+    outcome = baseline("batch-fair-share", half)
+    ends = outcome.done_s
+    assert abs(np.median(ends[0::2]) - np.median(ends[1::2])) < 60
+
+
+def test_a_report_is_one_page_with_the_figures(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_html(path, [baseline("batch-fifo", some_work())], ["production", "interactive"])
+    page = path.read_text()
+    assert "production_wait_p99_s" in page
+    assert "Replay of 40 tasks" in page

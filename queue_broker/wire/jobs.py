@@ -12,6 +12,7 @@ from queue_broker.records import JobId, Listing, Standing
 from queue_broker.wire import definitions, pages, tags
 from queue_broker.wire.detail import full_id, ms, split_id, to_detail, to_summary
 from queue_broker.wire.faults import Fault
+from queue_broker.wire.front import front
 from queue_broker.wire.names import name_and_revision, name_of
 from queue_broker.wire.queues import open_queue
 from queue_broker.wire.service import Answer, Call, Wire
@@ -154,13 +155,10 @@ def is_of(standing: Standing, wanted: str) -> bool:
 def snapshot(wire: Wire, call: Call) -> Answer:
     """The front of a queue in the broker's own order, each job with what holds it."""
     name = open_queue(wire, call.get("jobQueue"))
-    rank = {tier.name: tier.rank for tier in wire.settings.tiers}
-    groups = [one for one in wire.store.eligible(FRONT) if one.job.queue == name]
-    groups.sort(key=lambda one: (rank.get(one.tier, 0), -one.priority, one.queued_at_s))
-    front: dict[str, Any] = {}
-    for group in groups:
-        arn = call.place.arn("job", group.job_id)
-        told = {"jobArn": arn, "earliestTimeAtPosition": ms(group.queued_at_s)}
-        front.setdefault(arn, told | {"reason": group.hold or "has not been looked at yet"})
-    jobs = list(front.values())[:FRONT]
-    return {"frontOfQueue": {"jobs": jobs, "lastUpdatedAt": ms(wire.clock())}}
+    told: dict[str, Any] = {}
+    for group in front(wire):
+        if group.job.queue == name and len(told) < FRONT:
+            arn = call.place.arn("job", group.job_id)
+            since = {"jobArn": arn, "earliestTimeAtPosition": ms(group.queued_at_s)}
+            told.setdefault(arn, since | {"reason": group.hold or "has not been looked at yet"})
+    return {"frontOfQueue": {"jobs": list(told.values()), "lastUpdatedAt": ms(wire.clock())}}

@@ -267,18 +267,22 @@ def test_a_bad_list_is_refused(batch: Batch, asked: dict[str, Any], words: str) 
     assert words in str(caught.value)
 
 
-def test_a_snapshot_tells_the_front_of_a_queue_with_reasons(batch: Batch) -> None:
+def test_a_snapshot_tells_the_front_of_a_queue_in_the_order_of_tiers_and_shares(
+    batch: Batch,
+) -> None:
     batch.engine.at_once = False
-    for name in ("first", "second"):
-        batch.submit(jobName=name, containerOverrides={"vcpus": 60, "memory": 512})
-    urgent = batch.submit(
-        jobName="urgent",
-        containerOverrides={"vcpus": 60, "memory": 512},
-        schedulingPriorityOverride=9,
-    )
+    big = {"containerOverrides": {"vcpus": 60, "memory": 512}}
+    batch.submit(jobName="runs", shareIdentifier="A", **big)
     batch.turn()
-    front = batch.client.get_job_queue_snapshot(jobQueue="default")["frontOfQueue"]["jobs"]
-    assert len(front) == 2
-    raw = batch.send("POST", "/v1/getjobqueuesnapshot", b'{"jobQueue": "default"}', {})
-    assert all(one["reason"] for one in raw.json()["frontOfQueue"]["jobs"])
-    assert batch.describe(urgent)["status"] == "RUNNING"
+    batch.submit(jobName="a-1", shareIdentifier="A", **big)
+    batch.submit(jobName="a-2", shareIdentifier="A", schedulingPriorityOverride=9, **big)
+    batch.submit(jobName="b-1", shareIdentifier="B", **big)
+    batch.submit(jobName="urgent", tags={"headgate:tier": "production"}, **big)
+    batch.turn()
+    answer = batch.send("POST", "/v1/getjobqueuesnapshot", b'{"jobQueue": "default"}', {}).json()
+    front = answer["frontOfQueue"]["jobs"]
+    described = [batch.describe(one["jobArn"]) for one in front]
+    assert [one["jobName"] for one in described] == ["urgent", "b-1", "a-2", "a-1"]
+    assert [one["reason"] for one in front] == [one["statusReason"] for one in described]
+    assert batch.client.get_job_queue_snapshot(jobQueue="default")["frontOfQueue"]["jobs"]
+    assert batch.client.get_job_queue_snapshot(jobQueue="sweep")["frontOfQueue"]["jobs"] == []

@@ -1,0 +1,202 @@
+"""Messages in, events and answers out, over moto's SQS, EventBridge, CloudWatch Logs and S3."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from headgate.lifecycle import Cause
+from headgate.usage import Meter
+from queue_broker.adapters.callbacks import Callbacks
+from queue_broker.adapters.engines.aws.reports import Reports
+from queue_broker.adapters.events import Announcer, AnnouncingStore
+from queue_broker.adapters.inbox import KIND, Inbox
+from queue_broker.adapters.store.shelf import SqlShelf
+from queue_broker.core.group_commit import GroupCommit
+from queue_broker.core.submit import Submitter
+from queue_broker.on_aws import submit_by
+from queue_broker.records import Ended, Fail, JobId, Split
+from queue_broker.settings import Settings
+from tests.factories import START_S, an_estimate, an_intent, ends, starts, taken
+from tests.integration.aws.moto_server import Moto
+
+JOB = {"name": "train", "command": ["python", "train.py"]}
+
+
+class Desk:
+    """An inbox on a store."""
+
+    def __init__(self, moto: Moto, url: str) -> None:
+        self.store = AnnouncingStore(url, lambda: START_S)
+        self.shelf = SqlShelf(self.store.database)
+        self.sqs = moto.client("sqs")
+        self.queue, self.dead = moto.queue(), moto.queue()
+        commit = GroupCommit(self.store)
+        submitter = Submitter(Settings(), self.store, commit, lambda: START_S)
+        self.inbox = Inbox(self.sqs, self.queue, self.dead, submit_by(submitter), self.shelf)
+
+    def send(self, *bodies: Any) -> None:
+        for body in bodies:
+            text = body if isinstance(body, str) else json.dumps(body)
+            self.sqs.send_message(QueueUrl=self.queue, MessageBody=text)
+
+    def take_all(self) -> None:
+        while self.inbox.run():
+            pass
+
+    def finish(self, job_id: JobId, verdict: Fail | None = None) -> None:
+        """RUNNABLE to its end, whatever the task does."""
+        (group,) = self.store.groups(job_id)
+        self.store.estimated([(group, [Split(group.waiting, an_estimate())])])
+        (group,) = self.store.groups(job_id)
+        (leak,) = self.store.write_intents([an_intent(group)], START_S)
+        self.store.handed_over(taken([leak]), START_S)
+        self.store.started(starts(leak))
+        self.store.settle(ends(leak, verdict=verdict))
+
+
+@pytest.fixture
+def desk(moto: Moto, sqlite_url: str) -> Iterator[Desk]:
+    desk = Desk(moto, sqlite_url)
+    desk.inbox.sqs.meta.events.register(
+        "provide-client-params.sqs.ReceiveMessage",
+        lambda params, **_: params | {"WaitTimeSeconds": 0},
+    )
+    yield desk
+    desk.store.close()
+
+
+def test_jobs_and_sweeps_come_as_messages(desk: Desk) -> None:
+    desk.send({"job": JOB}, {"sweep": {"job": JOB, "size": 7}})
+
+    desk.take_all()
+
+    assert sorted(job.size for job in desk.store.jobs()) == [1, 7]
+    assert desk.inbox.run() is False
+
+
+def test_a_message_that_comes_twice_is_one_job(desk: Desk) -> None:
+    body = json.dumps({"job": JOB})
+
+    desk.inbox._take("id-1", body)
+    desk.inbox._take("id-1", body)
+    desk.inbox._take("id-2", body)
+
+    assert len(desk.store.jobs()) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("{", "body: got '{'; allowed: JSON"),
+        ("[]", 'allowed: an object with either "job" or "sweep"'),
+        ({"job": JOB, "sweep": {}}, "either"),
+        ({"job": 3}, "job: got 3; allowed: an object"),
+        ({"job": JOB | {"name": "a b"}}, "name: got 'a b'"),
+        ({"job": JOB, "taskToken": 5}, "taskToken: got 5"),
+    ],
+)
+def test_what_is_no_job_goes_to_the_dead_letters_with_the_reason(
+    desk: Desk, body: Any, reason: str
+) -> None:
+    desk.send(body, {"job": JOB})
+
+    desk.take_all()
+
+    assert len(desk.store.jobs()) == 1
+    answer = desk.sqs.receive_message(QueueUrl=desk.dead, MessageAttributeNames=["All"])
+    (dead,) = answer["Messages"]
+    assert reason in dead["MessageAttributes"]["reason"]["StringValue"]
+
+
+class Steps:
+    """Step Functions, that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda **given: self.told.append((name, given))
+
+
+def test_a_job_with_a_task_token_is_answered_at_its_end(desk: Desk) -> None:
+    desk.send({"job": JOB, "taskToken": "t-1"})
+    desk.take_all()
+    (job,) = desk.store.jobs()
+    steps = Steps()
+    callbacks = Callbacks(steps, desk.shelf, desk.store)  # type: ignore[arg-type]
+
+    callbacks.run(0.0)
+    callbacks.run(1.0)
+    desk.finish(job.job_id)
+    assert callbacks.run(2.0) is True
+    assert callbacks.run(3.0) is False
+
+    names = [name for name, _ in steps.told]
+    assert names == ["send_task_heartbeat", "send_task_success"]
+    assert steps.told[1][1]["taskToken"] == "t-1"
+    assert json.loads(steps.told[1][1]["output"])["counts"] == {"SUCCEEDED": 1}
+    assert desk.shelf.get(KIND, job.job_id) is None
+
+
+def test_a_job_that_failed_fails_its_state(desk: Desk) -> None:
+    desk.send({"job": JOB, "taskToken": "t-1"})
+    desk.take_all()
+    (job,) = desk.store.jobs()
+    desk.finish(job.job_id, Fail("exit code 3"))
+    steps = Steps()
+
+    Callbacks(steps, desk.shelf, desk.store).run(0.0)  # type: ignore[arg-type]
+
+    ((name, given),) = steps.told
+    assert (name, given["error"]) == ("send_task_failure", "Headgate.JobFailed")
+    assert json.loads(given["cause"])["status"] == "FAILED"
+
+
+def test_ends_are_put_on_the_bus_and_reach_a_rules_target(desk: Desk, moto: Moto) -> None:
+    events, queue = moto.client("events"), moto.queue()
+    events.create_event_bus(Name="bus")
+    events.put_rule(Name="r", EventBusName="bus", EventPattern='{"source": ["headgate"]}')
+    arn = desk.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    target = {"Id": "1", "Arn": arn["Attributes"]["QueueArn"]}
+    events.put_targets(Rule="r", EventBusName="bus", Targets=[target])
+    desk.store.tell = Announcer(events, "bus").announce
+    desk.send({"job": JOB})
+    desk.take_all()
+    (job,) = desk.store.jobs()
+
+    desk.finish(job.job_id, Fail("exit code 3"))
+
+    (message,) = desk.sqs.receive_message(QueueUrl=queue)["Messages"]
+    event = json.loads(message["Body"])
+    assert event["detail-type"] == "Batch Job State Change"
+    assert event["detail"]["jobId"] == job.job_id
+    assert event["detail"]["status"] == "FAILED"
+    assert event["detail"]["statusReason"] == "exit code 3"
+
+
+def test_reports_are_read_from_cloudwatch_in_bulk(moto: Moto) -> None:
+    logs = moto.client("logs")
+    now = [time.time()]  # CloudWatch takes nothing that is two weeks old
+    logs.create_log_group(logGroupName="group")
+    line = 'HEADGATE_USAGE {"exit_code":0,"peak_bytes":67108864,"cpu_us":5000000,"job":"j:%d"}'
+    for n in range(3):
+        logs.create_log_stream(logGroupName="group", logStreamName=f"s{n}")
+        told = [{"timestamp": int(now[0] * 1000), "message": text} for text in ("hi", line % n)]
+        logs.put_log_events(logGroupName="group", logStreamName=f"s{n}", logEvents=told)
+    reports = Reports(logs, "group", lambda: now[0], wait_s=10.0)
+    for n in range(4):
+        reports.hold(f"j:{n}", Ended("leak", n, now[0], Cause.EXITED, 0, None))
+
+    ready = reports.ready()
+
+    assert [end.task for end in ready] == [0, 1, 2]
+    usage = ready[0].usage
+    assert usage is not None
+    assert (usage.peak_memory_mib, usage.cpu_s, usage.meter) == (64.0, 5.0, Meter.CGROUP)
+    now[0] += 10.0
+    assert [(end.task, end.usage) for end in reports.ready()] == [(3, None)]

@@ -114,10 +114,11 @@ def latency(what: str, client: Any, ids: list[str], calls: int) -> Result:
     def call() -> None:
         assert len(client.describe_jobs(jobs=ids)["jobs"]) == len(set(ids)), what
 
+    first_ms = 1000 * timed(call)  # it alone unpacks the ends of attempts that nobody asked for yet
     each = sorted(timed(call) for _ in range(calls))
     p99_ms = 1000 * each[min(len(each) - 1, int(0.99 * len(each)))]
     name = f"wire: DescribeJobs of {NAMED} {what}, p99"
-    against = {"median": 1000 * each[len(each) // 2]}
+    against = {"median": 1000 * each[len(each) // 2], "first call": first_ms}
     return Result(name, p99_ms, "ms", calls, sum(each), against, target="<= 20")
 
 

@@ -1,11 +1,10 @@
-"""AWS Batch itself, for what the broker's wire protocol hands on."""
+"""AWS Batch behind the broker: what the broker does not keep itself is asked of it, as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headgate.errors import UpstreamRefused
@@ -15,19 +14,23 @@ if TYPE_CHECKING:
 
 
 class BatchUpstream:
-    """Calls operations by their names in the service's model."""
+    """`queue_broker.ports.Upstream` by boto3, with the broker's own credentials."""
 
-    def __init__(self, batch: BatchClient) -> None:
-        self._batch = batch
+    def __init__(self, client: BatchClient) -> None:
+        self._client: Any = client
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            answer = getattr(self._batch, xform_name(operation))(**parameters)
+            # Not by the method's name: the operation comes from the same model as the request.
+            answer: dict[str, Any] = self._client._make_api_call(operation, dict(parameters))
         except ClientError as error:
-            told = error.response
+            told: Any = error.response
             status = int(told.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
-            code, message = told["Error"]["Code"], told["Error"].get("Message", "")
-            raise UpstreamRefused(message, aws_code=code, status=status) from error
+            words = told["Error"].get("Message", str(error))
+            code = told["Error"]["Code"]
+            raise UpstreamRefused(words, aws_code=code, status=status) from error
         except BotoCoreError as error:
-            raise UpstreamRefused(str(error), status=503) from error
-        return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+            words = f"AWS Batch cannot be reached: {error}"
+            raise UpstreamRefused(words) from error
+        answer.pop("ResponseMetadata", None)
+        return answer

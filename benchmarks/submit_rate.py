@@ -24,7 +24,8 @@ from benchmarks.report import Options, Result, main
 from benchmarks.stages import POSTGRES, SQLITE, database, in_process, served_broker
 from headgate.job import Job
 
-AT_ONCE = 64
+#: Callers that wait for their answers at any time; a commit is shared by those that came meanwhile.
+AT_ONCE = 256
 ROUNDS = 3
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,9 @@ GRAIN_PENALTY = 1.5
 NEW = 3
 #: All new families together; they speak, by request or by model, where nothing nearer is known.
 ANYONE = "*"
-ANYONE_MIN = 8
+#: So many attempts of others must be known before they speak for a kind of job; until then its
+#: request does. A few small jobs that share a program would else starve a large one of memory.
+COARSE_MIN = 8
 #: How dear too little is against too much: memory as the mode says, the others evenly.
 EVEN = 1.0
 
@@ -73,7 +75,7 @@ class Families:
         found = self.series.get((key, target))
         return max((item.log for item in found.ring.seen), default=-np.inf) if found else -np.inf
 
-    def voice(self, keys: Iterable[str], target: str) -> Voice | None:
+    def voice(self, keys: Sequence[str], target: str) -> Voice | None:
         """The grain that promises the least waste; the finest of equals.
 
         A coarser family that has seen no more than the finer one is the same, and is not asked.
@@ -83,11 +85,11 @@ class Families:
             return None
         return min(voices, key=lambda pair: pair[0])[1]
 
-    def _voices(self, keys: Iterable[str], target: str) -> Iterator[tuple[float, Voice]]:
-        penalty, finer = 1.0, 0
+    def _voices(self, keys: Sequence[str], target: str) -> Iterator[tuple[float, Voice]]:
+        penalty, finer, finest = 1.0, 0, next(iter(keys), ANYONE)
         for key in (*keys, ANYONE):
             series = self.series.get((key, target))
-            least = ANYONE_MIN if key == ANYONE else 1
+            least = 1 if key == finest else COARSE_MIN
             told = series is not None and series.total >= least and series.total != finer
             way = series.best() if series and told else None
             finer = series.total if series else finer

@@ -155,9 +155,8 @@ class Predictor:
             )
             for target in TARGETS
         }
-        safe = np.broadcast_to(np.array([mode != "cost" for mode in each]), (rows.size,))
         ceiling = np.array([job.resources.ceiling for job in jobs])
-        return sizes(rows, answers, safe, np.broadcast_to(ceiling, (rows.size,)), self.settings)
+        return sizes(rows, answers, np.broadcast_to(ceiling, (rows.size,)), self.settings)
 
     def _telling(self, rows: Rows) -> list[npt.NDArray[Any]]:
         """The columns of a sweep that any estimate can depend on."""

@@ -23,8 +23,8 @@ Flags = npt.NDArray[np.bool_]
 
 #: A mean use of cores this little above a step is noise, and cpu is shared when it is short.
 VCPU_NOISE = 0.05
-#: The most cores for each that the middle needs.
-SAFE_CORES = 1.5
+#: The most cores that are given for each that the middle keeps busy.
+MOST_CORES = 1.5
 #: The first ratio between a sweep's neighbouring shapes; it is squared until they are few enough.
 FIRST_RATIO = 1.04
 
@@ -39,19 +39,17 @@ class Sizes:
     answers: Mapping[str, Answer]
 
 
-def sizes(
-    rows: Rows, answers: Mapping[str, Answer], safe: Flags, ceiling: Flags, s: PredictorSettings
-) -> Sizes:
+def sizes(rows: Rows, answers: Mapping[str, Answer], ceiling: Flags, s: PredictorSettings) -> Sizes:
     """Fill what nobody foretold from the request or the defaults, snap, and keep the limits.
 
-    `safe` and `ceiling` are one boolean a row: the mode leans to safety; the request is a limit.
+    `ceiling` is one boolean a row: the request is a limit.
     """
     defaults = {"memory_mib": s.default.memory_mib, "vcpu": s.default.vcpu, "runtime_s": np.nan}
     for target, default in defaults.items():
         _fill(rows, answers[target], target, default)
     _fill(rows, answers["gpu_memory_mib"], "gpu_memory_mib", np.nan)
     memory = np.clip(answers["memory_mib"].give, s.min_memory_mib, s.max_memory_mib)
-    vcpu = np.clip(snap_vcpu(cores(answers["vcpu"], safe)), s.min_vcpu, s.max_vcpu)
+    vcpu = np.clip(snap_vcpu(cores(answers["vcpu"])), s.min_vcpu, s.max_vcpu)
     asked_memory, asked_vcpu = rows.number("request.memory_mib"), rows.number("request.vcpu")
     memory = snap_memory(memory)
     memory = np.where(ceiling & (asked_memory > 0), np.minimum(memory, asked_memory), memory)
@@ -80,14 +78,13 @@ def _gpus(rows: Rows, memory: Answer) -> Vector:
     return np.where(np.isfinite(asked), asked, np.isfinite(memory.give).astype(float))
 
 
-def cores(vcpu: Answer, safe: Flags) -> Vector:
-    """Too few cores slow a task and do not kill it, and shares are soft: the middle will do.
+def cores(vcpu: Answer) -> Vector:
+    """The bound, but no further above the middle than `MOST_CORES`.
 
-    Where safety counts, room for a busier run, but no further than a half more: the bound of a
-    family seen once or twice is wide, and cores that nobody uses are not free.
+    Too few cores slow a task and do not kill it; the bound of a family seen once or twice is wide,
+    and cores that nobody uses are not free.
     """
-    careful = np.minimum(vcpu.p95, SAFE_CORES * vcpu.p50)
-    return np.where(safe, careful, vcpu.p50)
+    return np.minimum(vcpu.p95, MOST_CORES * vcpu.p50)
 
 
 def snap_vcpu(busy: Vector) -> Vector:

@@ -6,10 +6,13 @@ import math
 from collections.abc import Iterator
 
 from headgate.lifecycle import Cause
-from headgate.usage import Observation, Usage
+from headgate.usage import Observation
 
 #: Below this a value is a meter's zero; in log it would be an outlier without meaning.
 LEAST = {"memory_mib": 1.0, "vcpu": 0.01, "runtime_s": 0.1, "gpu_memory_mib": 1.0}
+
+#: From this part of its cores on, a task has used them up; then it counts for so many times more.
+USED_UP, WIDER = 0.9, 1.25
 
 
 def measured(item: Observation) -> Iterator[tuple[str, float, bool]]:
@@ -26,14 +29,22 @@ def measured(item: Observation) -> Iterator[tuple[str, float, bool]]:
         yield from _valid("runtime_s", item.usage.runtime_s, True)
     elif item.cause is Cause.EXITED and item.exit_code in (0, None):
         yield from _valid("memory_mib", item.usage.peak_memory_mib, False)
-        yield from _valid("vcpu", _busy_cores(item.usage), False)
+        yield from _valid("vcpu", _busy_cores(item), False)
         yield from _valid("runtime_s", item.usage.runtime_s, False)
         yield from _valid("gpu_memory_mib", item.usage.gpu_memory_mib, False)
 
 
-def _busy_cores(usage: Usage) -> float | None:
-    """Cores kept busy on the average; a burst of less than a second needs no cores of its own."""
-    return None if usage.cpu_s is None else usage.cpu_s / max(1.0, usage.runtime_s)
+def _busy_cores(item: Observation) -> float | None:
+    """Cores kept busy on the average; a burst of less than a second needs no cores of its own.
+
+    A task that used all that it was given may want more: it counts for a little more, so that
+    crowded tasks are not squeezed ever further, and a wider task grows to its width.
+    """
+    if item.usage.cpu_s is None:
+        return None
+    busy = item.usage.cpu_s / max(1.0, item.usage.runtime_s)
+    used_up = item.allocation is not None and busy >= USED_UP * item.allocation.vcpu
+    return WIDER * busy if used_up else busy
 
 
 def _valid(target: str, value: float | None, censored: bool) -> Iterator[tuple[str, float, bool]]:

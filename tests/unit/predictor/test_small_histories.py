@@ -43,6 +43,27 @@ def test_a_task_that_keeps_one_core_busy_is_not_given_many(mode: str, count: int
     assert 0.75 <= found.allocation.vcpu <= 1.25
 
 
+def test_crowded_tasks_are_not_squeezed_ever_further() -> None:
+    """Given a quarter of a core that is shared, a task keeps a quarter busy; it wants more."""
+    predictor = Predictor()
+    given = 0.25
+    for at in range(12):
+        crowded = Usage(runtime_s=60.0, peak_memory_mib=500.0, cpu_s=60.0 * given)
+        seen = Observation(JOB, crowded, Cause.EXITED, 0, 1, float(at), Resources(given, 2048))
+        predictor.observe([seen])
+        given = predictor.estimate([JOB])[0].allocation.vcpu
+
+    assert given >= 0.5
+
+
+def test_a_few_small_jobs_do_not_speak_for_a_new_kind_that_asks_for_more() -> None:
+    predictor = Predictor()
+    predictor.observe([ended_well(float(at), peak_mib=200.0) for at in range(4)])
+    other = JOB.model_copy(update={"name": "train-big"})
+
+    assert predictor.estimate([other])[0].allocation.memory_mib == 1024
+
+
 @pytest.mark.parametrize("mode", ["cost", "safe"])
 def test_kills_alone_teach_that_more_is_needed(mode: str) -> None:
     assert after([killed(1.0)], mode).allocation.memory_mib >= 2048

@@ -31,6 +31,6 @@ class BatchUpstream:
             raise UpstreamRefused(words, aws_code=code, status=status) from error
         except BotoCoreError as error:
             words = f"AWS Batch cannot be reached: {error}"
-            raise UpstreamRefused(words) from error
+            raise UpstreamRefused(words, status=503) from error
         answer.pop("ResponseMetadata", None)
         return answer

@@ -139,7 +139,16 @@ class Direct:
         for lane, queue in enumerate(self.fleet.queues):
             if queue.pool.has_room(need):
                 return lane
-        return None
+        return self._startable(need)
+
+    def _startable(self, need: Amount) -> int | None:
+        """The lane whose instances are cheapest for the task, as far as more may be started."""
+        open_ = [
+            (need.share(queue.pool.one) * queue.pool.price_usd_hour, lane)
+            for lane, queue in enumerate(self.fleet.queues)
+            if queue.pool.can_start(need)
+        ]
+        return min(open_)[1] if open_ else None
 
     def _place(self, one: Class, lane: int) -> None:
         row = one.rows.popleft()

@@ -54,6 +54,7 @@ def plain(submit_s: np.ndarray, runtime_s: np.ndarray, tenant: np.ndarray) -> Tr
         queue=np.full(rows, "default", dtype=object),
         priority=np.zeros(rows, dtype=np.int64),
         job=np.arange(rows, dtype=np.int64),
+        vcpu_used=np.ones(rows),
     )
 
 

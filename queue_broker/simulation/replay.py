@@ -77,6 +77,7 @@ class Replay:
         top = min(setting.tiers, key=lambda tier: tier.rank).name
         self.urgent = deque(one.submitted_at_s for one in self.arrivals if one.tier == top)
         self.runtime_s: list[float] = trace.runtime_s.tolist()
+        self.used_vcpu: list[float] = trace.vcpu_used.tolist()
         self.used_mib: list[int] = trace.memory_used_mib.tolist()
         self.engine = SimulatedEngine(setting.model, self.fate)
         self.tell_engine = self.engine.fleet.told
@@ -149,8 +150,11 @@ class Replay:
         return max(soonest, min(moments)) if moments else None
 
     def fate(self, leak: Leak, task: int) -> Fate:
+        """A task that keeps more cores busy than it is given takes so much longer."""
         row = self.rows[leak.job_id][task]
-        return Fate(self.runtime_s[row], self.used_mib[row], 0, row)
+        busy = self.used_vcpu[row]
+        slowed = max(1.0, busy / leak.allocation.vcpu)
+        return Fate(self.runtime_s[row] * slowed, self.used_mib[row], 0, row, busy / slowed)
 
     def told(self, change: Change) -> None:
         """Keep the account, and let the engine know."""

@@ -1,7 +1,7 @@
 """Traces of arrivals: read from CSV or Parquet, checked, and held as arrays.
 
 Columns: submit_time_s, duration_s, user; optional tenant, tier, vcpu, memory_mib (as requested),
-gpus, memory_used_mib, queue, priority_class. Other columns are left alone.
+gpus, memory_used_mib, vcpu_used, queue, priority_class. Other columns are left alone.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Trace:
     queue: Words
     priority: Ints
     job: Ints
+    vcpu_used: Floats  #: cores kept busy on the average
 
     def __len__(self) -> int:
         return len(self.submit_s)
@@ -105,18 +106,20 @@ def to_trace(frame: pd.DataFrame, default_tier: str = "interactive") -> Trace:
     memory_mib = numbers(frame, "memory_mib", DEFAULT_MEMORY_MIB, least=1).astype(np.int64)
     used = numbers(frame, "memory_used_mib", None) if "memory_used_mib" in frame else memory_mib
     user = words(frame, "user", "user")
+    vcpu = numbers(frame, "vcpu", DEFAULT_VCPU, least=1e-3)
     return Trace(
         submit_s=submit_s,
         runtime_s=numbers(frame, "duration_s", 0.0),
         tenant=tenants(frame, user),
         tier=words(frame, "tier", default_tier),
-        vcpu=numbers(frame, "vcpu", DEFAULT_VCPU, least=1e-3),
+        vcpu=vcpu,
         memory_mib=memory_mib,
         gpus=numbers(frame, "gpus", 0).astype(np.int64),
         memory_used_mib=np.asarray(used).astype(np.int64),
         queue=words(frame, "queue", "default"),
         priority=numbers(frame, "priority_class", 0).astype(np.int64),
         job=np.arange(rows, dtype=np.int64),
+        vcpu_used=numbers(frame, "vcpu_used", 0.0) if "vcpu_used" in frame else vcpu,
     )
 
 

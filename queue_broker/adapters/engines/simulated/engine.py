@@ -87,7 +87,6 @@ class SimulatedEngine:
             return
         run, cause = change.run, change.cause
         runtime_s = change.at_s - run.start_s if run.started else 0.0
-        peak = min(run.fate.memory_mib, run.need.mib)
         self._outbox.append(
             Ended(
                 leak,
@@ -95,11 +94,18 @@ class SimulatedEngine:
                 change.at_s,
                 cause,
                 exit_code(run, cause),
-                Usage(runtime_s, float(peak), meter=Meter.CGROUP) if run.started else None,
+                usage(run, runtime_s) if run.started else None,
                 None,
                 run.start_s if run.started else None,
             )
         )
+
+
+def usage(run: Run, runtime_s: float) -> Usage:
+    """As the shim measures it; a kill for memory shows the limit, and not the need."""
+    fate = run.fate
+    peak = float(min(fate.memory_mib, run.need.mib))
+    return Usage(runtime_s, peak, fate.vcpu * runtime_s or None, meter=Meter.CGROUP)
 
 
 def exit_code(run: Run, cause: Cause) -> int | None:

@@ -64,9 +64,11 @@ class Pool:
         return number
 
     def has_room(self, need: Amount) -> bool:
-        """Whether a task could be placed now, on what runs or on what may be started."""
-        if any(need.within(self.running[number].free) for number in self.roomy):
-            return True
+        """Whether a task could be placed now, on what runs."""
+        return any(need.within(self.running[number].free) for number in self.roomy)
+
+    def can_start(self, need: Amount) -> bool:
+        """Whether an instance that would hold the task may be started."""
         return len(self.running) < self.limit and need.within(self.one)
 
     def release(self, number: int, need: Amount, now_s: float) -> bool:

@@ -18,6 +18,7 @@ class Fate:
     memory_mib: int = 0
     exit_code: int = 0
     row: int = -1
+    vcpu: float = 0.0  #: cores kept busy on the average; 0: nobody measures it
 
 
 #: The fate of one task of a leak: the truth, which the broker only sees as measured use.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -76,6 +77,8 @@ FULL = Lane("full", Resources(vcpu=100, memory_mib=102_400), instances=0)
 
 def serve(url: str, has_room: bool) -> None:
     """Serve a broker over HTTP until the process is ended; its port is the first line printed."""
+    # Uvicorn raises SIGTERM again once it is down; the folders are still to be removed then.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with instant_broker(url, LANE if has_room else FULL) as broker:
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         print(listener.getsockname()[1], flush=True)

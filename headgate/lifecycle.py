@@ -23,8 +23,8 @@ FINISHED = frozenset({State.SUCCEEDED, State.FAILED})
 WAITING = frozenset({State.SUBMITTED, State.PENDING, State.RUNNABLE})
 IN_FLIGHT = frozenset({State.STARTING, State.RUNNING})
 
-#: RUNNABLE after STARTING or RUNNING is a retry or an interruption; after FAILED, somebody's wish
-#: to try again.
+#: RUNNABLE after STARTING or RUNNING is a retry or an interruption. What FAILED goes back to where
+#: it waited when somebody wants it tried again.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.SUBMITTED: frozenset({State.PENDING, State.RUNNABLE, State.FAILED}),
     State.PENDING: frozenset({State.RUNNABLE, State.FAILED}),
@@ -32,7 +32,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.STARTING: frozenset({State.RUNNING, State.RUNNABLE, State.SUCCEEDED, State.FAILED}),
     State.RUNNING: frozenset({State.RUNNABLE, State.SUCCEEDED, State.FAILED}),
     State.SUCCEEDED: frozenset(),
-    State.FAILED: frozenset({State.RUNNABLE}),
+    State.FAILED: frozenset({State.SUBMITTED, State.PENDING, State.RUNNABLE}),
 }
 
 

@@ -16,6 +16,7 @@ class Keeping:
     clock: Clock
     keep_finished_s: float
     batch: int = 10_000
+    sweeps: int = 50  #: small transactions in one pass, so that single jobs by the thousand go too
 
     def run(self) -> int:
         """One bounded pass; returns how many attempts reached the lake."""
@@ -23,5 +24,8 @@ class Keeping:
         if span is not None:
             self.lake.write(observations, f"{span[0]:012d}-{span[1]:012d}")
             self.store.exported(span)
-        self.store.sweep_out(self.clock() - self.keep_finished_s, limit=100)
+        before_s = self.clock() - self.keep_finished_s
+        for _ in range(self.sweeps):
+            if self.store.sweep_out(before_s, limit=100) < 100:
+                break
         return len(observations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from threading import Event, Thread
 
@@ -14,10 +15,13 @@ log = logging.getLogger(__name__)
 class Loop:
     """Repeats `work` until stopped. `work` returns True when it should be called again at once.
 
-    After an error the next try waits, twice as long each time, up to `MOST_S`.
+    After an error the next try waits, twice as long each time, up to `MOST_S`. Between two passes
+    lie at least `REST_S`: what wakes the loop needs the interpreter too, and the next pass takes
+    all that came meanwhile.
     """
 
     MOST_S = 10.0
+    REST_S = 0.02
 
     def __init__(self, name: str, work: Callable[[], bool], period_s: float) -> None:
         self.problem: str | None = None  #: what the last pass died of; None when it did not
@@ -47,6 +51,8 @@ class Loop:
             pause_s = min(self.MOST_S, pause_s * 2) if self.problem else self._period_s
             if not again:
                 self._wake.wait(pause_s)
+            if not self._stopped:
+                time.sleep(self.REST_S)
             self._wake.clear()
 
     def _pass(self) -> bool:

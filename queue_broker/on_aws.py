@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from headgate.errors import InvalidInput
 from headgate.job import Job
 from headgate.sweep import Sweep
 from queue_broker.adapters.callbacks import Callbacks
@@ -21,6 +23,10 @@ from queue_broker.core.submit import Caller, Submitter
 from queue_broker.ports import Clock, Shelf, Store
 from queue_broker.records import JobId
 from queue_broker.settings import AwsSettings, Settings
+from queue_broker.wire.faults import Fault
+from queue_broker.wire.names import Place
+from queue_broker.wire.service import Source
+from queue_broker.wire.submit import Defined, to_job, to_work
 
 COMPACT_S = 3_600.0
 
@@ -44,9 +50,16 @@ class Cloud:
         """What has to be done again and again, each in a loop of its own."""
         found: dict[str, Callable[[], bool]] = {}
         if url := self.settings.inbox_queue_url:
-            sqs, dead = self.clients.sqs, self.settings.dead_letter_url
-            found["inbox"] = Inbox(sqs, url, dead, submit_by(submitter), shelf).run
             callbacks = Callbacks(self.clients.steps, shelf, store)
+            found["inbox"] = Inbox(
+                sqs=self.clients.sqs,
+                url=url,
+                dead_letter_url=self.settings.dead_letter_url,
+                submit=submit_by(submitter),
+                translate=translate_by(Source(shelf, self.upstream), place_of(submitter)),
+                answers=callbacks,
+                shelf=shelf,
+            ).run
             found["callbacks"] = lambda: callbacks.run(self.clock())
         if self.lake is not None:
             found["compaction"] = self._compact
@@ -104,3 +117,20 @@ def submit_by(submitter: Submitter) -> Callable[[Job | Sweep], JobId]:
         return accepted.job_id
 
     return submit
+
+
+def place_of(submitter: Submitter) -> Place:
+    return Place(submitter.settings.aws_region, submitter.settings.aws_account)
+
+
+def translate_by(source: Source, place: Place) -> Callable[[Mapping[str, Any]], Job | Sweep]:
+    """SubmitJob's arguments as the wire protocol understands them."""
+
+    def translate(asked: Mapping[str, Any]) -> Job | Sweep:
+        try:
+            defined = Defined.find(source, str(asked.get("jobDefinition", "")), place)
+            return to_work(to_job(dict(asked), defined), asked)
+        except Fault as fault:
+            raise InvalidInput.of("submitJob", asked, str(fault)) from fault
+
+    return translate

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 #: Step Functions takes so many characters of a cause.
 MOST_CAUSE = 32_768
-FAILED = "Headgate.JobFailed"
+FAILED = "Batch.JobFailed"
+REFUSED = "Batch.ClientException"
 #: Nobody waits for the answer any more: the state timed out, or its machine was stopped.
 GONE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
@@ -45,6 +46,17 @@ class Callbacks:
             answered |= sum(self._answer(document, now_s) for document in documents) > 0
         return answered
 
+    def taken(self, token: str, job_id: JobId) -> None:
+        """To who does not wait: as SubmitJob answers."""
+        name = self.reader.job(job_id).job.name
+        output = json.dumps({"JobId": job_id, "JobName": name})
+        with sending("states:SendTaskSuccess"):
+            self.steps.send_task_success(taskToken=token, output=output)
+
+    def refused(self, token: str, reason: str) -> None:
+        with sending("states:SendTaskFailure"):
+            self.steps.send_task_failure(taskToken=token, error=REFUSED, cause=reason[:MOST_CAUSE])
+
     def _answer(self, document: Document, now_s: float) -> bool:
         record = self.reader.job(JobId(document.name))
         token = document.body["token"]
@@ -58,16 +70,16 @@ class Callbacks:
 
     def _send(self, record: JobRecord, token: str) -> None:
         told: dict[str, object] = {
-            "jobId": record.job_id,
-            "jobName": record.job.name,
-            "status": record.state.value,
-            "counts": {state.value: n for state, n in record.counts.items() if n},
+            "JobId": record.job_id,
+            "JobName": record.job.name,
+            "Status": record.state.value,
+            "Counts": {state.value: n for state, n in record.counts.items() if n},
         }
         if record.state is State.SUCCEEDED:
             with sending("states:SendTaskSuccess"):
                 self.steps.send_task_success(taskToken=token, output=json.dumps(told))
         else:
-            cause = json.dumps(told | {"reason": record.reason or "a task failed"})
+            cause = json.dumps(told | {"StatusReason": record.reason or "a task failed"})
             with sending("states:SendTaskFailure"):
                 self.steps.send_task_failure(
                     taskToken=token, error=FAILED, cause=cause[:MOST_CAUSE]

@@ -1,10 +1,10 @@
 """Jobs and sweeps that come as messages on SQS, and the answers that Step Functions waits for.
 
-A message's body is what `POST /jobs` or `POST /sweeps` takes, as
-`{"job": {...}}` or `{"sweep": {...}}`, with an optional `"taskToken"` (of
-`sqs:sendMessage.waitForTaskToken`): then the job's end is sent back with it. A message that comes
-twice is one job: its id stands for a client token where the job has none. What cannot be taken goes
-to the dead-letter queue with the reason.
+A message's body is `{"job": {...}}` or `{"sweep": {...}}`, as `POST /jobs` and `POST /sweeps` take
+them, or SubmitJob's arguments as `{"submitJob": {...}}` (what `headgate stepfunctions rewrite`
+makes states send). With `"taskToken"` (of `sqs:sendMessage.waitForTaskToken`) the job's end is sent
+back, or with `"wait": false` that it was taken. A message that comes twice is one job: its id
+stands for a client token. What cannot be taken goes to the dead-letter queue with the reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headgate.errors import HeadgateError, InvalidInput, Unavailable
 from headgate.job import Job
@@ -34,6 +34,19 @@ KIND = "task-token"
 MOST_MESSAGES, MOST_REASON = 10, 1000
 #: Submits, durably; the id of the job.
 Submit = Callable[[Job | Sweep], JobId]
+#: What SubmitJob's arguments ask for; `InvalidInput`.
+Translate = Callable[[Mapping[str, Any]], Job | Sweep]
+KINDS = ("job", "sweep", "submitJob")
+
+
+class Answers(Protocol):
+    """Who waits for a message's job; `token` is Step Functions' own."""
+
+    def taken(self, token: str, job_id: JobId) -> None:
+        """It is submitted, and nobody waits for its end."""
+
+    def refused(self, token: str, reason: str) -> None:
+        """It never will be submitted."""
 
 
 @dataclass(slots=True)
@@ -44,6 +57,8 @@ class Inbox:
     url: str
     dead_letter_url: str | None
     submit: Submit
+    translate: Translate
+    answers: Answers
     shelf: Shelf
 
     def run(self) -> bool:
@@ -60,15 +75,21 @@ class Inbox:
         return bool(messages)
 
     def _take(self, message_id: str, body: str) -> None:
+        token = None
         try:
-            work, token = to_work(body, message_id)
-            job_id = self.submit(work)
+            given = to_given(body)
+            token = to_token(given)
+            job_id = self.submit(once(to_work(given, self.translate), message_id))
         except Unavailable:
             raise
         except HeadgateError as error:
             self._refuse(body, str(error))
+            if token is not None:
+                self.answers.refused(token, str(error))
             return
-        if token is not None and self.shelf.get(KIND, job_id) is None:
+        if token is not None and given.get("wait") is False:
+            self.answers.taken(token, job_id)
+        elif token is not None and self.shelf.get(KIND, job_id) is None:
             self.shelf.put(Document(KIND, job_id, {"token": token}))
 
     def _refuse(self, body: str, reason: str) -> None:
@@ -86,31 +107,38 @@ class Inbox:
             )
 
 
-def to_work(body: str, message_id: str) -> tuple[Job | Sweep, str | None]:
-    """What a message asks for, and its task token; `InvalidInput` says what is wrong with it."""
+def to_given(body: str) -> Mapping[str, Any]:
+    """The message as an object; `InvalidInput` says what is wrong with it."""
     try:
         given = json.loads(body)
     except ValueError as error:
         raise InvalidInput.of("body", body, f"JSON ({error})") from error
-    kinds = {"job", "sweep"} & given.keys() if isinstance(given, dict) else set()
-    if len(kinds) != 1:
-        raise InvalidInput.of("body", given, 'an object with either "job" or "sweep"')
+    if not isinstance(given, dict) or len(given.keys() & set(KINDS)) != 1:
+        raise InvalidInput.of("body", given, f"an object with one of {', '.join(KINDS)}")
+    return given
+
+
+def to_token(given: Mapping[str, Any]) -> str | None:
     token = given.get("taskToken")
-    if token is not None and not isinstance(token, str):
-        raise InvalidInput.of("taskToken", token, "text, as Step Functions gives it")
-    if "job" in kinds:
-        return once(parse(Job, as_object(given, "job")), message_id), token
-    sweep = parse(Sweep, as_object(given, "sweep"))
-    return sweep.model_copy(update={"job": once(sweep.job, message_id)}), token
+    if token is None or isinstance(token, str):
+        return token
+    raise InvalidInput.of("taskToken", token, "text, as Step Functions gives it")
 
 
-def as_object(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    if not isinstance(given[name], dict):
-        raise InvalidInput.of(name, given[name], "an object")
-    found: Mapping[str, Any] = given[name]
-    return found
+def to_work(given: Mapping[str, Any], translate: Translate) -> Job | Sweep:
+    (kind,) = given.keys() & set(KINDS)
+    asked = given[kind]
+    if not isinstance(asked, dict):
+        raise InvalidInput.of(kind, asked, "an object")
+    if kind == "submitJob":
+        return translate(asked)
+    return parse(Job, asked) if kind == "job" else parse(Sweep, asked)
 
 
-def once(job: Job, message_id: str) -> Job:
-    """SQS may deliver a message twice, with the same id."""
-    return job if job.client_token else job.model_copy(update={"client_token": f"sqs-{message_id}"})
+def once(work: Job | Sweep, message_id: str) -> Job | Sweep:
+    """SQS may deliver a message twice, with the same id: that stands for a client token."""
+    job = work if isinstance(work, Job) else work.job
+    if job.client_token:
+        return work
+    named = job.model_copy(update={"client_token": f"sqs-{message_id}"})
+    return named if isinstance(work, Job) else work.model_copy(update={"job": named})

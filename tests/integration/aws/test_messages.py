@@ -18,13 +18,25 @@ from queue_broker.adapters.inbox import KIND, Inbox
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.core.group_commit import GroupCommit
 from queue_broker.core.submit import Submitter
-from queue_broker.on_aws import submit_by
-from queue_broker.records import Ended, Fail, JobId, Split
+from queue_broker.on_aws import submit_by, translate_by
+from queue_broker.records import Document, Ended, Fail, JobId, Split
 from queue_broker.settings import Settings
+from queue_broker.wire.names import Place
+from queue_broker.wire.service import Source
 from tests.factories import START_S, an_estimate, an_intent, ends, starts, taken
 from tests.integration.aws.moto_server import Moto
 
 JOB = {"name": "train", "command": ["python", "train.py"]}
+
+
+class Steps:
+    """Step Functions, that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda **given: self.told.append((name, given))
 
 
 class Desk:
@@ -37,7 +49,17 @@ class Desk:
         self.queue, self.dead = moto.queue(), moto.queue()
         commit = GroupCommit(self.store)
         submitter = Submitter(Settings(), self.store, commit, lambda: START_S)
-        self.inbox = Inbox(self.sqs, self.queue, self.dead, submit_by(submitter), self.shelf)
+        self.steps = Steps()
+        self.callbacks = Callbacks(self.steps, self.shelf, self.store)  # type: ignore[arg-type]
+        self.inbox = Inbox(
+            sqs=self.sqs,
+            url=self.queue,
+            dead_letter_url=self.dead,
+            submit=submit_by(submitter),
+            translate=translate_by(Source(self.shelf), Place("us-east-1", "123456789012")),
+            answers=self.callbacks,
+            shelf=self.shelf,
+        )
 
     def send(self, *bodies: Any) -> None:
         for body in bodies:
@@ -93,8 +115,9 @@ def test_a_message_that_comes_twice_is_one_job(desk: Desk) -> None:
     ("body", "reason"),
     [
         ("{", "body: got '{'; allowed: JSON"),
-        ("[]", 'allowed: an object with either "job" or "sweep"'),
-        ({"job": JOB, "sweep": {}}, "either"),
+        ("[]", "allowed: an object with one of job, sweep, submitJob"),
+        ({"job": JOB, "sweep": {}}, "one of"),
+        ({"submitJob": {"jobName": "a", "jobQueue": "q", "jobDefinition": "none"}}, "submitJob"),
         ({"job": 3}, "job: got 3; allowed: an object"),
         ({"job": JOB | {"name": "a b"}}, "name: got 'a b'"),
         ({"job": JOB, "taskToken": 5}, "taskToken: got 5"),
@@ -113,22 +136,11 @@ def test_what_is_no_job_goes_to_the_dead_letters_with_the_reason(
     assert reason in dead["MessageAttributes"]["reason"]["StringValue"]
 
 
-class Steps:
-    """Step Functions, that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, dict[str, Any]]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda **given: self.told.append((name, given))
-
-
 def test_a_job_with_a_task_token_is_answered_at_its_end(desk: Desk) -> None:
     desk.send({"job": JOB, "taskToken": "t-1"})
     desk.take_all()
     (job,) = desk.store.jobs()
-    steps = Steps()
-    callbacks = Callbacks(steps, desk.shelf, desk.store)  # type: ignore[arg-type]
+    steps, callbacks = desk.steps, desk.callbacks
 
     callbacks.run(0.0)
     callbacks.run(1.0)
@@ -139,7 +151,7 @@ def test_a_job_with_a_task_token_is_answered_at_its_end(desk: Desk) -> None:
     names = [name for name, _ in steps.told]
     assert names == ["send_task_heartbeat", "send_task_success"]
     assert steps.told[1][1]["taskToken"] == "t-1"
-    assert json.loads(steps.told[1][1]["output"])["counts"] == {"SUCCEEDED": 1}
+    assert json.loads(steps.told[1][1]["output"])["Counts"] == {"SUCCEEDED": 1}
     assert desk.shelf.get(KIND, job.job_id) is None
 
 
@@ -148,13 +160,30 @@ def test_a_job_that_failed_fails_its_state(desk: Desk) -> None:
     desk.take_all()
     (job,) = desk.store.jobs()
     desk.finish(job.job_id, Fail("exit code 3"))
-    steps = Steps()
 
-    Callbacks(steps, desk.shelf, desk.store).run(0.0)  # type: ignore[arg-type]
+    desk.callbacks.run(0.0)
 
-    ((name, given),) = steps.told
-    assert (name, given["error"]) == ("send_task_failure", "Headgate.JobFailed")
-    assert json.loads(given["cause"])["status"] == "FAILED"
+    ((name, given),) = desk.steps.told
+    assert (name, given["error"]) == ("send_task_failure", "Batch.JobFailed")
+    assert json.loads(given["cause"])["Status"] == "FAILED"
+
+
+def test_a_rewritten_state_is_submitted_and_answered_as_it_asked(desk: Desk) -> None:
+    container = {"image": "busybox", "command": ["true"]}
+    body = {"type": "container", "containerProperties": container, "status": "ACTIVE"}
+    desk.shelf.put(Document("job-definition", "plain", body, 1))
+    asked = {"jobName": "a", "jobQueue": "default", "jobDefinition": "plain"}
+    array = asked | {"arrayProperties": {"size": 3}}
+    refused = asked | {"jobDefinition": "none"}
+
+    desk.send({"submitJob": array, "wait": True, "taskToken": "t-1"})
+    desk.send({"submitJob": asked, "wait": False, "taskToken": "t-2"})
+    desk.send({"submitJob": refused, "wait": True, "taskToken": "t-3"})
+    desk.take_all()
+
+    assert sorted(job.size for job in desk.store.jobs()) == [1, 3]
+    told = {given["taskToken"]: name for name, given in desk.steps.told}
+    assert told == {"t-2": "send_task_success", "t-3": "send_task_failure"}
 
 
 def test_ends_are_put_on_the_bus_and_reach_a_rules_target(desk: Desk, moto: Moto) -> None:

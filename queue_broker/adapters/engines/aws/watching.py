@@ -37,6 +37,7 @@ MOST_CALLS = 40
 #: A job that Batch does not know for so long is gone: it forgets jobs a week after their end.
 LOST_S = 120.0
 FINISHED = ("SUCCEEDED", "FAILED")
+PATIENT_BEATS = 4
 
 
 @dataclass(slots=True)
@@ -139,12 +140,22 @@ class Watching:
 
     def _news(self, tracked: Tracked, counts: Mapping[str, int]) -> Iterator[str]:
         """The states to list: those with more children than were seen, running ones last."""
+        few = self._too_few(tracked, counts)
         for status in FINISHED:
-            if counts.get(status, 0) > tracked.counts.get(status, 0):
+            fresh = counts.get(status, 0) - tracked.counts.get(status, 0)
+            if fresh > (few if status == "SUCCEEDED" else 0):
                 yield status
         begun = sum(counts.get(status, 0) for status in ("RUNNING", *FINISHED))
-        if counts.get("RUNNING", 0) and begun > len(tracked.started | tracked.ended):
+        if counts.get("RUNNING", 0) and begun - len(tracked.started | tracked.ended) > few:
             yield "RUNNING"
+
+    def _too_few(self, tracked: Tracked, counts: Mapping[str, int]) -> int:
+        """So many new ones of an array are not worth a call yet; the last ones always are, and
+        after a few beats any. A list tells of a thousand for the price of one."""
+        size = len(tracked.leak.tasks)
+        over = sum(counts.get(status, 0) for status in FINISHED) == size
+        waited_s = self.clock() - max(tracked.listed_s, tracked.since_s)
+        return 0 if over or waited_s > PATIENT_BEATS * self.settings.children_s else size // 4
 
     def _list(self, tracked: Tracked, status: str) -> int:
         """See the children in one state; returns how many calls it took."""

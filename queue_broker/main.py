@@ -32,6 +32,7 @@ from queue_broker.core.forecast import Forecaster
 from queue_broker.core.group_commit import GroupCommit
 from queue_broker.core.insights import Insights
 from queue_broker.core.keep import Keeping
+from queue_broker.core.limits import Limits
 from queue_broker.core.loops import Loop
 from queue_broker.core.observe import Observing
 from queue_broker.core.parameters import Parameters
@@ -208,6 +209,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
         tiers=settings.tiers,
         clock=clock,
         policy=Policy(bucket=cloud.bucket if cloud else None),
+        limits_now=Limits(store, parts.shelf, settings.tiers, clock),
     )
     broker: Broker
     commit = GroupCommit(store, lambda: broker.wake())  # noqa: PLW0108 - not bound yet

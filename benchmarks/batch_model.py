@@ -1,0 +1,140 @@
+"""AWS Batch as a client sees it, in virtual time: what it answers, and how often it was asked.
+
+Every child of a job starts some time after its submission and runs as long as was drawn for it.
+Pages and limits are the service's: a hundred jobs a DescribeJobs, a thousand a page of ListJobs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+STATES = ("RUNNABLE", "RUNNING", "SUCCEEDED")
+PAGE = 1_000
+#: An instance's start, and the spread of the tasks' runtimes around their sweep's.
+START_S = 45.0
+
+
+@dataclass(slots=True)
+class Run:
+    """One job: when its children start and end, in seconds."""
+
+    name: str
+    starts: npt.NDArray[np.float64]
+    ends: npt.NDArray[np.float64]
+
+    def states(self, now_s: float) -> npt.NDArray[np.int64]:
+        """Places in `STATES`, one a child."""
+        return (self.starts <= now_s).astype(np.int64) + (self.ends <= now_s)
+
+
+@dataclass(slots=True)
+class BatchModel:
+    """Has the methods of boto3's client that the engine calls."""
+
+    environments: list[dict[str, Any]]
+    queues: list[dict[str, Any]]
+    seed: int
+    now_s: float = 0.0
+    calls: Counter[str] = field(default_factory=Counter)
+    children: int = 0
+    _runs: dict[str, Run] = field(default_factory=dict)
+    _pages: str = ""
+    _lock: Lock = field(default_factory=Lock)
+
+    def submit_job(self, **given: Any) -> dict[str, Any]:
+        with self._lock:  # the engine submits from several threads
+            return self._submit(given)
+
+    def _submit(self, given: dict[str, Any]) -> dict[str, Any]:
+        self.calls["SubmitJob"] += 1
+        size = given.get("arrayProperties", {}).get("size", 1)
+        rng = np.random.default_rng([self.seed, len(self._runs)])
+        starts = self.now_s + START_S + rng.uniform(0, 5, size)
+        job_id = f"job-{len(self._runs)}"
+        self._runs[job_id] = Run(given["jobName"], starts, starts + rng.lognormal(4.8, 0.5, size))
+        self.children += size
+        return {"jobId": job_id, "jobName": given["jobName"]}
+
+    def describe_jobs(self, jobs: list[str]) -> dict[str, Any]:
+        self.calls["DescribeJobs"] += 1
+        assert len(jobs) <= 100, "DescribeJobs takes 100 jobs"
+        return {"jobs": [self._detail(one) for one in jobs]}
+
+    def list_jobs(self, **given: Any) -> dict[str, Any]:
+        self.calls["ListJobs"] += 1
+        if "filters" in given:
+            return {"jobSummaryList": []}
+        run, state = self._runs[given["arrayJobId"]], STATES.index(given["jobStatus"])
+        found = np.flatnonzero(run.states(self.now_s) == state)
+        first = int(given.get("nextToken", 0))
+        page = {"jobSummaryList": [child(run, i, state) for i in found[first : first + PAGE]]}
+        return page | ({"nextToken": str(first + PAGE)} if first + PAGE < len(found) else {})
+
+    def describe_job_definitions(self, **_: Any) -> dict[str, Any]:
+        self.calls["DescribeJobDefinitions"] += 1
+        return {"jobDefinitions": []}
+
+    def register_job_definition(self, **given: Any) -> dict[str, Any]:
+        self.calls["RegisterJobDefinition"] += 1
+        return {"jobDefinitionArn": f"arn:{given['jobDefinitionName']}:1"}
+
+    def get_paginator(self, operation: str) -> BatchModel:
+        self._pages = operation
+        return self
+
+    def paginate(self) -> list[dict[str, Any]]:
+        self.calls[self._pages] += 1
+        queues = self._pages == "describe_job_queues"
+        return [
+            {"jobQueues": self.queues} if queues else {"computeEnvironments": self.environments}
+        ]
+
+    def _detail(self, job_id: str) -> dict[str, Any]:
+        run = self._runs[job_id]
+        counts = np.bincount(run.states(self.now_s), minlength=3)
+        if len(run.starts) == 1:
+            return child(run, 0, int(counts.argmax())) | {"jobId": job_id}
+        over = counts[2] == len(run.starts)
+        summary = {state: int(n) for state, n in zip(STATES, counts, strict=True)}
+        return {
+            "jobId": job_id,
+            "status": "SUCCEEDED" if over else "PENDING",
+            "arrayProperties": {"size": len(run.starts), "statusSummary": summary},
+        }
+
+
+def child(run: Run, index: int, state: int) -> dict[str, Any]:
+    """A `JobSummary`."""
+    told: dict[str, Any] = {"status": STATES[state], "arrayProperties": {"index": int(index)}}
+    if state > 0:
+        told["startedAt"] = int(run.starts[index] * 1000)
+    if state == 2:
+        told |= {"stoppedAt": int(run.ends[index] * 1000), "container": {"exitCode": 0}}
+    return told
+
+
+def a_lane(
+    name: str, vcpu: int, memory_mib: int, most: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A compute environment and its queue, as `headgate lanes apply` leaves them."""
+    environment = {
+        "computeEnvironmentName": name,
+        "computeEnvironmentArn": f"arn:{name}",
+        "state": "ENABLED",
+        "status": "VALID",
+        "computeResources": {"type": "SPOT", "maxvCpus": vcpu * most},
+        "tags": {
+            "headgate:stack": "headgate",
+            "headgate:shape": f"{vcpu}/{memory_mib}/0",
+            "headgate:usd-hour": f"{vcpu * 0.02:g}",
+        },
+    }
+    order = [{"order": 1, "computeEnvironment": f"arn:{name}"}]
+    queue = {"jobQueueName": name, "state": "ENABLED", "status": "VALID"}
+    return environment, queue | {"computeEnvironmentOrder": order}

@@ -1,6 +1,6 @@
 """What handing a million tasks to AWS Batch costs in calls, and how fast its events are taken.
 
-Twenty sweeps of one shape each (together 10^6 tasks; --quick: 4 x 10^4) go through the whole broker:
+Twenty sweeps of one shape each (10^6 tasks in all; --quick: 4 x 10^4) go through the whole broker:
 store, cycle, policy and the AWS engine, in virtual time. In place of AWS stands a model of it that
 counts every call (`batch_model`). Naively, one SubmitJob a task and one DescribeJobs a hundred
 tasks each ten seconds are what a scheduler without arrays makes; the row `against` has the submits.

@@ -63,7 +63,7 @@ def test_a_jobs_tier_is_its_own_or_its_queues_or_the_default(
     job: dict[str, str], array: bool, tier: str
 ) -> None:
     settings = read_settings(queues={"prod-queue": {"tier": "production"}})
-    given = Job(name="train", command=("train",), **job)  # type: ignore[arg-type]
+    given = Job(name="train", command=("train",), **job)
 
     assert settings.tier_of(given, array=array).name == tier
 

@@ -27,6 +27,9 @@ from queue_broker.core.window import Window
 from queue_broker.core.yard import Yard
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak
 
+#: After so many turns in a row without a place, the tier is done with for this pass: backfill is
+#: looked for so deep and no deeper (Slurm's bf_max_job_test), so that a pass stays short.
+MOST_FRUITLESS = 500
 TURN = "waits its turn: higher tiers, or tenants with a smaller share, go first"
 
 
@@ -144,8 +147,10 @@ class Desk:
             self._hold_all(tier, groups, top=top)
             return
         order = Order.of(self.standing, tier.name, groups)
-        while (turn := order.next()) is not None:
+        fruitless = 0
+        while fruitless < MOST_FRUITLESS and (turn := order.next()) is not None:
             went = self.offer(turn, top=top)
+            fruitless = 0 if went else fruitless + 1
             order.took(turn, went, self.placing.each(turn.group))
             if went < turn.tasks and not self.placing.hope(top=top):
                 break

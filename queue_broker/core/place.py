@@ -8,6 +8,7 @@ after the other can.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -56,6 +57,7 @@ class Placing:
         self._head: Turn | None = None
         self._first: Callable[[], Turn | None] | None = None  #: says who the head is, if asked
         self._reserved: Reservation | None = None
+        self._too_long_s: dict[Ranking, float] = {}  #: run times that backfill has no room for
         self._queueing = True
 
     def each(self, group: Group) -> Amount:
@@ -110,6 +112,8 @@ class Placing:
                 self._dead[False].add(ranking)
             return 0
         dead = ranking in self._dead[top]
+        if runtime_p95_s(turn.group) >= self._too_long_s.get(ranking, math.inf):
+            dead, self.why = True, BEHIND_HEAD
         went = 0 if dead else self._fill(turn, most, ranking.order, top=top)
         if went < most:
             self._note_shortage(turn, ranking, went, top=top)
@@ -238,6 +242,8 @@ class Placing:
         if self.why == NO_ROOM:
             self._dead[top].add(ranking)
             self._dead[False].add(ranking)
+        elif self.why == BEHIND_HEAD and not went:
+            self._too_long_s[ranking] = runtime_p95_s(turn.group)
         elif self.why == HEADROOM:
             self._dead[False].add(ranking)
 

@@ -34,7 +34,7 @@ def run(*arguments: str) -> Result:
 
 def test_pack_prints_the_fleet_the_cost_and_what_has_no_place(files: tuple[str, str]) -> None:
     demands, types = files
-    shown = run("pack", demands, "--catalogue", types)
+    shown = run("pack", demands, "--catalogue", types, "--deadline", "60")
     assert shown.exit_code == 0, shown.output
     for words in ("g4dn.xlarge", "c6i.4xlarge", "USD an hour", "proven bound", "too_big"):
         assert words in shown.output
@@ -44,7 +44,9 @@ def test_pack_prints_the_fleet_the_cost_and_what_has_no_place(files: tuple[str, 
 
 def test_pack_says_the_plan_in_json(files: tuple[str, str]) -> None:
     demands, types = files
-    shown = run("pack", demands, "--catalogue", types, "--json", "--quota", "1000")
+    shown = run(
+        "pack", demands, "--catalogue", types, "--deadline", "60", "--json", "--quota", "1000"
+    )
     plan = json.loads(shown.output)
     assert plan["bound_usd_hour"] <= plan["cost_usd_hour"]
     assert [one["reason"] for one in plan["unplaced"]] == ["too_big"]

@@ -76,6 +76,7 @@ class Broker:
     parameters: Parameters
     insights: Insights
     submitter: Submitter
+    limits: Limits
     cycle: Cycle
     keeping: Keeping
     upstream: Upstream | None = None  #: AWS Batch itself, where it stands behind the broker
@@ -199,6 +200,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     cloud = parts.cloud
     lake: Lake = (cloud and cloud.lake) or FolderLake(settings.data_dir / "lake")
     modes = {tier.name: tier.mode for tier in settings.tiers}
+    limits = Limits(store, parts.shelf, settings.tiers, clock)
     cycle = Cycle(
         store=store,
         engine=engine,
@@ -209,7 +211,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
         tiers=settings.tiers,
         clock=clock,
         policy=Policy(bucket=cloud.bucket if cloud else None),
-        limits_now=Limits(store, parts.shelf, settings.tiers, clock),
+        limits_now=limits,
     )
     broker: Broker
     commit = GroupCommit(store, lambda: broker.wake())  # noqa: PLW0108 - not bound yet
@@ -233,6 +235,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
             forecaster.explain,
         ),
         submitter=Submitter(settings, store, commit, clock, definer(settings, parts)),
+        limits=limits,
         cycle=cycle,
         keeping=Keeping(store, lake, clock, settings.keep_finished_s),
         upstream=cloud.upstream if cloud else None,
@@ -261,6 +264,7 @@ def application(broker: Broker) -> FastAPI:
         submitter=broker.submitter,
         insights=broker.insights,
         store=broker.store,
+        limits=broker.limits,
         tokens=broker.settings.tokens,
         problems=broker.problems,
         stopping=lambda: broker.stopping,

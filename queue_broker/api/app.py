@@ -12,15 +12,18 @@ from pydantic.json_schema import models_json_schema
 
 from headgate.job import Job
 from headgate.sweep import Sweep
-from queue_broker.api import fleet, jobs, submitting, wishes
+from headgate.tenancy import Tenant
+from queue_broker.api import fleet, jobs, limits, submitting, wishes
 from queue_broker.api.bodies import REF
 from queue_broker.api.errors import handle_errors
 from queue_broker.api.services import Services, Tokens, caller
+from queue_broker.core.limits import Tiers
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 #: Models that routes read from the raw body, so that FastAPI does not see them.
-BODIES = (Job, Sweep, wishes.Cancel, wishes.Retry, wishes.Priority, wishes.Move)
+WISHES = (wishes.Cancel, wishes.Retry, wishes.Priority, wishes.Move)
+BODIES = (Job, Sweep, *WISHES, limits.Window, Tiers, Tenant)
 
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
@@ -35,7 +38,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     app.state.tokens = Tokens(services.tokens)
     handle_errors(app)
     app.include_router(submitting.router)  # each of its routes asks who calls
-    for one in (jobs.router, wishes.router, fleet.router):
+    for one in (jobs.router, wishes.router, fleet.router, limits.router):
         app.include_router(one, dependencies=[Depends(caller)])
     app.include_router(fleet.health)
     document(app)

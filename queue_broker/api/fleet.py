@@ -30,8 +30,8 @@ def tenants(services: Serving) -> list[Tenant]:
 
 @router.get("/tiers")
 def tiers(services: Serving) -> list[Tier]:
-    """The classes of urgency, as configured."""
-    return services.insights.tiers()
+    """The classes of urgency, as they are now."""
+    return list(services.limits.tiers())
 
 
 @router.get("/models")

@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Request
 
 from headgate.errors import Unauthorized
 from queue_broker.core.insights import Insights
+from queue_broker.core.limits import Limits
 from queue_broker.core.submit import Caller, Submitter
 from queue_broker.ports import Store
 from queue_broker.records import JobId
@@ -29,6 +30,7 @@ class Services:
     submitter: Submitter
     insights: Insights
     store: Store
+    limits: Limits
     tokens: Mapping[str, str] = field(default_factory=dict)  #: token -> tenant; none: open
     problems: Callable[[], list[str]] = no_problems
     stopping: Callable[[], bool] = lambda: False  #: long polls end early then

@@ -21,11 +21,13 @@ from headgate.job import Job
 from headgate.resources import Resources
 from headgate.sweep import Sweep
 from predictor.explanation import Explanation
+from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.api.app import create_app
 from queue_broker.api.services import Services
 from queue_broker.core.group_commit import GroupCommit
 from queue_broker.core.insights import Insights
+from queue_broker.core.limits import Limits
 from queue_broker.core.parameters import Parameters
 from queue_broker.core.submit import Caller, Submitter
 from queue_broker.records import JobId, Judged, Lane, Leak, LogPage, Split, Tasks
@@ -82,6 +84,10 @@ class Edge:
             lambda job, mode: Explanation(self.foretell(job, mode), {"train": 12}, {"bytes": 0.7}),
         )
 
+        self.limits = Limits(
+            self.store, SqlShelf(self.store.database), self.settings.tiers, lambda: START_S
+        )
+
     def foretell(self, job: Job, mode: str) -> Estimate:
         memory_mib = job.resources.memory_mib or 1024
         return an_estimate(memory_mib, why=f"leaning to {mode}")
@@ -94,6 +100,7 @@ class Edge:
             submitter=self.submitter,
             insights=self.insights,
             store=self.store,
+            limits=self.limits,
             tokens=self.settings.tokens,
             problems=lambda: self.problems,
             changed=self.changed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -32,7 +34,7 @@ def test_no_route_forgets_to_ask_for_a_token(guarded: httpx.Client) -> None:
         (method, path)
         for path, methods in paths.items()
         for method in methods
-        if guarded.request(method, path.format(job_id="x", index=0), json={}).status_code != 401
+        if guarded.request(method, re.sub(r"{\w+}", "0", path), json={}).status_code != 401
     }
 
     assert open_to_all == {("get", "/healthz"), ("get", "/readyz")}

@@ -23,7 +23,7 @@ Flags = npt.NDArray[np.bool_]
 
 #: A mean use of cores this little above a step is noise, and cpu is shared when it is short.
 VCPU_NOISE = 0.05
-#: The most cores that are given for each that the middle keeps busy.
+#: Cores of the bound that count, for each that the middle keeps busy.
 MOST_CORES = 1.5
 #: The first ratio between a sweep's neighbouring shapes; it is squared until they are few enough.
 FIRST_RATIO = 1.04
@@ -79,12 +79,12 @@ def _gpus(rows: Rows, memory: Answer) -> Vector:
 
 
 def cores(vcpu: Answer) -> Vector:
-    """The bound, but no further above the middle than `MOST_CORES`.
+    """Half way, in proportion, from the middle to the bound, which counts up to `MOST_CORES`.
 
     Too few cores slow a task and do not kill it; the bound of a family seen once or twice is wide,
     and cores that nobody uses are not free.
     """
-    return np.minimum(vcpu.p95, MOST_CORES * vcpu.p50)
+    return np.sqrt(vcpu.p50 * np.minimum(vcpu.p95, MOST_CORES * vcpu.p50))
 
 
 def snap_vcpu(busy: Vector) -> Vector:

@@ -54,14 +54,14 @@ def play(client: Client, data_dir: Path) -> None:
     """Both rounds with a training between them, and the table."""
     from queue_broker.demo.measure import measure, wait_s
     from queue_broker.demo.report import table
-    from queue_broker.demo.rounds import ASKED, PRODUCTION_JOBS, run_alone, run_round, sweep_of
+    from queue_broker.demo.rounds import PRODUCTION_JOBS, asked, run_alone, run_round, sweep_of
 
     console.print("[bold]1.[/bold] Production jobs alone, on the idle machine")
     idle = [wait_s(at, task) for at, task in run_alone(client)]
     size = sweep_of(0)[1].size
     console.print(
-        f"[bold]2.[/bold] A sweep of {size} trainings that each ask for {ASKED.vcpu:g} vCPU and "
-        f"{ASKED.memory_mib} MiB; {PRODUCTION_JOBS} production jobs in its middle"
+        f"[bold]2.[/bold] A sweep of {size} trainings that each ask for {asked().vcpu:g} vCPU and "
+        f"{asked().memory_mib} MiB; {PRODUCTION_JOBS} production jobs in its middle"
     )
     first = measure(run_round(client, 0))
     console.print("[bold]3.[/bold] Training on what was just measured")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from headgate.lifecycle import Cause, State
 from headgate.views import AttemptView, TaskView
-from queue_broker.demo.rounds import ASKED, Round
+from queue_broker.demo.rounds import Round, asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Measured:
 
 def measure(round_: Round) -> Measured:
     """The figures of a round; memory x time is over all attempts, lost ones too."""
+    asked_mib = asked().memory_mib or 0
     attempts = [attempt for task in round_.tasks for attempt in task.attempts]
     pairs = zip(round_.submitted_at_s, round_.production, strict=True)
     kills = [task for task in round_.tasks if any(killed(a) for a in task.attempts)]
@@ -54,10 +55,10 @@ def measure(round_: Round) -> Measured:
         wall_s=round_.wall_s,
         at_once_mean=mean_at_once(all_),
         at_once_most=most_at_once(all_),
-        asked_mib=float(ASKED.memory_mib or 0),
+        asked_mib=float(asked_mib),
         given_mib=mean([task.attempts[-1].allocation.memory_mib for task in round_.tasks]),
         used_mib=mean([peak for task in round_.tasks if (peak := peak_mib(task)) is not None]),
-        asked_gib_h=sum(gib_h(ASKED.memory_mib or 0, a) for a in attempts),
+        asked_gib_h=sum(gib_h(asked_mib, a) for a in attempts),
         given_gib_h=sum(gib_h(a.allocation.memory_mib, a) for a in attempts),
         used_gib_h=sum(gib_h(used_mib(a), a) for a in attempts),
         memory_kills=sum(killed(attempt) for attempt in attempts),

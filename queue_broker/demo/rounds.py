@@ -6,7 +6,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+import psutil
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from headgate.client import Client
@@ -19,10 +21,11 @@ from headgate.views import TaskView
 
 ALGORITHMS = ("naive_bayes", "ridge", "centroid", "tree", "forest", "boosting")
 #: The second round asks for sizes that the first has not seen.
-SIZES = ((0.0, 1.0, 2.0, 3.0, 4.0, 4.5), (0.5, 1.5, 2.5, 3.2, 3.7, 4.2))
+SIZES = ((0.0, 1.0, 2.0, 2.5, 3.0, 3.5, 4.0), (0.5, 1.5, 1.8, 2.3, 2.8, 3.2, 3.7))
 SEEDS = (0, 1)
-#: One template for all tasks, so a person asks for what the largest could need, and then some.
-ASKED = ResourceRequest(vcpu=2, memory_mib=4096)
+#: What a person asks for, for all tasks of one template: what the largest could need, and then
+#: some; on a small machine no more than leaves room for two side by side.
+MOST_ASKED_MIB, MOST_OF_MACHINE = 8192, 0.4
 PRODUCTION_JOBS = 4
 POLL_S = 0.5
 
@@ -39,13 +42,22 @@ class Round:
     wall_s: float
 
 
+@cache
+def asked() -> ResourceRequest:
+    """The over-asking of round 1 and of round 2 alike: people do not change, estimates do."""
+    machine_mib = psutil.virtual_memory().total >> 20
+    return ResourceRequest(
+        vcpu=1, memory_mib=min(MOST_ASKED_MIB, int(machine_mib * MOST_OF_MACHINE))
+    )
+
+
 def sweep_of(which: int) -> tuple[Job, Grid]:
     """The template and the grid of round 0 or 1."""
     options = ("--algorithm", "Ref::algorithm", "--size", "Ref::size", "--seed", "Ref::seed")
     job = Job(
         name="train-digits",
         command=(*TRAIN, *options),
-        resources=ASKED,
+        resources=asked(),
         tenant="research",
         tier="sweep",
     )

@@ -24,8 +24,13 @@ class Keep:
 Decision = Promote | Keep
 
 
-def decide(new: Score, current: Score, max_failure_rate: float = 0.05) -> Decision:
-    """Compare two back-tests on the same held-out jobs."""
+def decide(
+    new: Score, current: Score, max_failure_rate: float = 0.05, *, is_first: bool = False
+) -> Decision:
+    """Compare two back-tests on the same held-out jobs.
+
+    `is_first`: `current` is history alone, without any model.
+    """
     if new.jobs == 0:
         return Keep("no held-out jobs to prove the new model on")
     allowed = max(max_failure_rate, current.failure_rate)
@@ -33,6 +38,9 @@ def decide(new: Score, current: Score, max_failure_rate: float = 0.05) -> Decisi
         return Keep(
             f"{new.failure_rate:.1%} of the held-out jobs would have failed; at most {allowed:.1%}"
         )
-    if new.cost_gbh > current.cost_gbh:
-        return Keep(f"costs {new.cost_gbh:.3g} GBh where the current costs {current.cost_gbh:.3g}")
-    return Promote(f"costs {new.cost_gbh:.3g} GBh where the current costs {current.cost_gbh:.3g}")
+    costs = f"costs {new.cost_gbh:.3g} GBh where the current costs {current.cost_gbh:.3g}"
+    if new.cost_gbh < current.cost_gbh:
+        return Promote(costs)
+    if is_first and new.cost_gbh == current.cost_gbh:
+        return Promote(f"the first model; it {costs}, and it speaks for new kinds of jobs too")
+    return Keep(costs)

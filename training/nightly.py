@@ -60,7 +60,7 @@ def train(
         return TrainingResult(Keep(f"{len(observations)} attempts are too few to learn from"), None)
     candidate = _backtest(fit(build(past), options.fit), past, future)
     incumbent = _backtest(current, past, future)
-    decision = decide(candidate, incumbent, options.max_failure_rate)
+    decision = decide(candidate, incumbent, options.max_failure_rate, is_first=current is None)
     card = _card(observations, candidate)
     report = {"candidate": asdict(candidate), "current": asdict(incumbent)}
     return TrainingResult(decision, fit(build(observations), options.fit, card), card, report)

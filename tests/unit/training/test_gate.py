@@ -24,3 +24,8 @@ def test_a_cheaper_model_that_fails_more_than_is_allowed_is_not() -> None:
 
 def test_nothing_is_promoted_without_proof() -> None:
     assert isinstance(decide(replace(CURRENT, jobs=0), CURRENT), Keep)
+
+
+def test_no_better_is_kept_out_unless_there_was_no_model_at_all() -> None:
+    assert isinstance(decide(CURRENT, CURRENT), Keep)
+    assert isinstance(decide(CURRENT, CURRENT, is_first=True), Promote)

@@ -37,14 +37,15 @@ def measured(item: Observation) -> Iterator[tuple[str, float, bool]]:
 def _busy_cores(item: Observation) -> float | None:
     """Cores kept busy on the average; a burst of less than a second needs no cores of its own.
 
-    A task that used all that it was given may want more: it counts for a little more, so that
-    crowded tasks are not squeezed ever further, and a wider task grows to its width.
+    A task that used up less than one core may want more, up to one: it counts for a little more,
+    so that crowded tasks are not squeezed ever further. Beyond one core nothing tells a crowded
+    task from one that is as wide as what it was given.
     """
     if item.usage.cpu_s is None:
         return None
     busy = item.usage.cpu_s / max(1.0, item.usage.runtime_s)
     used_up = item.allocation is not None and busy >= USED_UP * item.allocation.vcpu
-    return WIDER * busy if used_up else busy
+    return max(busy, min(1.0, WIDER * busy)) if used_up else busy
 
 
 def _valid(target: str, value: float | None, censored: bool) -> Iterator[tuple[str, float, bool]]:

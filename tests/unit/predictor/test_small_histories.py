@@ -56,6 +56,17 @@ def test_crowded_tasks_are_not_squeezed_ever_further() -> None:
     assert given >= 0.5
 
 
+def test_a_task_of_one_thread_that_uses_up_its_core_is_given_one() -> None:
+    predictor = Predictor()
+    for at in range(12):
+        busy = Usage(runtime_s=60.0, peak_memory_mib=500.0, cpu_s=57.0 + at % 3)
+        predictor.observe(
+            [Observation(JOB, busy, Cause.EXITED, 0, 1, float(at), Resources(1, 2048))]
+        )
+
+    assert predictor.estimate([JOB])[0].allocation.vcpu == 1.0
+
+
 def test_a_few_small_jobs_do_not_speak_for_a_new_kind_that_asks_for_more() -> None:
     predictor = Predictor()
     predictor.observe([ended_well(float(at), peak_mib=200.0) for at in range(4)])

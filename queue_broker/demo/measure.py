@@ -6,9 +6,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headgate.estimate import Source
 from headgate.lifecycle import Cause, State
 from headgate.views import AttemptView, TaskView
 from queue_broker.demo.rounds import Round, asked
+
+NO_PREDICTION = frozenset({Source.REQUEST, Source.DEFAULT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,11 @@ def wait_s(submitted_at_s: float, task: TaskView) -> float:
 
 
 def foretold(tasks: Sequence[TaskView], target: str) -> Foretold:
-    """Over the tasks that have both a prediction and a measurement."""
+    """Over the tasks that have both a prediction and a measurement; a request is no prediction."""
     errors, below = [], []
     for task in tasks:
         actual, found = actual_of(task, target), task.estimate
-        if actual is None or actual <= 0 or found is None:
+        if actual is None or actual <= 0 or found is None or found.source in NO_PREDICTION:
             continue
         bounds = {"memory": found.memory_mib, "vcpu": found.vcpu, "runtime": found.runtime_s}
         errors.append(abs(bounds[target].p50 - actual) / actual)

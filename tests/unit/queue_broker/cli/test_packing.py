@@ -36,9 +36,10 @@ def test_pack_prints_the_fleet_the_cost_and_what_has_no_place(files: tuple[str, 
     demands, types = files
     shown = run("pack", demands, "--catalogue", types, "--deadline", "60")
     assert shown.exit_code == 0, shown.output
+    told = " ".join(shown.output.split())  # wherever the terminal breaks its lines
     for words in ("g4dn.xlarge", "c6i.4xlarge", "USD an hour", "proven bound", "too_big"):
-        assert words in shown.output
-    assert "53 tasks" in shown.output
+        assert words in told
+    assert "53 tasks" in told
     assert "█" in shown.output
 
 

@@ -21,8 +21,9 @@ from predictor.settings import PredictorSettings
 
 Flags = npt.NDArray[np.bool_]
 
-#: A mean use of cores this little above a step is noise, and cpu is shared when it is short.
-VCPU_NOISE = 0.05
+#: So small a part above a step is noise, and cpu is shared when it is short: a task of one thread
+#: is measured at up to 1.1 cores, and 1.25 would leave half of a two-core machine idle.
+VCPU_NOISE = 0.1
 #: Cores of the bound that count, for each that the middle keeps busy.
 MOST_CORES = 1.5
 #: The first ratio between a sweep's neighbouring shapes; it is squared until they are few enough.
@@ -89,7 +90,7 @@ def cores(vcpu: Answer) -> Vector:
 
 def snap_vcpu(busy: Vector) -> Vector:
     """Up to the next quarter vCPU, but for noise."""
-    return np.maximum(0.25, np.ceil(np.round((busy - VCPU_NOISE) * 4, 6)) / 4)
+    return np.maximum(0.25, np.ceil(np.round(busy * (1 - VCPU_NOISE) * 4, 6)) / 4)
 
 
 def snap_memory(memory_mib: Vector) -> Vector:

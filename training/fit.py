@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import lightgbm as lgb
@@ -15,12 +16,18 @@ from predictor.encoding import Encoder, Matrix
 from predictor.model import MANY_ROWS, TARGETS, Calibration, Model, raw_predict
 from predictor.rows import Rows
 from training.dataset import Dataset, Vector
-from training.split import Places, by_family, forward
+from training.split import Places, by_family, by_time, forward
 
 #: Fewer labels than this and a target is left to the families.
 MIN_ROWS = 20
 #: So many of the errors and of the latest left-out predictions are kept with the model.
 MAX_ERRORS, MAX_SAID = 500, 20_000
+#: The latest share of the rows, on which recipes are compared; on fewer than so many it is chance.
+CHOOSING, MIN_CHOOSING = 0.25, 50
+#: The least rows in a leaf of a fine booster.
+FINE_LEAF = 5
+#: The features that move from one attempt to the next.
+PAST = ("history.", "kin.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,26 @@ class FitOptions:
     leaves: int = 31
     folds: int = 3  #: for the calibration; 0: the boosters alone
     seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One way to grow a booster: what its leaves hold, and what it may look at."""
+
+    objective: str = "quantile"
+    history: bool = True  #: whether it sees what the family's last attempts needed
+    fine: bool = False  #: small leaves and twice the rounds
+
+
+#: Leaves of medians shrug off wild labels, those of means learn faster; the family's recent past is
+#: the best of features where needs drift, and noise where they do not. Which it is, the data tell.
+RECIPES = (
+    Recipe(),
+    Recipe(history=False),
+    Recipe("regression"),
+    Recipe("regression", history=False),
+    Recipe("regression", history=False, fine=True),
+)
 
 
 def fit(
@@ -47,21 +74,50 @@ def fit(
             continue
         logs = np.log(data.labels[target][there])
         there_families = [keys[0] for keys, ok in zip(data.families, there, strict=True) if ok]
-        boosters[target] = grow(encoder, rows[there], logs, options)
         labelled = Labelled(rows[there], logs, np.array(there_families), data.finished_at_s[there])
-        calibration[target] = calibrate(encoder, labelled, options)
+        recipe = choose(encoder, labelled, options)
+        boosters[target] = grow(encoder, labelled.rows, logs, options, recipe)
+        calibration[target] = calibrate(encoder, labelled, options, recipe)
     to_s = float(data.finished_at_s.max(initial=-np.inf))
     return Model(
         _version(boosters), encoder, boosters, calibration, {"to_s": to_s} | dict(card or {})
     )
 
 
-def grow(encoder: Encoder, rows: Matrix, logs: Vector, options: FitOptions) -> lgb.Booster:
-    """A booster of the median of log labels."""
-    smallest = int(np.clip(len(logs) // 50, 3, 20))
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The rows that have a label of one target, in the order they ended."""
+
+    rows: Matrix
+    logs: Vector
+    families: npt.NDArray[np.str_]
+    finished_at_s: Vector
+
+
+def choose(encoder: Encoder, data: Labelled, options: FitOptions) -> Recipe:
+    """The recipe with the least error in proportion on the latest rows, fitted on those before."""
+    earlier, later = by_time(len(data.logs), CHOOSING)
+    if len(later) < MIN_CHOOSING:
+        return RECIPES[0]
+
+    def error(recipe: Recipe) -> float:
+        booster = grow(encoder, data.rows[earlier], data.logs[earlier], options, recipe)
+        said = raw_predict(booster, data.rows[later])
+        return float(np.abs(data.logs[later] - said).mean())
+
+    return min(RECIPES, key=error)
+
+
+def grow(
+    encoder: Encoder, rows: Matrix, logs: Vector, options: FitOptions, recipe: Recipe = RECIPES[0]
+) -> lgb.Booster:
+    """A booster of the middle of log labels."""
+    smallest = FINE_LEAF if recipe.fine else int(np.clip(len(logs) // 50, 3, 20))
     rounds = min(options.rounds, 50 + len(logs) // 5)
+    if not recipe.history:
+        rows = _without_history(encoder, rows)
     parameters = {
-        "objective": "quantile",
+        "objective": recipe.objective,
         "alpha": 0.5,
         "learning_rate": 10 / rounds,
         "num_leaves": options.leaves,
@@ -83,27 +139,27 @@ def grow(encoder: Encoder, rows: Matrix, logs: Vector, options: FitOptions) -> l
         categorical_feature=encoder.categorical,
         params={"verbosity": -1},
     )
-    return lgb.train(parameters, data, num_boost_round=rounds)
+    return lgb.train(parameters, data, num_boost_round=rounds * (2 if recipe.fine else 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """The rows that have a label of one target, in the order they ended."""
-
-    rows: Matrix
-    logs: Vector
-    families: npt.NDArray[np.str_]
-    finished_at_s: Vector
+def _without_history(encoder: Encoder, rows: Matrix) -> Matrix:
+    """What is never known is never split on, and so not looked at when it is known again."""
+    blind = rows.copy()
+    blind[:, [column.name.startswith(PAST) for column in encoder.columns]] = np.nan
+    return blind
 
 
-def calibrate(encoder: Encoder, data: Labelled, options: FitOptions) -> Calibration:
+def calibrate(
+    encoder: Encoder, data: Labelled, options: FitOptions, recipe: Recipe = RECIPES[0]
+) -> Calibration:
     """Honest errors of the median: of each block of time by what came before it, and of each family
     by the others.
     """
     if not options.folds:
         return Calibration()
-    later = _left_out(encoder, data, list(forward(len(data.logs), options.folds)), options)
-    new = _left_out(encoder, data, list(by_family(data.families, options.folds)), options)
+    grown = partial(grow, encoder, options=options, recipe=recipe)
+    later = _left_out(grown, data, list(forward(len(data.logs), options.folds)))
+    new = _left_out(grown, data, list(by_family(data.families, options.folds)))
     there = np.flatnonzero(np.isfinite(later))
     latest = there[-MAX_SAID:]
     said = dict(zip(data.finished_at_s[latest].tolist(), later[latest].tolist(), strict=True))
@@ -111,13 +167,15 @@ def calibrate(encoder: Encoder, data: Labelled, options: FitOptions) -> Calibrat
 
 
 def _left_out(
-    encoder: Encoder, data: Labelled, folds: list[tuple[Places, Places]], options: FitOptions
+    grown: Callable[[Matrix, Vector], lgb.Booster],
+    data: Labelled,
+    folds: list[tuple[Places, Places]],
 ) -> Vector:
     """The log median of each row by a fit that left it out; NaN where no fold tests it."""
     said = np.full(len(data.logs), np.nan)
     for train, test in folds:
         if len(train) >= MIN_ROWS // 2:
-            booster = grow(encoder, data.rows[train], data.logs[train], options)
+            booster = grown(data.rows[train], data.logs[train])
             said[test] = raw_predict(booster, data.rows[test])
     return said
 

@@ -49,6 +49,7 @@ COMMANDS = {
     "simulate": Entry("simulate", "Replay a trace in virtual time.", BROKER),
     "what-if": Entry("what_if", "Compare two settings on the same arrivals.", BROKER),
     "train": Entry("train", "Learn from the history, and publish what is better.", BROKER),
+    "doctor": Entry("doctor", "Check a live AWS account.", BROKER),
     "demo": Entry("demo", "Show the whole path on this machine.", BROKER),
     "keys": Entry("keys", "Access keys for clients that speak AWS Batch's protocol.", BROKER),
     "stepfunctions": Entry("stepfunctions", "Point AWS Step Functions at the broker.", BROKER),

@@ -1,13 +1,15 @@
 """AWS Batch as a client sees it, in virtual time: what it answers, and how often it was asked.
 
-Every child of a job starts some time after its submission and runs as long as was drawn for it.
-Pages and limits are the service's: a hundred jobs a DescribeJobs, a thousand a page of ListJobs.
+A queue starts its jobs in the order they came, each child on one vCPU as soon as one is free; it
+runs as long as was drawn for it. Instances start once and stay. Pages and limits are the service's:
+a hundred jobs a DescribeJobs, a thousand a page of ListJobs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from heapq import heappush, heapreplace
 from threading import Lock
 from typing import Any
 
@@ -16,8 +18,8 @@ import numpy.typing as npt
 
 STATES = ("RUNNABLE", "RUNNING", "SUCCEEDED")
 PAGE = 1_000
-#: An instance's start, and the spread of the tasks' runtimes around their sweep's.
-START_S = 45.0
+#: An instance's start, and a container's.
+START_S, CONTAINER_S = 45.0, 2.0
 
 
 @dataclass(slots=True)
@@ -34,6 +36,28 @@ class Run:
 
 
 @dataclass(slots=True)
+class Cores:
+    """A queue's vCPUs: when each that runs is free again."""
+
+    most: int
+    free_s: list[float] = field(default_factory=list)  #: a heap
+
+    def start(self, now_s: float, runtimes_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """When each of some children starts, first come, first served."""
+        return np.array([self._start(now_s, runtime_s) for runtime_s in runtimes_s.tolist()])
+
+    def _start(self, now_s: float, runtime_s: float) -> float:
+        warm = bool(self.free_s) and self.free_s[0] <= now_s
+        if not warm and len(self.free_s) < self.most:
+            start_s = now_s + START_S
+            heappush(self.free_s, start_s + runtime_s)
+            return start_s
+        start_s = max(now_s, self.free_s[0]) + CONTAINER_S
+        heapreplace(self.free_s, start_s + runtime_s)
+        return start_s
+
+
+@dataclass(slots=True)
 class BatchModel:
     """Has the methods of boto3's client that the engine calls."""
 
@@ -43,6 +67,8 @@ class BatchModel:
     now_s: float = 0.0
     calls: Counter[str] = field(default_factory=Counter)
     children: int = 0
+    busy_s: float = 0.0  #: the vCPU-seconds of all children
+    _cores: dict[str, Cores] = field(default_factory=dict)
     _runs: dict[str, Run] = field(default_factory=dict)
     _pages: str = ""
     _lock: Lock = field(default_factory=Lock)
@@ -55,11 +81,28 @@ class BatchModel:
         self.calls["SubmitJob"] += 1
         size = given.get("arrayProperties", {}).get("size", 1)
         rng = np.random.default_rng([self.seed, len(self._runs)])
-        starts = self.now_s + START_S + rng.uniform(0, 5, size)
+        runtimes_s = rng.lognormal(4.8, 0.5, size)
+        starts = self._cores_of(given["jobQueue"]).start(self.now_s, runtimes_s)
         job_id = f"job-{len(self._runs)}"
-        self._runs[job_id] = Run(given["jobName"], starts, starts + rng.lognormal(4.8, 0.5, size))
+        self._runs[job_id] = Run(given["jobName"], starts, starts + runtimes_s)
         self.children += size
+        self.busy_s += float(runtimes_s.sum())
         return {"jobId": job_id, "jobName": given["jobName"]}
+
+    def _cores_of(self, queue: str) -> Cores:
+        if queue not in self._cores:
+            most = {
+                one["computeEnvironmentName"]: int(one["computeResources"]["maxvCpus"])
+                for one in self.environments
+            }
+            self._cores[queue] = Cores(most[queue])
+        return self._cores[queue]
+
+    def use(self) -> float:
+        """The share of the vCPUs that were kept busy, from the first second to the last end."""
+        most = sum(int(one["computeResources"]["maxvCpus"]) for one in self.environments)
+        last_s = max(float(run.ends.max()) for run in self._runs.values())
+        return self.busy_s / (most * last_s)
 
     def describe_jobs(self, jobs: list[str]) -> dict[str, Any]:
         self.calls["DescribeJobs"] += 1

@@ -292,6 +292,8 @@ class Lane:
     closed: str | None = None  #: why nothing is leaked into it just now
     running: int | None = None
     queues: bool = False  #: whether it takes work beyond what is free, and starts it in its turn
+    #: How many tasks of which size have ended there whose ends are not told yet: room is free.
+    ended: tuple[tuple[Resources, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

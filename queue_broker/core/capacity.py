@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from queue_broker.core.amounts import Amount
+from queue_broker.core.amounts import Amount, amount
 from queue_broker.core.ledger import LaneUse, Ledger, remaining_s
 from queue_broker.core.window import Window
 from queue_broker.core.yard import Floats, Ints, Yard
@@ -39,6 +39,7 @@ class Board:
     open: npt.NDArray[np.bool_]
     ahead_s: Floats
     uses: Sequence[LaneUse | None] = ()
+    gone: Sequence[Mapping[Amount, int]] = ()  #: tasks that the ledger has, and that have ended
     _alike: dict[Amount, Ints] = field(default_factory=dict)
 
     @classmethod
@@ -47,8 +48,9 @@ class Board:
     ) -> Board:
         """The lanes with what they hold now; `lanes` are the yard's, in its order."""
         uses = [ledger.lanes.get(lane.name) for lane in lanes]
+        gone = [{amount(size): tasks for size, tasks in lane.ended} for lane in lanes]
         used = np.array(
-            [use.amount[:3] if use else (0, 0, 0) for use in uses], dtype=np.int64
+            [in_use(use, ended) for use, ended in zip(uses, gone, strict=True)], dtype=np.int64
         ).reshape(len(lanes), 3)
         board = cls(
             yard=yard,
@@ -57,6 +59,7 @@ class Board:
             open=np.array([lane.closed is None for lane in lanes], dtype=bool),
             ahead_s=np.zeros(len(lanes)),
             uses=uses,
+            gone=gone,
         )
         for place, (lane, use) in enumerate(zip(lanes, uses, strict=True)):
             if lane.queues:
@@ -73,7 +76,7 @@ class Board:
         """Predicted seconds that a lane needs for the work in it that has no room yet."""
         if use is None or not use.starting:
             return 0.0
-        over = use.amount.bare.share(self.whole(place)) - 1.0
+        over = Amount(*map(int, self.used[place])).share(self.whole(place)) - 1.0
         return max(0.0, over) * use.starting_s / use.starting
 
     def whole(self, place: int) -> Amount:
@@ -112,8 +115,11 @@ class Board:
         found = self._alike.get(each.bare)
         if found is None:
             bare = each.bare
-            counts = [use.alike.get(bare, 0) if use else 0 for use in self.uses]
-            found = self._alike[bare] = np.array(counts, dtype=np.int64)
+            counts = [
+                use.alike.get(bare, 0) - ended.get(bare, 0) if use else 0
+                for use, ended in zip(self.uses, self.gone, strict=True)
+            ]
+            found = self._alike[bare] = np.maximum(np.array(counts, dtype=np.int64), 0)
         return found
 
     def ahead(self, each: Amount, place: int, runtime_s: float) -> int:
@@ -129,6 +135,14 @@ class Board:
         """Put tasks where there is no room yet."""
         self.ahead_s[place] -= each.share(self.whole(place)) * max(runtime_s, 1.0) * tasks
         self.put(each, place, tasks)
+
+
+def in_use(use: LaneUse | None, ended: Mapping[Amount, int]) -> tuple[int, int, int]:
+    """What a lane's tasks hold, less those that have ended."""
+    held = use.amount if use else Amount()
+    for each, tasks in ended.items():
+        held = held.plus(each, -tasks)
+    return max(0, held.mcpu), max(0, held.mib), max(0, held.gpus)
 
 
 def ready(yard: Yard, lanes: Sequence[Lane], used: Ints) -> Ints:

@@ -89,6 +89,7 @@ class Cycle:
         estimated += self.revise(events, leaks, largest(lanes))
         # 4. Decide: order, pack, windows.
         open_ = self.store.open_leaks() if events else list(leaks.values())
+        lanes = self.engine.lanes()  # once more: what was settled since is room no more twice
         decision = self.decide(open_, lanes, world)
         # 5. Leak: the intents first, then the hand-over; also what a crash left between the two.
         written = self.store.write_intents(decision.intents, self.clock())

@@ -11,6 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+#: A lane's queue is filled up when it has drained to this part: fewer leaks, each larger, and the
+#: lane never runs dry for it.
+DRAINED = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -41,5 +45,6 @@ class Window:
         return self if most_s is None else replace(self, limit_s=min(self.limit_s, most_s))
 
     def room_s(self, waiting_s: float) -> float:
-        """Predicted seconds that may still be added, given what waits there now."""
-        return max(0.0, self.limit_s - waiting_s)
+        """Predicted seconds that may be added, given what waits there now: none until it has
+        drained, so that a leak is a part of the window worth a call."""
+        return self.limit_s - waiting_s if waiting_s <= self.limit_s * DRAINED else 0.0

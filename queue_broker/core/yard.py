@@ -84,9 +84,12 @@ class Ranking:
 
 
 def alike(one: Lane, other: Lane) -> bool:
-    return one is other or replace(one, running=None, closed=None) == replace(
-        other, running=None, closed=None
-    )
+    return one is other or lasting(one) == lasting(other)
+
+
+def lasting(lane: Lane) -> Lane:
+    """The lane without what changes from pass to pass."""
+    return replace(lane, running=None, closed=None, ended=())
 
 
 def shape_key(group: Group) -> Key:

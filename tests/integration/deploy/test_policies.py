@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cfnlint  # type: ignore[import-untyped]
 import pytest
 
 from queue_broker.adapters import doctor
@@ -30,11 +32,14 @@ WITHOUT_RESOURCE = {
 #: What is narrower than the account only by condition, or that lanes of all stacks share.
 SHARED = r":batch:[^:]*:[^:]*:job/\*|:log-group:/aws/batch/job:\*|:repository/\*"
 ADAPTERS = Path(doctor.__path__[0]).parent
-#: Operations that IAM knows by the name of another.
-AUTHORISED_AS = {
-    "batch:TerminateJobs": "batch:TerminateJob",
-    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
-}
+ROOT = Path(__file__).parents[3]
+#: An action, wherever one is named: in code, in the template, and in what people are told.
+NAMED = re.compile(
+    r"(?<![\w:-])((?:batch|cloudwatch|ec2|ecr|ecs|elasticfilesystem|events|iam|logs|pricing|s3"
+    r"|secretsmanager|servicequotas|sqs|states|sts):[A-Z][A-Za-z]+)\b"
+)
+#: Keys of conditions, which look alike.
+KEYS = {"iam:PassedToService", "elasticfilesystem:AccessPointArn"}
 
 
 def attached(made: Made, role: str) -> list[dict[str, Any]]:
@@ -90,7 +95,34 @@ def test_every_call_of_the_adapters_is_among_the_needs() -> None:
     called = {found for path in files for found in named.findall(path.read_text())}
 
     assert len(called) > 10
-    assert {AUTHORISED_AS.get(one, one) for one in called} <= needed
+    assert called <= needed
+
+
+def test_every_action_that_is_named_is_one_that_iam_knows() -> None:
+    folders = [ROOT / "queue_broker", ROOT / "deploy", ROOT / "docs"]
+    files = [
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.suffix in {".py", ".yaml", ".md"}
+    ]
+    named = {one for path in files for one in NAMED.findall(path.read_text(encoding="utf-8"))}
+
+    assert len(named) > 50
+    assert {one for one in named - KEYS if not is_known(one)} == set()
+
+
+def is_known(action: str) -> bool:
+    """By the list of services and their actions that cfn-lint checks policies with."""
+    service, _, name = action.partition(":")
+    return name.lower() in iam_actions()[service]["Actions"]
+
+
+@cache
+def iam_actions() -> dict[str, Any]:
+    listed = Path(cfnlint.__path__[0]) / "data" / "AdditionalSpecs" / "Policies.json"
+    found: dict[str, Any] = json.loads(listed.read_text(encoding="utf-8"))
+    return found
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import NotFound, Unavailable
 from headgate.lifecycle import Cause
+from headgate.resources import Resources
 from headgate.slices import parse_slice
 from queue_broker.adapters.engines.aws.cargo import ParametersOf
 from queue_broker.adapters.engines.aws.clients import Clients
@@ -85,9 +87,12 @@ class AwsEngine:
             url = settings.events_queue_url
             self._notices = Notices(clients.sqs, url, self._watching.hear, self._fleet)
         self._streams = Streams(clients.logs, settings.log_group)
+        self._untold: dict[str, tuple[tuple[Resources, int], ...]] = {}
 
     def lanes(self) -> list[Lane]:
-        return self._fleet.lanes()
+        """Takes no lock: people look at lanes too, and a hand-over may take a while."""
+        untold = self._untold
+        return [replace(one, ended=untold.get(one.name, ())) for one in self._fleet.lanes()]
 
     def hand_over(self, leaks: Sequence[Leak]) -> list[HandOver]:
         """Leaks that AWS gave no clear answer for are left out: they are asked for again.
@@ -117,6 +122,7 @@ class AwsEngine:
                 if self._notices is not None:
                     self._notices.read()
                 self._watching.look()
+                self._untold = self._tracker.untold()
             return self._outbox.poll(limit)
 
     def acknowledge(self, events: Sequence[Event]) -> None:
@@ -128,6 +134,7 @@ class AwsEngine:
                     ended[event.leak].add(event.task)
             for name, tasks in ended.items():
                 self._tracker.acknowledge(name, tasks)
+            self._untold = self._tracker.untold()
 
     def adopt(self, leaks: Sequence[Leak]) -> None:
         """Asks nobody: the next hand-over looks for what the last broker may have submitted, and

@@ -47,7 +47,7 @@ class Notices:
                 {"Id": str(place), "ReceiptHandle": message["ReceiptHandle"]}
                 for place, message in enumerate(messages)
             ]
-            with calling("sqs:DeleteMessageBatch"):
+            with calling("sqs:DeleteMessage"):  # as IAM names it
                 self.sqs.delete_message_batch(QueueUrl=self.url, Entries=gone)  # type: ignore[arg-type]
             heard += len(messages)
         return heard

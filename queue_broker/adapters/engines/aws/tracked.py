@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headgate.lifecycle import Cause
+from headgate.resources import Resources
 from queue_broker.records import Leak, Tasks
 
 #: Of so many leaks that are over, name and id are remembered.
@@ -23,7 +24,8 @@ class Tracked:
     started: Tasks = field(default_factory=Tasks)
     ended: Tasks = field(default_factory=Tasks)
     acknowledged: Tasks = field(default_factory=Tasks)
-    counts: Mapping[str, int] = field(default_factory=dict)  #: the last statusSummary
+    counts: Mapping[str, int] = field(default_factory=dict)  #: of the states as they were listed
+    finished: int = 0  #: children that have ended, by the last statusSummary
     due_s: float = 0.0  #: when to look at it next
     listed_s: float = float("-inf")  #: when its children were last listed
 
@@ -39,6 +41,12 @@ class Tracked:
     def over(self) -> bool:
         """Whether the store has every end."""
         return self.leak.open <= self.acknowledged
+
+    @property
+    def untold(self) -> int:
+        """Tasks that have ended in Batch and not yet in the store."""
+        before = len(self.leak.tasks) - len(self.leak.open)
+        return max(self.finished - before, len(self.ended)) - len(self.acknowledged)
 
     def child(self, task: int) -> str:
         """Batch's id of one task."""
@@ -81,6 +89,15 @@ class Tracker:
 
     def known(self, name: str) -> Tracked | None:
         return self.by_name.get(name) or self.finished.get(name)
+
+    def untold(self) -> dict[str, tuple[tuple[Resources, int], ...]]:
+        """By lane: the sizes of tasks that have ended and that the store takes to be there still,
+        and how many of each."""
+        found: dict[str, Counter[Resources]] = defaultdict(Counter)
+        for one in self.by_name.values():
+            if one.untold > 0:
+                found[one.leak.lane][one.leak.allocation] += one.untold
+        return {lane: tuple(counts.items()) for lane, counts in found.items()}
 
     def acknowledge(self, name: str, tasks: Tasks) -> None:
         """The store has these ends; a leak whose ends it has all is remembered by name alone."""

@@ -125,6 +125,7 @@ class Watching:
         """The children of an array, as far as its summary says that something new is to be seen."""
         counts: Mapping[str, int] = detail.get("arrayProperties", {}).get("statusSummary", {})
         over = detail["status"] in FINISHED
+        tracked.finished = sum(counts.get(status, 0) for status in FINISHED)
         due = over or now_s >= next_tick(tracked.listed_s, self.settings.children_s)
         wanted = [status for status in self._news(tracked, counts) if due or status == "FAILED"]
         calls = sum(self._list(tracked, status) for status in wanted)
@@ -146,16 +147,18 @@ class Watching:
             if fresh > (few if status == "SUCCEEDED" else 0):
                 yield status
         begun = sum(counts.get(status, 0) for status in ("RUNNING", *FINISHED))
-        if counts.get("RUNNING", 0) and begun - len(tracked.started | tracked.ended) > few:
+        fresh = begun - len(tracked.started | tracked.ended)
+        if counts.get("RUNNING", 0) and fresh > (0 if begun == len(tracked.leak.tasks) else few):
             yield "RUNNING"
 
     def _too_few(self, tracked: Tracked, counts: Mapping[str, int]) -> int:
         """So many new ones of an array are not worth a call yet; the last ones always are, and
-        after a few beats any. A list tells of a thousand for the price of one."""
+        after a few beats any. A list tells of a thousand for the price of one, and starts again
+        with those that are known; that there is room, the summary has told before."""
         size = len(tracked.leak.tasks)
         over = sum(counts.get(status, 0) for status in FINISHED) == size
         waited_s = self.clock() - max(tracked.listed_s, tracked.since_s)
-        return 0 if over or waited_s > PATIENT_BEATS * self.settings.children_s else size // 4
+        return 0 if over or waited_s > PATIENT_BEATS * self.settings.children_s else size // 2
 
     def _list(self, tracked: Tracked, status: str) -> int:
         """See the children in one state; returns how many calls it took."""
@@ -223,7 +226,7 @@ class Watching:
         else:
             ids = [tracked.child(task) for task in tasks & tracked.open]
             for start in range(0, len(ids), MOST_DESCRIBED):
-                with calling("batch:TerminateJobs"):
+                with calling("batch:TerminateJob"):  # as IAM names it
                     self.batch.terminate_jobs(
                         jobs=ids[start : start + MOST_DESCRIBED], reason=reason
                     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from headgate.resources import Resources
 from queue_broker.core.intents import MAX_LEAK
 from queue_broker.core.window import Window
-from queue_broker.records import Group, Lane
+from queue_broker.records import Group, Lane, Tasks
 from tests.unit.queue_broker.core.scenes import (
     a_group,
     a_lane,
@@ -117,6 +118,21 @@ def test_a_lane_that_keeps_a_queue_takes_a_window_more_than_it_has_room_for() ->
     lane = a_lane(queues=True)
     windows = {"lane": Window(limit_s=30)}  # a task takes a quarter of the lane for 60 s
     assert leaked(decided([a_group(1, tasks=99)], [lane], [full], windows=windows)) == {1: 2}
+
+
+def test_a_queue_that_is_not_half_drained_is_left_alone() -> None:
+    lane, group = a_lane(queues=True), a_group(1, tasks=99)
+    waiting = replace(a_leak(1, a_group(9, tasks=6)), running=Tasks())  # two of them, for 30 s
+    for limit_s, room in ((50, {}), (90, {1: 4})):
+        windows = {"lane": Window(limit_s=limit_s)}
+        assert leaked(decided([group], [lane], [waiting], windows=windows)) == room
+
+
+def test_room_is_free_as_soon_as_the_engine_says_so() -> None:
+    full = a_leak(1, a_group(9, tasks=4))
+    lane = a_lane(ended=((full.allocation, 3),))
+    assert leaked(decided([a_group(1, tasks=99)], [lane], [full])) == {1: 3}
+    assert leaked(decided([a_group(1, tasks=9, vcpu=3)], [lane], [full])) == {1: 1}
 
 
 def test_the_first_tier_never_queues_behind_others_in_a_lane() -> None:

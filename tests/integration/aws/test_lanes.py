@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ from queue_broker.cli.tables import read_types
 from queue_broker.records import Lane
 from queue_broker.settings import AwsSettings
 from tests.integration.aws.stand_in import StandIn, quick, speak
+from tests.unit.queue_broker.adapters.engines.aws.batch import error
 
 NETWORK = {
     "subnets": ("subnet-1",),
@@ -136,6 +138,22 @@ def test_an_environment_that_is_invalid_says_why(clients: Clients, settings: Aws
 
     with pytest.raises(Unavailable, match="is missing"):
         Carrier(clients.batch, wait_s=0, pause=lambda _: None).carry_out(steps[1:])
+
+
+class Without:
+    """A Region that lacks the instance type."""
+
+    def create_compute_environment(self, **asked: Any) -> None:
+        types = asked["computeResources"]["instanceTypes"]
+        raise error("ClientException", f"Instance type {types[0]} is not offered here")
+
+
+def test_an_instance_type_that_the_region_lacks_is_named(settings: AwsSettings) -> None:
+    steps = apply_steps(some(1), settings, Standing({}, {}))
+    lacking: Any = Without()
+
+    with pytest.raises(Unavailable, match=r"batch:CreateComputeEnvironment: .* is not offered"):
+        Carrier(lacking).carry_out(steps)
 
 
 def test_a_plan_is_read_back_as_shapes(tmp_path: Path) -> None:

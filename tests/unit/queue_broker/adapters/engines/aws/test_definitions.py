@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from headgate.errors import InvalidInput, Unavailable
+from headgate.job import Job
+from queue_broker.adapters.engines.aws.cargo import SHIM_VARIABLE
+from queue_broker.adapters.engines.aws.definitions import Definitions
+from queue_broker.settings import AwsSettings
+from tests.unit.queue_broker.adapters.engines.aws.batch import ARN, FakeBatch, error
+
+
+def a_job(**more: Any) -> Job:
+    return Job(name="train", command=("work",), **more)
+
+
+def definitions(batch: FakeBatch, **settings: Any) -> Definitions:
+    return Definitions(batch, AwsSettings(**({"image": "busybox"} | settings)))  # type: ignore[arg-type]
+
+
+def theirs(batch: FakeBatch, name: str = "theirs", revision: int = 1, **properties: Any) -> str:
+    arn = f"{ARN}/{name}:{revision}"
+    batch.definitions[arn] = {
+        "jobDefinitionName": name,
+        "jobDefinitionArn": arn,
+        "revision": revision,
+        "status": "ACTIVE",
+        "containerProperties": {"image": f"image-{revision}", "command": ["no"]} | properties,
+    }
+    return arn
+
+
+def registered(batch: FakeBatch, arn: str) -> dict[str, Any]:
+    found: dict[str, Any] = batch.definitions[arn]["containerProperties"]
+    return found
+
+
+def test_jobs_of_one_container_share_a_definition_whatever_their_shape() -> None:
+    batch = FakeBatch()
+    known = definitions(batch)
+
+    arns = {known.arn_for(a_job(environment={"A": str(n)})) for n in range(5)}
+
+    assert len(arns) == len(batch.definitions) == 1
+    assert batch.calls["register_job_definition"] == 1
+
+
+def test_another_replica_finds_it_by_its_name() -> None:
+    batch = FakeBatch()
+
+    assert definitions(batch).arn_for(a_job()) == definitions(batch).arn_for(a_job())
+    assert batch.calls["register_job_definition"] == 1
+
+
+def test_a_definition_carries_the_shim_the_stack_and_the_roles() -> None:
+    batch = FakeBatch()
+    arn = definitions(batch, stack="ours", job_role_arn="role").arn_for(a_job())
+
+    given = batch.definitions[arn]
+    assert given["jobDefinitionName"].startswith("ours-")
+    assert given["tags"] == {"headgate:stack": "ours"}
+    assert registered(batch, arn)["jobRoleArn"] == "role"
+    assert {one["name"] for one in registered(batch, arn)["environment"]} == {SHIM_VARIABLE}
+
+
+def test_a_copy_of_the_account_s_own_definition_keeps_what_it_says() -> None:
+    batch = FakeBatch()
+    theirs(batch)
+    mounts = [{"containerPath": "/data", "sourceVolume": "data"}]
+    newest = theirs(
+        batch, revision=2, mountPoints=mounts, environment=[{"name": "A", "value": "1"}]
+    )
+
+    container = registered(batch, definitions(batch).arn_for(a_job(definition="theirs")))
+
+    assert (container["image"], container["mountPoints"]) == ("image-2", mounts)
+    assert {"name": "A", "value": "1"} in container["environment"]
+    old = registered(batch, definitions(batch).arn_for(a_job(definition="theirs:1")))
+    assert newest.endswith(":2")
+    assert old["image"] == "image-1"
+
+
+def test_a_definition_that_is_no_container_s_is_refused() -> None:
+    batch = FakeBatch()
+    arn = theirs(batch)
+    batch.definitions[arn]["nodeProperties"] = batch.definitions[arn].pop("containerProperties")
+
+    with pytest.raises(InvalidInput, match=r"definition: got 'theirs'; .* containerProperties"):
+        definitions(batch).arn_for(a_job(definition="theirs"))
+
+
+def test_a_job_without_any_image_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="image: got None"):
+        definitions(FakeBatch(), image=None).arn_for(a_job())
+
+
+def test_what_somebody_deregistered_is_registered_again() -> None:
+    batch = FakeBatch()
+    known = definitions(batch)
+    arn = known.arn_for(a_job())
+    batch.definitions[arn]["status"] = "INACTIVE"
+    assert known.arn_for(a_job()) == arn
+
+    known.forget(arn)
+
+    assert known.arn_for(a_job()) == f"{arn.removesuffix(':1')}:2"
+
+
+def test_a_right_that_lacks_is_named() -> None:
+    batch = FakeBatch()
+    batch.errors["register_job_definition"] = [error("AccessDeniedException", status=403)]
+
+    with pytest.raises(Unavailable, match='"Action": "batch:RegisterJobDefinition"'):
+        definitions(batch).arn_for(a_job())

@@ -1,0 +1,283 @@
+"""What goes wrong between the broker and AWS Batch, and what becomes of the tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from headgate.errors import Unavailable
+from headgate.lifecycle import Cause
+from headgate.resources import Resources
+from queue_broker.adapters.engines.aws.engine import AwsEngine
+from queue_broker.records import Ended, Leak, Started, Tasks
+from queue_broker.settings import AwsSettings
+from tests.unit.queue_broker.adapters.engines.aws.batch import (
+    FakeBatch,
+    a_queue,
+    clients_of,
+    error,
+)
+from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
+
+NO_CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity"
+NOT_OFFERED = "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - no such instance type here"
+
+
+def nothing(leak: Leak, task: int) -> Mapping[str, object]:
+    return {}
+
+
+class Scene:
+    """An engine, its AWS Batch, and the time."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.now_s = 1_000.0
+        self.batch = FakeBatch(queues={"lane": a_queue()})
+        plain = {"image": "busybox", "report_wait_s": 0.0, "lanes_s": 0.0, "children_s": 10.0}
+        self.settings = AwsSettings(**(plain | settings))
+        self.engine = self.live()
+
+    def live(self) -> AwsEngine:
+        clients = clients_of(self.batch, self.settings)
+        return AwsEngine(self.settings, clients, nothing, lambda: self.now_s)
+
+    def hand_over(self, *leaks: Leak) -> dict[str, str | None]:
+        """Why each leak that was answered was refused; None of those that were taken."""
+        return {one.leak: one.refused for one in self.engine.hand_over(leaks)}
+
+    def later(self, passed_s: float) -> list[Ended]:
+        """The ends that are seen after some time, acknowledged."""
+        self.now_s += passed_s
+        self.engine.lanes()
+        events = self.engine.poll(1000)
+        self.engine.acknowledge(events)
+        return [event for event in events if isinstance(event, Ended)]
+
+    @property
+    def closed(self) -> str | None:
+        (lane,) = self.engine.lanes()
+        return lane.closed
+
+    def submitted(self) -> list[str]:
+        return [one["jobName"] for one in self.batch.jobs.values()]
+
+
+def leaks(n: int) -> list[Leak]:
+    return [replace(a_leak(array=False), name=f"job-{number}") for number in range(n)]
+
+
+EXPIRED = error("ExpiredTokenException", "The security token is expired", 403)
+DENIED = error("AccessDeniedException", "User is not authorised", 403)
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        (EXPIRED, "batch:SubmitJob: the AWS credentials are expired"),
+        (DENIED, '"Action": "batch:SubmitJob"'),
+    ],
+)
+def test_without_the_right_to_submit_nothing_is_lost_and_what_lacks_is_said(
+    failed: Exception, told: str
+) -> None:
+    scene = Scene()
+    scene.batch.errors["submit_job"] = [failed, failed]
+    some = leaks(2)
+
+    with pytest.raises(Unavailable) as caught:
+        scene.hand_over(*some)
+
+    assert told in str(caught.value)
+    assert scene.hand_over(*some) == {"job-0": None, "job-1": None}
+    assert sorted(scene.submitted()) == ["job-0", "job-1"]
+
+
+def test_credentials_that_expire_half_way_leave_what_was_taken() -> None:
+    scene = Scene()
+    scene.batch.errors["submit_job"] = [EXPIRED]
+    some = leaks(3)
+
+    taken = scene.hand_over(*some)
+
+    assert len(taken) == 2
+    assert scene.hand_over(*some) == {one.name: None for one in some}
+    assert len(scene.submitted()) == 3
+
+
+@pytest.mark.parametrize("operation", ["describe_jobs", "describe_job_queues"])
+def test_what_may_not_be_looked_at_is_named_and_seen_later(operation: str) -> None:
+    scene = Scene()
+    scene.hand_over(*leaks(1))
+    scene.batch.errors[operation] = [DENIED]
+
+    with pytest.raises(Unavailable, match=r"is not permitted: .* lacks"):
+        scene.later(20)
+
+    scene.batch.jobs["id-1"] |= {"status": "SUCCEEDED", "startedAt": 1, "stoppedAt": 2}
+    assert [end.cause for end in scene.later(20)] == [Cause.EXITED]
+
+
+def test_an_answer_that_is_lost_after_the_deed_is_not_asked_for_twice() -> None:
+    scene = Scene(settle_s=10)
+    scene.batch.after["submit_job"] = [error("ServerException", status=500)]
+    some = leaks(1)
+
+    assert scene.hand_over(*some) == {}
+    assert scene.hand_over(*some) == {"job-0": None}
+
+    assert scene.submitted() == ["job-0"]
+
+
+def test_a_deed_that_never_was_is_done_once_batch_has_settled() -> None:
+    scene = Scene(settle_s=10)
+    scene.batch.errors["submit_job"] = [error("ServerException", status=500)]
+    some = leaks(1)
+
+    assert scene.hand_over(*some) == scene.hand_over(*some) == {}
+    scene.now_s += 10
+
+    assert scene.hand_over(*some) == {"job-0": None}
+    assert scene.submitted() == ["job-0"]
+
+
+def test_a_queue_deleted_under_us_shuts_its_lane_and_its_tasks_wait_again() -> None:
+    scene = Scene(lane_shut_s=300)
+    scene.batch.errors["submit_job"] = [error("ClientException", "JobQueue lane not found")]
+
+    refused = scene.hand_over(*leaks(1))
+
+    assert "JobQueue lane not found" in str(refused["job-0"])
+    assert scene.closed is not None
+    scene.now_s += 300
+    assert scene.closed is None
+
+
+def test_a_queue_that_is_gone_from_the_account_is_no_lane() -> None:
+    scene = Scene()
+    del scene.batch.queues["lane"]
+
+    refused = scene.hand_over(*leaks(1))
+
+    assert refused == {"job-0": "there is no lane lane in AWS Batch"}
+    assert scene.submitted() == []
+
+
+def test_what_a_deleted_queue_had_ends_when_batch_has_forgotten_it() -> None:
+    scene = Scene()
+    scene.hand_over(*leaks(1))
+    scene.batch.jobs.clear()
+    scene.batch.errors["list_jobs"] = [error("ClientException", "JobQueue lane not found")] * 9
+
+    assert scene.later(60) == []
+    (end,) = scene.later(120)
+
+    assert (end.cause, end.reason) == (
+        Cause.INTERRUPTED,
+        "AWS Batch does not know the job any more",
+    )
+
+
+def test_a_definition_deregistered_while_tasks_wait_is_registered_anew() -> None:
+    scene = Scene()
+    inactive = error("ClientException", "JobDefinition headgate-1:1 is not ACTIVE")
+    scene.hand_over(*leaks(1))
+    for one in scene.batch.definitions.values():
+        one["status"] = "INACTIVE"
+    scene.batch.errors["submit_job"] = [inactive]
+
+    assert scene.hand_over(leaks(2)[1]) == {"job-1": None}
+
+    used = [one["asked"]["jobDefinition"].rpartition(":")[2] for one in scene.batch.jobs.values()]
+    assert used == ["1", "2"]
+
+
+def test_a_definition_that_is_never_good_makes_its_tasks_wait_with_the_reason() -> None:
+    scene = Scene()
+    bad = error("ClientException", "Job definition is malformed")
+    scene.batch.errors["submit_job"] = [bad, bad]
+
+    assert "malformed" in str(scene.hand_over(*leaks(1))["job-0"])
+    assert scene.closed is None
+
+
+@pytest.mark.parametrize("why", [NO_CAPACITY, NOT_OFFERED])
+def test_a_lane_that_gets_no_instances_is_shut_and_its_work_comes_back(why: str) -> None:
+    scene = Scene()
+    scene.hand_over(a_leak(tasks=range(5)))
+    scene.batch.jobs["id-1"]["statusReason"] = why
+
+    assert scene.later(20) == []
+
+    assert scene.closed == why
+    assert scene.batch.terminated == [("id-1", "Headgate: the lane has no capacity")]
+    told = {"status": "FAILED", "statusReason": "Headgate: the lane has no capacity"}
+    children = [told | {"arrayProperties": {"index": n}} for n in range(5)]
+    array = {"size": 5, "statusSummary": {"FAILED": 5}}
+    scene.batch.jobs["id-1"] |= {
+        "status": "FAILED",
+        "arrayProperties": array,
+        "children": children,
+    }
+    assert [end.cause for end in scene.later(20)] == [Cause.INTERRUPTED] * 5
+
+
+def test_a_lane_that_starts_nothing_for_long_is_shut() -> None:
+    scene = Scene(patience_s=900)
+    scene.hand_over(*leaks(1))
+
+    scene.later(800)
+    assert scene.closed is None
+    scene.later(200)
+
+    assert scene.closed == "nothing started for 1000 s"
+
+
+def test_an_environment_that_the_region_has_no_instances_for_is_closed_with_its_reason() -> None:
+    scene = Scene()
+    reason = "CLIENT_ERROR - The following instance types are not supported: [p9.large]"
+    scene.batch.queues["lane"] |= {"status": "INVALID", "statusReason": reason}
+
+    assert scene.closed == f"the compute environment is INVALID: {reason}"
+
+
+def test_an_array_s_ended_tasks_are_room_before_they_are_told() -> None:
+    scene = Scene(children_s=1_000)
+    leak = a_leak(tasks=range(100), allocation=Resources(1, 1000))
+    scene.hand_over(leak)
+    summary = {"RUNNING": 60, "SUCCEEDED": 40}
+    array = {"size": 100, "statusSummary": summary}
+    scene.batch.jobs["id-1"] |= {"status": "PENDING", "arrayProperties": array}
+
+    assert scene.later(20) == []
+
+    (lane,) = scene.engine.lanes()
+    assert lane.ended == ((Resources(1, 1000), 40),)
+
+
+def test_what_was_told_is_room_no_more() -> None:
+    scene = Scene(children_s=0)
+    leak = replace(a_leak(tasks=range(10)), open=Tasks(range(2, 10)))
+    scene.engine.adopt([replace(leak, engine_id="id-1")])
+    ended = {"status": "SUCCEEDED", "startedAt": 1, "stoppedAt": 2}
+    children = [ended | {"arrayProperties": {"index": n}} for n in range(9)]
+    array = {"size": 10, "statusSummary": {"SUCCEEDED": 9, "RUNNING": 1}}
+    scene.batch.jobs["id-1"] = {
+        "jobId": "id-1",
+        "jobName": leak.name,
+        "status": "PENDING",
+        "arrayProperties": array,
+        "children": children,
+    }
+
+    events = scene.engine.poll(100)
+    (before,) = scene.engine.lanes()
+    scene.engine.acknowledge(events)
+    (after,) = scene.engine.lanes()
+
+    assert sum(isinstance(event, Ended) for event in events) == 7
+    assert sum(isinstance(event, Started) for event in events) == 7
+    assert before.ended == ((leak.allocation, 7),)
+    assert after.ended == ()

@@ -57,6 +57,7 @@ class AwsSettings(Value):
     patience_s: float = Field(default=900.0, gt=0)  #: then a lane that starts nothing is shut
     settle_s: float = Field(default=10.0, ge=0)  #: how far ListJobs may be behind SubmitJob
     report_wait_s: float = Field(default=10.0, ge=0)  #: for a task's measured use; 0: not read
+    insights_wait_s: float = Field(default=0.0, ge=0)  #: the same without the shim; wants 180 s
     subnets: tuple[str, ...] = ()  #: of the lanes' instances
     security_group_ids: tuple[str, ...] = ()
     instance_role_arn: str | None = None  #: the instance profile

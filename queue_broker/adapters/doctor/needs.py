@@ -91,6 +91,10 @@ def of_logs(aws: AwsSettings, arn: Arns) -> Iterator[Need]:
     group = arn.of("logs", f"log-group:{aws.log_group}:log-stream:{PROBE}")
     actions = ("logs:GetLogEvents", "logs:FilterLogEvents")
     yield Need(actions, (group,), "nobody sees output, and measured use is not learned from")
+    if aws.insights_wait_s:
+        clusters = f"log-group:/aws/ecs/containerinsights/AWSBatch-{aws.stack}-{PROBE}"
+        loses = "what runs without the shim is not learned from"
+        yield Need(("logs:FilterLogEvents",), (arn.of("logs", clusters),), loses)
 
 
 def of_bucket(aws: AwsSettings, partition: str) -> Iterator[Need]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from headgate.usage import Meter, Usage
+from queue_broker.adapters.engines.ecs_stats import figures
 from queue_broker.records import Tasks
 
 SHIM = Path(__file__).with_name("shim.sh")
@@ -106,7 +107,8 @@ def read(text: str) -> dict[str, int] | None:
         told: dict[str, Any] = json.loads(text)
     except ValueError:
         return None
-    return dict(_known(told.items()))
+    stats = told.get("ecs")
+    return dict(_known(told.items())) | (figures(stats) if isinstance(stats, dict) else {})
 
 
 def _known(items: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, int]]:

@@ -114,6 +114,11 @@ hg_sys=${HEADGATE_SHIM_SYS:-/sys/fs/cgroup}
 hg_v1=$hg_sys/memory
 hg_value "$hg_sys/memory.peak" "$hg_v1/memory.max_usage_in_bytes"
 hg_line='"peak_bytes":'$hg_v
+if [ "$hg_v" = null ] && [ -n "${ECS_CONTAINER_METADATA_URI_V4-}" ]; then # ECS may know the peak
+  hg_url=$ECS_CONTAINER_METADATA_URI_V4/task/stats
+  hg_stats=$( { curl -fsS -m 5 "$hg_url" || wget -T 5 -qO- "$hg_url"; } 2>/dev/null)
+  case $hg_stats in '{'*) printf '\nHEADGATE_USAGE {"ecs":%s}\n' "$hg_stats" ;; esac
+fi
 hg_entry file "$hg_sys/memory.stat"
 [ "$hg_v" != null ] || hg_entry total_cache "$hg_v1/memory.stat"
 hg_line=$hg_line',"cache_bytes":'$hg_v

@@ -1,25 +1,21 @@
-"""Messages in, events and answers out, over moto's SQS, EventBridge, CloudWatch Logs and S3."""
+"""Messages in, events and answers out, over moto's SQS and EventBridge."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from headgate.lifecycle import Cause
-from headgate.usage import Meter
 from queue_broker.adapters.callbacks import Callbacks
-from queue_broker.adapters.engines.aws.reports import Reports
 from queue_broker.adapters.events import Announcer, AnnouncingStore
 from queue_broker.adapters.inbox import KIND, Inbox
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.core.group_commit import GroupCommit
 from queue_broker.core.submit import Submitter
 from queue_broker.on_aws import submit_by, translate_by
-from queue_broker.records import Document, Ended, Fail, JobId, Split
+from queue_broker.records import Document, Fail, JobId, Split
 from queue_broker.settings import Settings
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Source
@@ -206,26 +202,3 @@ def test_ends_are_put_on_the_bus_and_reach_a_rules_target(desk: Desk, moto: Moto
     assert event["detail"]["jobId"] == job.job_id
     assert event["detail"]["status"] == "FAILED"
     assert event["detail"]["statusReason"] == "exit code 3"
-
-
-def test_reports_are_read_from_cloudwatch_in_bulk(moto: Moto) -> None:
-    logs = moto.client("logs")
-    now = [time.time()]  # CloudWatch takes nothing that is two weeks old
-    logs.create_log_group(logGroupName="group")
-    line = 'HEADGATE_USAGE {"exit_code":0,"peak_bytes":67108864,"cpu_us":5000000,"job":"j:%d"}'
-    for n in range(3):
-        logs.create_log_stream(logGroupName="group", logStreamName=f"s{n}")
-        told = [{"timestamp": int(now[0] * 1000), "message": text} for text in ("hi", line % n)]
-        logs.put_log_events(logGroupName="group", logStreamName=f"s{n}", logEvents=told)
-    reports = Reports(logs, "group", lambda: now[0], wait_s=10.0)
-    for n in range(4):
-        reports.hold(f"j:{n}", Ended("leak", n, now[0], Cause.EXITED, 0, None))
-
-    ready = reports.ready()
-
-    assert [end.task for end in ready] == [0, 1, 2]
-    usage = ready[0].usage
-    assert usage is not None
-    assert (usage.peak_memory_mib, usage.cpu_s, usage.meter) == (64.0, 5.0, Meter.CGROUP)
-    now[0] += 10.0
-    assert [(end.task, end.usage) for end in reports.ready()] == [(3, None)]

@@ -57,6 +57,8 @@ def test_the_broker_s_policy_covers_every_need(
 ) -> None:
     simulation = Simulation(attached(whole, "BrokerRole"))
     settings = settings_of(whole, monkeypatch)
+    watching = settings.aws.model_copy(update={"insights_wait_s": 180.0})
+    settings = settings.model_copy(update={"aws": watching})
 
     for need in needs(settings, "aws", ACCOUNT):
         entries = [

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from headgate.job import PLACEHOLDER, Scalar, fill, show_scalar
+from headgate.job import PLACEHOLDER, Job, Scalar, fill, show_scalar
 from headgate.sweep import Grid
 from queue_broker.adapters.engines.local.environment import THREADS
 from queue_broker.adapters.engines.shim import TASKS_VARIABLE, show_tasks
@@ -100,7 +100,7 @@ class Program:
 
 def load(leak: Leak, parameters: ParametersOf) -> Cargo:
     """The cargo of a leak; `TooLarge` when it fits nowhere."""
-    if leak.job.tags.get(SHIM_TAG, "").lower() == "off":
+    if not under_shim(leak.job):
         return bare(leak, parameters)
     cargo = inline(leak, parameters)
     if cargo is not None and cargo.size <= MAX_OVERRIDES:
@@ -112,6 +112,10 @@ def load(leak: Leak, parameters: ParametersOf) -> Cargo:
         room = MAX_OVERRIDES - URL_ROOM
         raise TooLarge(f"its command and environment take {cargo.size:,} characters of {room:,}")
     return cargo
+
+
+def under_shim(job: Job) -> bool:
+    return job.tags.get(SHIM_TAG, "").lower() != "off"
 
 
 def bare(leak: Leak, parameters: ParametersOf) -> Cargo:

@@ -25,6 +25,7 @@ from queue_broker.adapters.engines.aws.logs import Streams
 from queue_broker.adapters.engines.aws.notices import Notices
 from queue_broker.adapters.engines.aws.pace import Pace
 from queue_broker.adapters.engines.aws.reports import Reports
+from queue_broker.adapters.engines.aws.sources import Insights, ShimLines, Source
 from queue_broker.adapters.engines.aws.submitting import Outcome, Submitting
 from queue_broker.adapters.engines.aws.tracked import Tracker
 from queue_broker.adapters.engines.aws.verdict import container, reason_of
@@ -66,19 +67,14 @@ class AwsEngine:
         )
         pace = Pace(bucket or TokenBucket(settings.submits_per_s), settings.submits_per_s)
         self._submitting = Submitting(clients, settings, self._fleet, pace, parameters, clock)
-        reports = Reports(
-            clients.logs if settings.report_wait_s else None,
-            settings.log_group,
-            clock,
-            settings.report_wait_s,
-        )
         self._watching = Watching(
             batch=clients.batch,
             settings=settings,
             tracker=self._tracker,
             fleet=self._fleet,
             outbox=self._outbox,
-            reports=reports,
+            reports=Reports(shim_source(settings, clients), clock),
+            bare=Reports(bare_source(settings, clients), clock),
             clock=clock,
             find=self._submitting.find,
         )
@@ -226,6 +222,18 @@ class AwsEngine:
         if not found:
             raise NotFound(f"AWS Batch knows no job {job_id!r}")
         return dict(found[0])
+
+
+def shim_source(settings: AwsSettings, clients: Clients) -> Source | None:
+    """Of tasks that run under the shim."""
+    wait_s = settings.report_wait_s
+    return ShimLines(clients.logs, settings.log_group, wait_s) if wait_s else None
+
+
+def bare_source(settings: AwsSettings, clients: Clients) -> Source | None:
+    """Of tasks that run without it."""
+    wait_s = settings.insights_wait_s
+    return Insights(clients.batch, clients.logs, wait_s) if wait_s else None
 
 
 def tasks_of(parent: dict[str, Any]) -> Tasks | None:

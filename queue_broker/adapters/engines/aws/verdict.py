@@ -12,7 +12,7 @@ from typing import Any
 
 from headgate.lifecycle import Cause
 from headgate.usage import Usage
-from queue_broker.adapters.engines.shim import Report
+from queue_broker.adapters.engines.aws.sources import Measured
 from queue_broker.records import Ended, Leak
 
 #: The reasons that the broker itself gives to TerminateJob.
@@ -106,13 +106,11 @@ def seconds(ms: float | None) -> float | None:
     return None if ms is None else ms / 1000
 
 
-def with_report(end: Ended, report: Report | None) -> Ended:
-    """The end with what the shim measured; a kill for memory that only the kernel saw is one."""
-    if report is None:
-        return end
+def with_measured(end: Ended, measured: Measured) -> Ended:
+    """The end with what was measured; a kill for memory that only the kernel saw is one."""
     runtime_s = end.usage.runtime_s if end.usage else 0.0
-    measured = replace(end, usage=report.usage(runtime_s))
-    if end.cause is Cause.EXITED and end.exit_code and report.oom_kills:
+    known = replace(end, usage=measured.usage(runtime_s))
+    if end.cause is Cause.EXITED and end.exit_code and measured.oom_kills:
         reason = f"OutOfMemoryError: {end.reason or 'a process was killed'}"
-        return replace(measured, cause=Cause.OUT_OF_MEMORY, reason=reason)
-    return measured
+        return replace(known, cause=Cause.OUT_OF_MEMORY, reason=reason)
+    return known

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.lifecycle import Cause
 from queue_broker.adapters.engines.aws import verdict
+from queue_broker.adapters.engines.aws.cargo import under_shim
 from queue_broker.adapters.engines.aws.faults import calling
 from queue_broker.adapters.engines.aws.fleet import Fleet
 from queue_broker.adapters.engines.aws.reports import Reports
@@ -49,7 +50,8 @@ class Watching:
     tracker: Tracker
     fleet: Fleet
     outbox: Outbox
-    reports: Reports
+    reports: Reports  #: of tasks under the shim
+    bare: Reports  #: of the others
     clock: Clock
     find: Callable[[Leak], str | None]  #: the id of the job with a leak's name
 
@@ -63,7 +65,7 @@ class Watching:
             if calls >= MOST_CALLS:
                 break
             calls += 1 + self._describe(due[start : start + MOST_DESCRIBED], now_s)
-        for end in self.reports.ready():
+        for end in (*self.reports.ready(), *self.bare.ready()):
             self.outbox.put(end)
 
     def hear(self, detail: Mapping[str, Any]) -> None:
@@ -99,8 +101,9 @@ class Watching:
         tracked.ended.add(end.task)
         if end.started_at_s is None:
             self.outbox.put(end)
-        else:
-            self.reports.hold(tracked.child(end.task), end)
+            return
+        reports = self.reports if under_shim(tracked.leak.job) else self.bare
+        reports.hold(tracked.child(end.task), end)
 
     def _describe(self, due: Sequence[Tracked], now_s: float) -> int:
         """Look at up to a hundred leaks; returns how many more calls their children took."""

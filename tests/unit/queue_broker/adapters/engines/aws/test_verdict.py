@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headgate.lifecycle import Cause
-from queue_broker.adapters.engines.aws.verdict import CANCELLED, MADE_ROOM, ended, with_report
+from queue_broker.adapters.engines.aws.verdict import CANCELLED, MADE_ROOM, ended, with_measured
 from queue_broker.adapters.engines.shim import Report
 from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
 
@@ -65,9 +65,8 @@ def test_a_task_that_ended_before_it_was_stopped_ended_by_itself() -> None:
 def test_a_report_brings_what_was_used_and_the_kills_that_only_the_kernel_saw() -> None:
     failed = ended(a_leak(), 0, told(statusReason=ESSENTIAL, container={"exitCode": 1}), None)
 
-    measured = with_report(failed, Report(peak_bytes=64 << 20, oom_kills=1))
+    measured = with_measured(failed, Report(peak_bytes=64 << 20, oom_kills=1))
 
     assert measured.cause is Cause.OUT_OF_MEMORY
     assert measured.usage is not None
     assert (measured.usage.peak_memory_mib, measured.usage.runtime_s) == (64.0, 60.0)
-    assert with_report(failed, None) == failed

@@ -42,7 +42,7 @@ class AwsSettings(Value):
     image: str | None = None  #: of jobs that name neither an image nor a definition
     job_role_arn: str | None = None
     execution_role_arn: str | None = None
-    log_group: str = "/aws/batch/job"
+    log_group: str = "/aws/batch/job"  #: of the jobs; the default is Batch's own
     events_queue_url: str | None = None  #: SQS with Batch's state changes; None: only looking
     inbox_queue_url: str | None = None  #: SQS that takes jobs and sweeps
     dead_letter_url: str | None = None  #: SQS for what the inbox cannot take, with the reason
@@ -68,7 +68,7 @@ class AwsSettings(Value):
         """A key in the bucket."""
         return "/".join([self.prefix, *parts])
 
-    def container(self) -> dict[str, str]:
+    def roles(self) -> dict[str, str]:
         """What job definitions say of roles, where it is set."""
         roles = {"jobRoleArn": self.job_role_arn, "executionRoleArn": self.execution_role_arn}
         return {name: arn for name, arn in roles.items() if arn}

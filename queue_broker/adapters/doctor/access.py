@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from headgate.errors import Unavailable
 from queue_broker.adapters.doctor.findings import Account, Finding, Found, namer
-from queue_broker.adapters.doctor.needs import CONTEXT, Need, needs
+from queue_broker.adapters.doctor.needs import Need, context, needs
 from queue_broker.adapters.engines.aws.faults import words
 
 #: AWS refuses what is signed with a clock further off; half of that is time to act.
@@ -92,9 +92,9 @@ def policy_source(arn: str) -> str | None:
 
 def denied(account: Account, source: str, need: Need) -> list[str]:
     """Those of a need's actions that IAM would refuse on any of its resources."""
-    context = [
+    carried = [
         {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-        for key, value in CONTEXT.items()
+        for key, value in context(account.aws).items()
     ]
     answer = account.ask(
         "iam",
@@ -102,7 +102,7 @@ def denied(account: Account, source: str, need: Need) -> list[str]:
         PolicySourceArn=source,
         ActionNames=list(need.actions),
         ResourceArns=list(need.resources),
-        ContextEntries=context,
+        ContextEntries=carried,
     )
     refused = {
         one["EvalActionName"]

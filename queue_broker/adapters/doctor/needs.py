@@ -15,13 +15,6 @@ from queue_broker.settings import AwsSettings, Settings
 
 #: The last part of what stands for all of a kind: the simulation takes no patterns.
 PROBE = "doctors-probe"
-#: What a simulated call carries: jobs are stopped by their tag, roles are passed to containers.
-CONTEXT = {
-    "aws:ResourceTag/headgate:leak": PROBE,
-    "iam:PassedToService": "ecs-tasks.amazonaws.com",
-}
-
-
 LOOKS = (
     "batch:DescribeComputeEnvironments",
     "batch:DescribeJobQueues",
@@ -46,6 +39,12 @@ class Need:
         ]
         statement = {"Effect": "Allow", "Action": list(actions), "Resource": granted}
         return json.dumps(statement)
+
+
+def context(aws: AwsSettings) -> dict[str, str]:
+    """What a simulated call carries: jobs are stopped by their tag, roles passed to containers."""
+    passed = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    return passed | {"aws:ResourceTag/headgate:stack": aws.stack}
 
 
 def needs(settings: Settings, partition: str, account: str) -> list[Need]:
@@ -108,7 +107,7 @@ def of_bucket(aws: AwsSettings, partition: str) -> Iterator[Need]:
 
 
 def of_roles(aws: AwsSettings) -> Iterator[Need]:
-    roles = tuple(aws.container().values())
+    roles = tuple(aws.roles().values())
     if roles:
         yield Need(("iam:PassRole",), roles, "no job definition can be registered")
 

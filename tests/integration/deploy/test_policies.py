@@ -12,7 +12,7 @@ import cfnlint  # type: ignore[import-untyped]
 import pytest
 
 from queue_broker.adapters import doctor
-from queue_broker.adapters.doctor.needs import needs
+from queue_broker.adapters.doctor.needs import context, needs
 from queue_broker.settings import Settings
 from tests.integration.deploy.conftest import Made
 from tests.integration.deploy.iam import Simulation, as_list
@@ -62,11 +62,8 @@ def test_the_broker_s_policy_covers_every_need(
 
     for need in needs(settings, "aws", ACCOUNT):
         entries = [
-            {"ContextKeyName": "aws:ResourceTag/headgate:leak", "ContextKeyValues": ["x"]},
-            {
-                "ContextKeyName": "iam:PassedToService",
-                "ContextKeyValues": ["ecs-tasks.amazonaws.com"],
-            },
+            {"ContextKeyName": key, "ContextKeyValues": [value]}
+            for key, value in context(settings.aws).items()
         ]
         answer = simulation.simulate_principal_policy(
             ActionNames=need.actions, ResourceArns=need.resources, ContextEntries=entries

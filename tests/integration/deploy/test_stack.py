@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
+from moto.events.models import EventPattern
 
 from packer.lanes import lane_shapes
 from queue_broker.adapters.lane_orders import lane_name
 from queue_broker.cli.tables import read_types
 from queue_broker.settings import Settings, read_settings
 from tests.integration.deploy.conftest import Made
-from tests.integration.deploy.template import NOT_IN_MOTO
+from tests.integration.deploy.template import NOT_IN_MOTO, PATH
 
 
 def settings_of(made: Made, monkeypatch: pytest.MonkeyPatch) -> Settings:
@@ -20,6 +23,14 @@ def settings_of(made: Made, monkeypatch: pytest.MonkeyPatch) -> Settings:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HEADGATE_TOKENS", '{"a-token": "tenant"}')
     return read_settings()
+
+
+def test_cfn_lint_has_nothing_to_say() -> None:
+    command = [sys.executable, "-m", "cfnlint", str(PATH)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.stdout, done.returncode) == ("", 0)
 
 
 def test_all_is_made_but_what_moto_does_not_know(whole: Made) -> None:
@@ -63,6 +74,28 @@ def test_batch_s_news_reach_the_queue_that_the_broker_reads(whole: Made) -> None
         pattern = json.loads(events.describe_rule(Name=rule)["EventPattern"])
         assert pattern["source"] == ["aws.batch"]
         assert ":job-queue/headgate-" in json.dumps(pattern)
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        ({"status": "RUNNING"}, True),
+        ({"status": "SUCCEEDED", "arrayProperties": {"size": 9, "statusSummary": {}}}, True),
+        ({"status": "FAILED", "arrayProperties": {"index": 3}}, True),
+        ({"status": "SUCCEEDED", "arrayProperties": {"index": 3}}, False),
+    ],
+)
+def test_of_an_array_s_tasks_only_failures_are_told_one_by_one(
+    whole: Made, detail: dict[str, object], told: bool
+) -> None:
+    found = whole.client("events").describe_rule(Name=whole.ids["BatchChanges"])
+    queue = "arn:aws:batch:us-east-1:123456789012:job-queue/headgate-m6a-4xlarge"
+    event = {"source": "aws.batch", "detail-type": "Batch Job State Change"}
+
+    matches = EventPattern.load(found["EventPattern"]).matches_event
+
+    assert matches(event | {"detail": detail | {"jobQueue": queue}}) is told
+    assert not matches(event | {"detail": detail | {"jobQueue": queue.replace("headgate", "x")}})
 
 
 def test_the_training_runs_the_broker_s_task_with_its_own_command(whole: Made) -> None:

@@ -15,6 +15,7 @@ from headgate.errors import InvalidInput
 from headgate.job import Job
 from queue_broker.adapters.engines.aws.cargo import SHIM_VARIABLE
 from queue_broker.adapters.engines.aws.faults import calling
+from queue_broker.adapters.engines.aws.fleet import STACK_TAG
 from queue_broker.adapters.engines.shim import script
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 #: What every submission overrides; a definition has to say something.
 PLACEHOLDERS = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "128"}]
+DEFAULT_GROUP = "/aws/batch/job"
 NOT_OURS = {"vcpus", "memory", "resourceRequirements", "command", "environment"}
 
 
@@ -64,7 +66,8 @@ class Definitions:
         said = {one["name"]: one["value"] for one in source.get("environment", ())}
         said[SHIM_VARIABLE] = script()
         return (
-            self._settings.container()
+            self._settings.roles()
+            | logging(self._settings)
             | plain
             | {
                 "image": image,
@@ -101,9 +104,17 @@ class Definitions:
                 jobDefinitionName=name,
                 type="container",
                 containerProperties=container,
-                tags={"headgate:stack": self._settings.stack},
+                tags={STACK_TAG: self._settings.stack},
             )
         return str(answer["jobDefinitionArn"])
+
+
+def logging(settings: AwsSettings) -> dict[str, Any]:
+    """Where output goes. Batch's own group, which it makes itself, need not be said."""
+    if settings.log_group == DEFAULT_GROUP:
+        return {}
+    options = {"awslogs-group": settings.log_group}
+    return {"logConfiguration": {"logDriver": "awslogs", "options": options}}
 
 
 def name_of(stack: str, container: dict[str, Any]) -> str:

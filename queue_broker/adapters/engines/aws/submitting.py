@@ -19,7 +19,7 @@ from queue_broker.adapters.engines.aws.cargo import Cargo, ParametersOf, TooLarg
 from queue_broker.adapters.engines.aws.clients import SUBMITTERS, Clients
 from queue_broker.adapters.engines.aws.definitions import Definitions
 from queue_broker.adapters.engines.aws.faults import Fault, calling, fault_of, words
-from queue_broker.adapters.engines.aws.fleet import Fleet
+from queue_broker.adapters.engines.aws.fleet import STACK_TAG, Fleet
 from queue_broker.adapters.engines.aws.pace import Pace
 from queue_broker.records import Leak
 
@@ -120,7 +120,7 @@ class Submitting:
 
     def _call(self, leak: Leak, cargo: Cargo, again: bool) -> Outcome:
         definition = self._definitions.arn_for(leak.job)
-        request = to_request(leak, cargo, definition)
+        request = to_request(leak, cargo, definition, self._settings.stack)
         try:
             answer = self._batch.submit_job(**request)
         except (ClientError, BotoCoreError) as error:
@@ -146,7 +146,7 @@ class Submitting:
         return Outcome(leak, refused=why)
 
 
-def to_request(leak: Leak, cargo: Cargo, definition: str) -> dict[str, Any]:
+def to_request(leak: Leak, cargo: Cargo, definition: str, stack: str) -> dict[str, Any]:
     """SubmitJob's arguments. Batch itself never tries again: retries are the broker's to decide."""
     request: dict[str, Any] = {
         "jobName": leak.name,
@@ -154,7 +154,12 @@ def to_request(leak: Leak, cargo: Cargo, definition: str) -> dict[str, Any]:
         "jobDefinition": definition,
         "containerOverrides": cargo.overrides(),
         "retryStrategy": {"attempts": 1},
-        "tags": {LEAK_TAG: leak.name, "headgate:tenant": leak.tenant, "headgate:tier": leak.tier},
+        "tags": {
+            STACK_TAG: stack,
+            LEAK_TAG: leak.name,
+            "headgate:tenant": leak.tenant,
+            "headgate:tier": leak.tier,
+        },
     }
     if len(leak.tasks) > 1:
         request["arrayProperties"] = {"size": len(leak.tasks)}

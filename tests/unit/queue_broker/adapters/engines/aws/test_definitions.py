@@ -65,6 +65,16 @@ def test_a_definition_carries_the_shim_the_stack_and_the_roles() -> None:
     assert {one["name"] for one in registered(batch, arn)["environment"]} == {SHIM_VARIABLE}
 
 
+def test_output_goes_to_the_log_group_that_is_read() -> None:
+    batch = FakeBatch()
+    plain = registered(batch, definitions(batch).arn_for(a_job()))
+    ours = registered(batch, definitions(batch, log_group="/ours").arn_for(a_job()))
+
+    assert "logConfiguration" not in plain
+    options = {"awslogs-group": "/ours"}
+    assert ours["logConfiguration"] == {"logDriver": "awslogs", "options": options}
+
+
 def test_a_copy_of_the_account_s_own_definition_keeps_what_it_says() -> None:
     batch = FakeBatch()
     theirs(batch)

@@ -95,6 +95,20 @@ def test_without_the_right_to_submit_nothing_is_lost_and_what_lacks_is_said(
     assert sorted(scene.submitted()) == ["job-0", "job-1"]
 
 
+def test_a_job_says_whose_it_is() -> None:
+    scene = Scene(stack="ours")
+    scene.batch.queues["lane"]["tags"]["headgate:stack"] = "ours"
+    scene.hand_over(*leaks(1))
+
+    (job,) = scene.batch.jobs.values()
+    assert job["asked"]["tags"] == {
+        "headgate:stack": "ours",
+        "headgate:leak": "job-0",
+        "headgate:tenant": "acme",
+        "headgate:tier": "sweep",
+    }
+
+
 def test_credentials_that_expire_half_way_leave_what_was_taken() -> None:
     scene = Scene()
     scene.batch.errors["submit_job"] = [EXPIRED]

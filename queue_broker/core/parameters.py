@@ -60,9 +60,12 @@ class Parameters:
             return grid_columns(record.parameters)
         if record.parameters is Table.NONE:
             return None
-        tables = [decode(chunk.data) for chunk in self._reader.chunks(record.job_id)]
-        names = tables[0].column_names if tables else []
-        return {name: np.concatenate([column(table, name) for table in tables]) for name in names}
+        whole: dict[str, npt.NDArray[Any]] = {}
+        for chunk in self._reader.chunks(record.job_id):
+            table = decode(chunk.data)
+            for name in table.column_names:
+                fill(whole, name, (chunk.first, record.size), column(table, name))
+        return whole
 
     def _table(self, job_id: JobId, task: int) -> tuple[int, pa.Table]:
         with self._lock:
@@ -111,6 +114,22 @@ def column(table: pa.Table, name: str) -> npt.NDArray[Any]:
         return texts(table.column(name).combine_chunks())
     array: npt.NDArray[Any] = table.column(name).to_numpy()
     return array
+
+
+def fill(
+    whole: dict[str, npt.NDArray[Any]], name: str, at: tuple[int, int], part: npt.NDArray[Any]
+) -> None:
+    """Write a part of a column where it belongs; the column takes a wider kind where it must.
+
+    Chunk by chunk, so that a sweep of 10^6 rows is in memory once, as what it becomes.
+    """
+    first, size = at
+    if name not in whole:
+        whole[name] = np.empty(size, dtype=part.dtype)
+    wider = np.result_type(whole[name].dtype, part.dtype)
+    if wider != whole[name].dtype:
+        whole[name] = whole[name].astype(wider)
+    whole[name][first : first + len(part)] = part
 
 
 def texts(column: pa.Array) -> npt.NDArray[Any]:

@@ -59,6 +59,9 @@ def keep_table(intake: Intake, submission: Submission, file: BinaryIO, kind: For
     except BaseException:
         intake.drop_table(submission.job_id)
         raise
+    finally:
+        # Arrow keeps what it has freed for its next use; here that may be weeks away.
+        pa.default_memory_pool().release_unused()
     return accepted
 
 

@@ -1,11 +1,11 @@
-"""A broker in miniature that is killed with SIGKILL at chosen statements, and started again.
+"""A whole broker that is killed with SIGKILL at chosen statements, and started again.
 
 `python -m tests.contract.crashing URL FOLDER` reads numbers from standard input. For each it forks
 a broker that kills itself when it is about to send that many statements or commits, and answers
 with "killed" or, when there was nothing left to do, "finished". Forking spares the imports.
 
-The engine is a file: a line for each leak that it ever took, by name, written before the answer.
-It is the witness that the tests hear, since it survives what the broker does not.
+Only the engine is not the real one: `Witness` keeps a line for each leak that it ever took, written
+before the answer. It is what the tests hear, since it survives what the broker does not.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
@@ -24,109 +23,133 @@ from zlib import crc32
 from sqlalchemy import event
 
 from headgate.errors import Unavailable
-from headgate.job import Dependency
+from headgate.job import Dependency, RetryStrategy
 from headgate.lifecycle import Cause
+from headgate.resources import ResourceRequest, Resources
+from predictor.predictor import Predictor
+from queue_broker.adapters.engines.instant import SUCCESS, InstantEngine, Outcome
+from queue_broker.adapters.registry import FolderRegistry
+from queue_broker.adapters.store.shelf import SqlShelf
+from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import (
-    Fail,
-    HandOver,
-    JobId,
-    Judged,
-    Leak,
-    Retry,
-    Split,
-    Submission,
-    Succeed,
-    Tasks,
-)
-from tests.factories import START_S, a_submission, a_sweep, an_end, an_estimate, an_intent, starts
+from queue_broker.core.forecast import Forecaster
+from queue_broker.core.parameters import Parameters
+from queue_broker.main import Broker, Parts, wire
+from queue_broker.records import Event, HandOver, JobId, Lane, Leak, Submission, Tasks
+from queue_broker.settings import Settings
+from tests.factories import a_submission, a_sweep
 
 T = TypeVar("T")
 
 FIRST, SECOND, CHAIN, LAST = "first", "second", "chain", "last"
-SIZE = 40
+#: Kills before a broker is let live; HEADGATE_CRASHES=200 is a run of a quarter of an hour.
+CRASHES = int(os.environ.get("HEADGATE_CRASHES", "8"))
+SIZE = max(40, 2 * CRASHES)
 CANCELLED = Tasks(range(30, 35))
+#: A quarter of the tasks need more than all ask for.
+ASKED, NEEDED_MIB = ResourceRequest(vcpu=1, memory_mib=1000), 1100
+#: So few tasks at once that each sweep takes many leaks.
+LANE = Lane("small", Resources(vcpu=8, memory_mib=16_000), instances=1, purchase="ON_DEMAND")
+#: Of each leak so many tasks end between two polls.
+AT_A_POLL = 3
 
 
 def submissions() -> list[Submission]:
     """A sweep, one that follows it task by task, a chain, and a job that waits for the first."""
     n_to_n = (Dependency(job_id=FIRST, type="N_TO_N"),)
     sequential = (Dependency(job_id=CHAIN, type="SEQUENTIAL"),)
+    twice = RetryStrategy(attempts=2)
     return [
-        a_sweep(FIRST, SIZE, client_token=FIRST),
-        a_sweep(SECOND, SIZE, depends_on=n_to_n, client_token=SECOND),
-        a_sweep(CHAIN, 4, depends_on=sequential, client_token=CHAIN),
+        a_sweep(FIRST, SIZE, client_token=FIRST, resources=ASKED, retry_strategy=twice),
+        a_sweep(SECOND, SIZE, depends_on=n_to_n, client_token=SECOND, resources=ASKED),
+        a_sweep(CHAIN, 4, depends_on=sequential, client_token=CHAIN, resources=ASKED),
         a_submission(LAST, depends_on=(Dependency(job_id=CHAIN),), client_token=LAST),
     ]
 
 
-def runs_out_of_memory(job_id: str, task: int) -> bool:
-    """On its first attempt; the same for whoever asks, and whenever."""
+def needs_more(job_id: str, task: int) -> bool:
+    """The same for whoever asks, and whenever."""
     return job_id in {FIRST, SECOND} and crc32(f"{job_id}/{task}".encode()) % 4 == 0
 
 
 def fails(job_id: str, task: int) -> bool:
+    """At every attempt."""
     return job_id == FIRST and task % 10 == 9
 
 
-@dataclass(frozen=True, slots=True)
-class FileEngine:
-    """Takes leaks, each name once, for ever."""
+def outcome(leak: Leak, task: int) -> Outcome:
+    if needs_more(leak.job_id, task) and leak.allocation.memory_mib < NEEDED_MIB:
+        return Outcome(Cause.OUT_OF_MEMORY, 137, reason="out of memory")
+    return Outcome(exit_code=1) if fails(leak.job_id, task) else SUCCESS
 
-    path: Path
 
-    def take(self, leak: Leak) -> HandOver:
-        if all(taken["name"] != leak.name for taken in self.taken()):
-            line = {"name": leak.name, "job": leak.job_id, "attempt": leak.attempt}
-            text = json.dumps(line | {"tasks": list(leak.tasks)}) + "\n"
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-            os.write(descriptor, text.encode())
-            os.close(descriptor)
-        return HandOver(leak.name, engine_id=f"file-{leak.name}")
+class Witness(InstantEngine):
+    """Takes leaks, each name once, for ever; what it took is in a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__([LANE], time.time, at_once=False)
+        self.path = path
+
+    def hand_over(self, leaks: Sequence[Leak]) -> list[HandOver]:
+        known = self._known()
+        for leak in leaks:
+            if leak.name not in known:
+                self._note(leak)
+        return super().hand_over(leaks)
+
+    def adopt(self, leaks: Sequence[Leak]) -> None:
+        known = self._known()
+        for leak in leaks:
+            if leak.name in known:
+                self.world.start(leak, time.time()).running &= leak.open
+        super().adopt(leaks)
+
+    def poll(self, limit: int) -> list[Event]:
+        for name, run in self.world.runs.items():
+            for task in list(run.running)[:AT_A_POLL]:
+                self.finish(name, Tasks([task]), outcome(run.leak, task))
+        return super().poll(limit)
 
     def taken(self) -> Iterator[dict[str, Any]]:
         if self.path.exists():
             yield from map(json.loads, self.path.read_text().splitlines())
 
+    def _known(self) -> set[str]:
+        """Read anew: another replica's hand-overs are in it too."""
+        return {taken["name"] for taken in self.taken()}
 
-def judge(leak: Leak, task: int) -> Judged:
-    if task in leak.cancelling:
-        return Judged(an_end(leak, task, Cause.CANCELLED), Fail("cancelled"))
-    if leak.attempt == 1 and runs_out_of_memory(leak.job_id, task):
-        bigger = Retry(an_estimate(2048, memory_kills=1), "out of memory")
-        return Judged(an_end(leak, task, Cause.OUT_OF_MEMORY, exit_code=137), bigger)
-    if fails(leak.job_id, task):
-        return Judged(an_end(leak, task, exit_code=1), Fail("exit code 1"))
-    return Judged(an_end(leak, task), Succeed())
+    def _note(self, leak: Leak) -> None:
+        line = {"name": leak.name, "job": leak.job_id, "attempt": leak.attempt}
+        text = json.dumps(line | {"tasks": list(leak.tasks)}) + "\n"
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(descriptor, text.encode())
+        os.close(descriptor)
 
 
-def one_pass(store: SqlStore, engine: FileEngine) -> bool:
-    """Everything that a broker does, a little of each."""
-    leaks = store.open_leaks()
-    for leak in leaks:
-        if leak.handed_over_at_s is not None:
-            some = list(leak.open)[:3]
-            store.started(starts(leak, some))
-            store.settle([judge(leak, task) for task in some])
-    store.settle_dependencies(2)
-    waiting = store.submitted(2)
-    store.estimated([(group, [Split(group.waiting, an_estimate())]) for group in waiting])
-    for group in store.eligible(3):
-        store.write_intents([an_intent(group, group.waiting[:7])], START_S)
-    unclear = [leak for leak in store.open_leaks() if leak.handed_over_at_s is None]
-    store.handed_over([engine.take(leak) for leak in unclear], START_S)
-    return True
+def broker_on(store: SqlStore, folder: Path) -> Broker:
+    registry = FolderRegistry(folder / "models")
+    parts = Parts(
+        store=store,
+        shelf=SqlShelf(store.database),
+        describer=SqlDescriber(store.database),
+        engine=Witness(folder / "engine"),
+        registry=registry,
+        forecaster=Forecaster(Predictor(), registry),
+        parameters=Parameters(store),
+    )
+    return wire(Settings(data_dir=folder), time.time, parts)
 
 
 def work(url: str, folder: Path, statements: int) -> None:
     """A broker's whole life; one that does not lead waits for its turn."""
-    engine = FileEngine(folder / "engine")
-    with insist(lambda: SqlStore(url, clock=lambda: START_S)) as store:
+    with insist(lambda: SqlStore(url)) as store:
         die_after(store, statements)
         insist(lambda: submit(store))
+        broker = insist(lambda: broker_on(store, folder))
         while insist(store.backlog):
-            if not insist(lambda: store.try_lead() and one_pass(store, engine)):
+            if not insist(broker.lead):
                 time.sleep(0.01)
+            insist(broker.keep)
 
 
 def submit(store: SqlStore) -> None:

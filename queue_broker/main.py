@@ -26,6 +26,7 @@ from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.api.app import create_app
+from queue_broker.api.express import Express
 from queue_broker.api.services import Services
 from queue_broker.core.cycle import Cycle
 from queue_broker.core.forecast import Forecaster
@@ -271,7 +272,7 @@ def application(broker: Broker) -> FastAPI:
         changed=broker.wake,
     )
     app = create_app(services, lifespan)
-    mount(app, wire_protocol(broker))
+    app.add_middleware(Express, routes=mount(app, wire_protocol(broker)))
     board = Board(broker.insights, broker.forecaster, broker.clock)
     app.include_router(dashboard(board, broker.settings.tokens))
     return app

@@ -16,6 +16,7 @@ from headgate.tenancy import Tenant
 from queue_broker.api import fleet, jobs, limits, submitting, wishes
 from queue_broker.api.bodies import REF
 from queue_broker.api.errors import handle_errors
+from queue_broker.api.express import Express
 from queue_broker.api.services import Services, Tokens, caller
 from queue_broker.core.limits import Tiers
 
@@ -37,6 +38,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     app.state.services = services
     app.state.tokens = Tokens(services.tokens)
     handle_errors(app)
+    app.add_middleware(Express, routes={("POST", "/jobs"): submitting.submit})
     app.include_router(submitting.router)  # each of its routes asks who calls
     for one in (jobs.router, wishes.router, fleet.router, limits.router):
         app.include_router(one, dependencies=[Depends(caller)])

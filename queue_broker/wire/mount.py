@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import FastAPI, Request, Response
 
 from queue_broker.settings import is_loopback
 from queue_broker.wire import logs, router
 from queue_broker.wire.keys import Gatekeeper
 from queue_broker.wire.service import Wire
 
+Busy = Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]]
 
-def mount(app: FastAPI, wire: Wire) -> None:
-    """Serve the protocol. Open to all only on loopback, without tokens, and before any key."""
+
+def mount(app: FastAPI, wire: Wire) -> Busy:
+    """Serve the protocol. Open to all only on loopback, without tokens, and before any key.
+
+    Returned are the busiest endpoints by method and path, for a shorter way than the router's.
+    """
     settings = wire.settings
     open_ = not settings.tokens and is_loopback(settings.host)
     gatekeeper = Gatekeeper(wire.shelf, wire.clock, open_)
-    # In front: the application's own routes take longer to try than a submission to check.
-    app.router.routes.insert(0, router.route(wire, gatekeeper))
+    endpoints = router.Endpoints(wire, gatekeeper)
+    app.router.routes.append(router.route(endpoints))
     app.router.routes.append(logs.route(wire, gatekeeper))
+    return {("POST", path): endpoints.answer for path in router.BUSY}

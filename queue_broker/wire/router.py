@@ -32,6 +32,8 @@ from queue_broker.wire.names import parts
 from queue_broker.wire.service import Answer, Call, Handler, Wire
 
 SUBMIT = "SubmitJob"
+#: What clients call thousands of times a second.
+BUSY = ("/v1/submitjob", "/v1/describejobs")
 #: The broker's own, whatever stands behind it.
 JOBS: dict[str, Handler] = {
     "CancelJob": stopping.cancel,
@@ -76,10 +78,9 @@ KEPT: dict[str, Handler] = {
 TAGGED = "/v1/tags/"
 
 
-def route(wire: Wire, gatekeeper: Gatekeeper) -> Route:
+def route(endpoints: Endpoints) -> Route:
     """One route for all operations: which there are is read from the model at the first call, so
     that a broker nobody speaks this protocol to starts without botocore."""
-    endpoints = Endpoints(wire, gatekeeper)
     methods = ["DELETE", "GET", "POST"]
     return Route("/v1/{path:path}", endpoints.answer, methods=methods, include_in_schema=False)
 

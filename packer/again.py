@@ -1,75 +1,106 @@
-"""The next cycle: the plan before, filled with what waits now.
+"""The next cycle: the plan before, with what is gone taken out and what is new put in.
 
-What a plan learnt is its fillings and its prices. The fillings are bought again as far as there are
-tasks for them; the prices prove a bound for any demand, since no instance is worth more than it
-costs.
+What a plan learnt is its packing and its proofs. Both hold for other counts: instances stay legal
+tasks go, and no instance is ever worth more than it costs. So what changed is all that has to be
+looked at.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from packer.first_fit import Groups, complete
-from packer.plan import Plan
-from packer.problem import UNLIMITED, Problem
-from packer.relax import proven_by
+from packer.memory import Memory, affordable
+from packer.mend import mend
+from packer.problem import Ints, Problem
 from packer.trim import trim
 
-#: A plan made again may be this much further from its bound than the one before, else a fresh one
-#: is made: about what a hundredth of the demand costs when it is placed first-fit.
+#: A plan made again may be this much further from its bound than the last that was made afresh;
+#: else a fresh one is made.
 DRIFT = 0.002
+#: Further than this, and it is mended first.
+LOOSE = 0.001
 
 
-def again(problem: Problem, warm: Plan) -> tuple[Groups, float] | None:
-    """The plan before put to the new demand, and its bound; None where a fresh plan should do
-    better."""
-    groups = refill(problem, warm)
-    placed = groups.placed()
-    if (placed < problem.count).any():
+def again(memory: Memory) -> Groups | None:
+    """The packing that is remembered, put to its problem's counts; None where a fresh plan should
+    do better."""
+    problem = memory.problem
+    groups = shrunk(memory.groups)
+    settled = groups.shared
+    extended(groups)
+    if (groups.held < problem.count).any():
         return None
-    bound = proven_by(problem, placed, warm.prices)
-    good = groups.cost() <= bound * (1 + warm.fresh_gap + DRIFT)
-    return (groups, bound) if good else None
+    trim(groups, settled)
+    proof = memory.best_proof()
+    bound = proof.bound(problem.count)
+    groups = mend(groups, proof, bound * (1 + memory.fresh_gap + LOOSE))
+    return groups if groups.cost() <= bound * (1 + memory.fresh_gap + DRIFT) else None
 
 
-def refill(problem: Problem, warm: Plan) -> Groups:
-    """The bins first-fit, the plan's new instances as far as their tasks are still there, and the
-    rest first-fit into and beside them."""
-    groups, left = Groups(problem), problem.count.copy()
-    for host in np.flatnonzero(~problem.is_new).tolist():
-        groups.open(host, 1)
-    if len(groups.host):
-        left = np.array([groups.place(demand, int(n)) for demand, n in enumerate(left)])
-    index = {demand.key: k for k, demand in enumerate(problem.demands)}
-    hosts = {host.key: h for h, host in enumerate(problem.hosts) if problem.is_new[h]}
-    for placement in warm.placements:
-        if not placement.is_new or placement.host not in hosts:
-            continue
-        host = hosts[placement.host]
-        contents = {index[key]: tasks for key, tasks in placement.contents.items() if key in index}
-        if contents and legal(problem, host, contents):
-            filled = np.zeros(len(left), dtype=np.int64)
-            filled[list(contents)] = list(contents.values())
-            groups.buy(host, min(placement.instances, affordable(groups, host)), filled, left)
-    complete(groups, left)
-    return trim(groups)
+def shrunk(groups: Groups) -> Groups:
+    """The packing without the tasks that are more than there are.
 
-
-def legal(problem: Problem, host: int, contents: dict[int, int]) -> bool:
-    """Whether a filling still keeps every rule: shapes and constraints may have changed."""
-    demands, tasks = list(contents), np.array(list(contents.values()))
-    return bool(
-        problem.allowed[demands, host].all()
-        and (tasks @ problem.need[demands] <= problem.room[host]).all()
-        and (tasks <= problem.cap[demands]).all()
-    )
-
-
-def affordable(groups: Groups, host: int) -> int:
-    """How many more instances limit and quota allow."""
+    The last instances lose theirs first: they fill what the others left over, so they are the least
+    efficient; and all losses come together, so that room for others appears in few places.
+    """
     problem = groups.problem
-    if problem.limit[host] >= UNLIMITED and np.isinf(problem.quota):
-        return UNLIMITED
-    rest = problem.after(groups.host, groups.instances, problem.count)
-    within = rest.quota // max(1, int(rest.room[host, 0]))
-    return int(max(0, min(rest.limit[host], within)))
+    surplus = np.maximum(groups.held - problem.count, 0)
+    lost = dict(losses(groups, surplus)) if surplus.any() else {}
+    answer = groups.without(lost)
+    available = np.zeros(len(problem.count), dtype=np.int64)
+    for row in sorted(lost):
+        host, instances, demands, tasks = groups.row(row)
+        available[demands] = tasks * instances
+        available[list(lost[row])] -= list(lost[row].values())
+        answer.buy(host, instances, (demands, tasks), available)
+    return answer
+
+
+def losses(groups: Groups, surplus: Ints) -> Iterator[tuple[int, dict[int, int]]]:
+    """Which rows lose how many of which demands; the last row first."""
+    there = np.flatnonzero(surplus).tolist()
+    left = dict(zip(there, surplus[there].tolist(), strict=True))
+    for row in range(len(groups.contents) - 1, -1, -1):
+        contents = groups.contents[row]
+        common = contents.keys() & left.keys()
+        if common:
+            instances = int(groups.instances[row])
+            lost = {demand: min(left[demand], contents[demand] * instances) for demand in common}
+            yield row, lost
+            for demand, tasks in lost.items():
+                left[demand] -= tasks
+                if not left[demand]:
+                    del left[demand]
+        if not left:
+            return
+
+
+def extended(groups: Groups) -> None:
+    """Give a place to all tasks that have none: in the holes, in fillings that are known to be
+    good, then first fit."""
+    problem = groups.problem
+    left = problem.count - groups.held
+    order = largest_first(problem, left)
+    for demand in order.tolist():
+        left[demand] = groups.place(demand, int(left[demand]))
+    for row in range(len(groups.contents) if left.any() else 0):
+        repeat(groups, row, left)
+    complete(groups, left, order)
+
+
+def largest_first(problem: Problem, left: Ints) -> Ints:
+    there = np.flatnonzero(left)
+    size = (problem.need[there] / problem.room.max(axis=0, initial=1)).sum(axis=1)
+    return there[np.argsort(-size, kind="stable")]
+
+
+def repeat(groups: Groups, row: int, left: Ints) -> None:
+    """As many more instances like those of the row as there are tasks to fill them."""
+    host, contents = int(groups.host[row]), groups.contents[row]
+    wanted = min((int(left[demand]) // tasks for demand, tasks in contents.items()), default=0)
+    if wanted and groups.problem.is_new[host]:
+        _, _, demands, tasks = groups.row(row)
+        groups.buy(host, min(wanted, affordable(groups, host)), (demands, tasks), left)

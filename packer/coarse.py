@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from packer.first_fit import Groups
-from packer.problem import UNLIMITED, Ints, Problem
+from packer.problem import UNLIMITED, Ints, Problem, ints
 from packer.shapes import clusters
 
 
@@ -19,10 +19,6 @@ class Coarse:
     original: Problem
     problem: Problem
     members: list[Ints]
-
-    def counts(self, count: Ints) -> Ints:
-        """Counts of the original's demands as counts of clusters."""
-        return np.array([count[members].sum() for members in self.members], dtype=np.int64)
 
 
 def coarsen(problem: Problem, most: int) -> Coarse:
@@ -48,40 +44,51 @@ def coarsen(problem: Problem, most: int) -> Coarse:
     return Coarse(problem, merged, members)
 
 
-def refine(coarse: Coarse, groups: Groups, count: Ints) -> Groups:
-    """The groups in terms of the original's demands, of which there are `count`."""
+def refine(coarse: Coarse, groups: Groups) -> Groups:
+    """The groups in terms of the original's demands."""
     if coarse.problem is coarse.original:
         return groups
-    answer, left = Groups(coarse.original), count.copy()
+    answer, stock = Groups(coarse.original), Stock(coarse)
     for host, instances, contents in groups.rows():
-        unfold(coarse, answer, left, (host, instances, contents))
+        clusters, tasks = ints(list(contents)), ints(list(contents.values()))
+        left = instances
+        while left:
+            block, filled = stock.take(clusters, tasks, left)
+            answer.put(host, block, filled)
+            left -= block
     return answer
 
 
-def unfold(
-    coarse: Coarse, answer: Groups, left: Ints, row: tuple[int, int, dict[int, int]]
-) -> None:
-    """One group, instance block by instance block: each takes the next members that are left."""
-    host, instances, contents = row
-    while instances:
-        filled: dict[int, int] = {}
-        for cluster, tasks in contents.items():
-            take(left, coarse.members[cluster], tasks, filled)
-        if not filled:
-            return
-        block = min(instances, *(1 + int(left[k]) // n for k, n in filled.items()))
-        for demand, tasks in filled.items():
-            left[demand] -= tasks * (block - 1)
-        answer.put(host, block, filled)
-        instances -= block
+class Stock:
+    """The members' tasks that are still to be handed out; each cluster's go in its own order."""
 
+    def __init__(self, coarse: Coarse) -> None:
+        sizes = ints([len(members) for members in coarse.members])
+        self.left = coarse.original.count.copy()
+        self.members = np.concatenate(coarse.members)
+        #: Where each cluster's next member is.
+        self.at = np.cumsum(sizes) - sizes
 
-def take(left: Ints, members: Ints, tasks: int, filled: dict[int, int]) -> None:
-    """Move `tasks` of the cluster's members from `left` into `filled`, in the members' order."""
-    for demand in members[left[members] > 0]:
-        taken = min(tasks, int(left[demand]))
-        filled[int(demand)] = taken
-        left[demand] -= taken
-        tasks -= taken
-        if not tasks:
-            return
+    def take(self, clusters: Ints, tasks: Ints, most: int) -> tuple[int, dict[int, int]]:
+        """What is on the next instances that are alike, `most` at the most, and how many these
+        are."""
+        current = self.members[self.at[clusters]]
+        blocks = self.left[current] // tasks
+        whole = blocks > 0
+        block = min(most, int(blocks.min())) if whole.all() else 1
+        self.left[current[whole]] -= tasks[whole] * block
+        self.at[clusters[whole]] += self.left[current[whole]] == 0
+        filled = dict(zip(current[whole].tolist(), tasks[whole].tolist(), strict=True))
+        # A member that does not suffice even for one instance is followed by the next.
+        for cluster, wanted in zip(clusters[~whole].tolist(), tasks[~whole].tolist(), strict=True):
+            self.mix(cluster, wanted, filled)
+        return block, filled
+
+    def mix(self, cluster: int, wanted: int, filled: dict[int, int]) -> None:
+        while wanted:
+            member = int(self.members[self.at[cluster]])
+            taken = min(wanted, int(self.left[member]))
+            filled[member] = taken
+            self.left[member] -= taken
+            self.at[cluster] += self.left[member] == 0
+            wanted -= taken

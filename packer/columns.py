@@ -18,7 +18,8 @@ from packer.deadline import Deadline
 from packer.first_fit import Groups
 from packer.pricing import best_filling, fillings
 from packer.problem import MILLI, UNLIMITED, Floats, Ints, Problem
-from packer.relax import Relaxed
+from packer.proof import Proof
+from packer.relax import Relaxed, undominated
 
 #: A column must promise this much of its price, or the programme has converged.
 WORTH_IT = 1e-6
@@ -148,10 +149,12 @@ class Master:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """The last solution, and the best bound proven on the way, USD an hour."""
+    """The last solution, and the best bound proven on the way, USD an hour; with its proof where
+    that is one of the fillings'."""
 
     solution: Solution
     bound: float
+    proof: Proof | None
 
 
 def generate(columns: Columns, guide: Relaxed, seed: int, deadline: Deadline) -> Generated | None:
@@ -162,7 +165,7 @@ def generate(columns: Columns, guide: Relaxed, seed: int, deadline: Deadline) ->
     """
     master, random = Master(columns, columns.problem.count), np.random.default_rng(seed)
     best, solution = None, master.solve(deadline.left())
-    bound, steps = guide.bound, iter(NEARNESS)
+    bound, proof, steps = guide.bound, None, iter(NEARNESS)
     for _ in range(ROUNDS):
         if solution is None or deadline.over() or solution.value <= bound * CLOSE:
             break
@@ -172,7 +175,8 @@ def generate(columns: Columns, guide: Relaxed, seed: int, deadline: Deadline) ->
             if near is None:
                 priced = Pricing(columns.problem, undominated(columns.problem), solution.worth)
                 found = priced.exact(deadline, gap=1e-4)
-                bound = max(bound, priced.bound(solution, found))
+                proof = priced.proof(solution, found)
+                bound = max(bound, proof.bound(columns.problem.count) if proof else 0.0)
                 if not columns.add_worthwhile(fillings_of(found), solution):
                     break
             else:
@@ -183,7 +187,7 @@ def generate(columns: Columns, guide: Relaxed, seed: int, deadline: Deadline) ->
         master.extend()
         solution = master.solve(deadline.left())
     last = solution or best
-    return Generated(last, bound) if last else None
+    return Generated(last, bound, proof) if last else None
 
 
 Priced = list[tuple[int, tuple[Ints, float] | None]]
@@ -208,40 +212,34 @@ class Pricing:
         with ThreadPoolExecutor(max_workers=2) as pool:
             return list(pool.map(price, self.hosts.tolist()))
 
-    def bound(self, solution: Solution, found: Priced) -> float:
-        """A lower bound on the master over all columns there could be (Farley, 1990): the tasks'
-        worth, scaled down until no host can hold more than it costs. 0 where a host was not priced,
-        or where a limit or a quota has a price of its own."""
-        if (
-            any(one is None for _, one in found)
-            or (solution.cost > self.problem.price + 1e-12).any()
-        ):
-            return 0.0
+    def proof(self, solution: Solution, found: Priced) -> Proof | None:
+        """What tasks cost at the least over all columns there could be (Farley, 1990): their worth,
+        scaled down until no host can hold more than it costs. None where a host was not priced, or
+        where a limit or a quota has a price of its own."""
+        dear = (solution.cost > self.problem.price + 1e-12).any()
+        if dear or any(one is None for _, one in found):
+            return None
         dearest = max(
             (one[1] / max(self.problem.price[host], 1e-12) for host, one in found if one),
             default=1.0,
         )
-        return float(self.problem.count @ self.worth) / max(1.0, dearest)
+        return Proof(self.worth / max(1.0, dearest), most=ceiling(self.problem))
+
+
+def ceiling(problem: Problem) -> Ints:
+    """Up to which counts the fillings are all that there could be: more tasks than an instance
+    holds change nothing."""
+    most = np.full(problem.fits.shape, UNLIMITED)
+    for part in range(3):
+        room = problem.room[None, :, part] // np.maximum(problem.need[:, part, None], 1)
+        most = np.where(problem.need[:, part, None] > 0, np.minimum(most, room), most)
+    held = np.where(problem.fits, most, 0).max(axis=1, initial=0)
+    enough = np.minimum(held, problem.cap) <= problem.count
+    return np.where(enough, UNLIMITED, problem.count)
 
 
 def fillings_of(found: Priced) -> list[tuple[int, Ints]]:
     return [(host, one[0]) for host, one in found if one]
-
-
-def undominated(problem: Problem) -> Ints:
-    """The new hosts but those for which another costs no more, has as much room and takes the same
-    demands; of equals the first stays. A host whose limit could bind stands in for none."""
-    new = np.flatnonzero(problem.is_new & problem.fits.any(axis=0))
-    if np.isfinite(problem.quota):
-        return new
-    kept: list[int] = []
-    for host in new[np.lexsort((new, problem.price[new]))].tolist():
-        over = [one for one in kept if problem.limit[one] >= UNLIMITED]
-        better = (problem.room[over] >= problem.room[host]).all(axis=1)
-        better &= (problem.fits[:, over] >= problem.fits[:, [host]]).all(axis=0)
-        if not better.any():
-            kept.append(host)
-    return np.array(sorted(kept), dtype=np.int64)
 
 
 def greedy(

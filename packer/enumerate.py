@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from packer.columns import Columns, undominated
+from packer.columns import Columns
 from packer.problem import Ints, Problem
+from packer.relax import undominated
 
 #: Beyond so many steps for one host, or fillings of all, the problem is not small.
 STEPS = 20_000

@@ -5,19 +5,28 @@ Works on groups of hosts that are filled alike, so that its time depends on shap
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from packer.problem import UNLIMITED, Ints, Problem, ints
 
+#: Demands, and how many tasks of each.
+Filling = tuple[Ints, Ints]
+
 
 class Groups:
-    """Hosts in use, in the order they were opened; hosts filled alike are one row."""
+    """Hosts in use, in the order they were opened; hosts filled alike are one row.
+
+    The contents of the first `shared` rows belong to other groups too, and are copied before they
+    are changed.
+    """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.contents: list[dict[int, int]] = []
+        self.shared = 0
+        self.held = np.zeros(len(problem.count), dtype=np.int64)
         # Columns: what is left (three), host, instances; grown by doubling, since groups are many.
         self.rows_made = np.zeros((16, 5), dtype=np.int64)
 
@@ -40,24 +49,68 @@ class Groups:
             if contents:
                 yield int(host), int(instances), contents
 
+    def row(self, row: int) -> tuple[int, int, Ints, Ints]:
+        """Host, instances, demands and tasks of each of them."""
+        contents = self.contents[row]
+        demands, tasks = ints(list(contents)), ints(list(contents.values()))
+        return int(self.host[row]), int(self.instances[row]), demands, tasks
+
+    def without(self, rows: Iterable[int]) -> Groups:
+        """A copy that lacks some rows."""
+        gone = sorted(rows)
+        answer = Groups(self.problem)
+        kept = np.delete(np.arange(len(self.contents)), ints(gone))
+        answer.rows_made = np.concatenate([self.rows_made[kept], np.zeros((16, 5), dtype=np.int64)])
+        answer.contents = [self.contents[row] for row in kept.tolist()]
+        answer.shared = len(kept)
+        answer.held = self.held.copy()
+        for row in gone:
+            _, instances, demands, tasks = self.row(row)
+            answer.held[demands] -= tasks * instances
+        return answer
+
+    def less_one(self, rows: Sequence[int]) -> Groups:
+        """A copy that lacks one instance of each of these rows."""
+        answer = self.without([row for row in rows if self.instances[row] == 1])
+        for row in rows:
+            if self.instances[row] > 1:
+                at = row - sum(other < row and self.instances[other] == 1 for other in rows)
+                answer.instances[at] -= 1
+                _, _, demands, tasks = self.row(row)
+                answer.held[demands] -= tasks
+        return answer
+
+    def under(self, problem: Problem) -> Groups:
+        """A copy for a problem with other counts, and perhaps more demands behind the known."""
+        answer = self.without(())
+        answer.problem = problem
+        answer.held = np.zeros(len(problem.count), dtype=np.int64)
+        answer.held[: len(self.held)] = self.held
+        return answer
+
     def put(self, host: int, instances: int, contents: dict[int, int]) -> None:
         """Open hosts filled with given contents."""
-        demands, tasks = list(contents), list(contents.values())
-        used = np.array(tasks, dtype=np.int64) @ self.problem.need[demands]
-        self.append(host, instances, self.problem.room[host] - used, contents)
+        demands, tasks = ints(list(contents)), ints(list(contents.values()))
+        self.append(host, instances, self.problem.room[host] - self.used(demands, tasks), contents)
+        self.held[demands] += tasks * instances
 
-    def buy(self, host: int, wanted: int, filled: Ints, left: Ints) -> None:
+    def used(self, demands: Ints, tasks: Ints) -> Ints:
+        """What these tasks take of an instance."""
+        answer: Ints = tasks @ self.problem.need[demands]
+        return answer
+
+    def buy(self, host: int, wanted: int, filled: Filling, left: Ints) -> None:
         """Open up to `wanted` hosts, each filled so as far as there are tasks; takes them off
         `left`."""
+        demands, tasks = filled
         while wanted > 0:
-            filled = np.minimum(filled, left)
-            there = np.flatnonzero(filled)
-            if not len(there):
+            tasks = np.minimum(tasks, left[demands])
+            demands, tasks = demands[tasks > 0], tasks[tasks > 0]
+            if not len(demands):
                 return
-            instances = min(wanted, int((left[there] // filled[there]).min()))
-            contents = dict(zip(there.tolist(), filled[there].tolist(), strict=True))
-            self.put(host, instances, contents)
-            left -= filled * instances
+            instances = min(wanted, int((left[demands] // tasks).min()))
+            self.put(host, instances, dict(zip(demands.tolist(), tasks.tolist(), strict=True)))
+            left[demands] -= tasks * instances
             wanted -= instances
 
     def open(self, host: int, instances: int) -> int:
@@ -72,6 +125,11 @@ class Groups:
         self.contents.append(contents)
         return at
 
+    def move(self, group: int, host: int) -> None:
+        """Give the group's contents another host, which must take them."""
+        self.left[group] += self.problem.room[host] - self.problem.room[self.host[group]]
+        self.host[group] = host
+
     def split(self, group: int, instances: int) -> int:
         """Set `instances` of a group apart, as a group that is filled the same so far."""
         self.instances[group] -= instances
@@ -81,27 +139,36 @@ class Groups:
     def add(self, group: int, demand: int, tasks: int) -> None:
         """Put so many tasks on each instance of the group."""
         self.left[group] -= self.problem.need[demand] * tasks
+        self.held[demand] += tasks * self.instances[group]
+        if group < self.shared:
+            self.contents[group] = dict(self.contents[group])
         contents = self.contents[group]
         contents[demand] = contents.get(demand, 0) + tasks
 
     def place(self, demand: int, count: int) -> int:
         """First fit of `count` tasks; returns how many found no room."""
-        room = fitting(self.problem, demand, self.left, self.host)
+        groups = self.with_room(demand)
+        room = fitting(self.problem, demand, self.left[groups], self.host[groups])
         if self.problem.cap[demand] < UNLIMITED:  # some may be here already
-            here = ints([contents.get(demand, 0) for contents in self.contents])
+            here = ints([self.contents[group].get(demand, 0) for group in groups])
             room = np.minimum(room, np.maximum(self.problem.cap[demand] - here, 0))
-        for group in np.flatnonzero(room):
+        for group, most in zip(groups.tolist(), room.tolist(), strict=True):
             if count == 0:
                 break
-            count -= self.fill(int(group), demand, int(room[group]), count)
+            count -= self.fill(group, demand, most, count) if most else 0
         return count
+
+    def with_room(self, demand: int) -> Ints:
+        """Which groups have room for a task, as far as its size goes."""
+        left, could = self.left, np.ones(len(self.contents), dtype=bool)
+        for part, need in enumerate(self.problem.need[demand].tolist()):
+            if need:
+                could &= left[:, part] >= need
+        return np.flatnonzero(could)
 
     def placed(self) -> Ints:
         """How many tasks of each demand are somewhere."""
-        answer = np.zeros(len(self.problem.count), dtype=np.int64)
-        for _, instances, contents in self.rows():
-            answer[list(contents)] += np.array(list(contents.values())) * instances
-        return answer
+        return self.held.copy()
 
     def cost(self) -> float:
         """USD an hour for the new instances."""
@@ -125,6 +192,8 @@ class Groups:
         made = (self.rows_made[:mine], others.rows_made[:theirs], np.zeros((16, 5), dtype=np.int64))
         self.rows_made = np.concatenate(made)
         self.contents += others.contents
+        self.held += others.held
+        self.shared, others.shared = len(self.contents), theirs
 
 
 def fitting(problem: Problem, demand: int, left: Ints, host: Ints) -> Ints:
@@ -176,10 +245,11 @@ def first_fit(problem: Problem) -> Groups:
     return groups
 
 
-def complete(groups: Groups, count: Ints) -> None:
-    """First fit of `count` further tasks of each demand into groups that hold none of it yet."""
+def complete(groups: Groups, count: Ints, order: Ints | None = None) -> None:
+    """First fit of `count` further tasks of each demand, into groups and then into new instances;
+    in the problem's order, or in another."""
     supply = Supply(groups)
-    for demand in np.flatnonzero(count):
+    for demand in np.flatnonzero(count) if order is None else order[count[order] > 0]:
         left = groups.place(int(demand), int(count[demand]))
         if left:
             start(groups, supply, int(demand), left)

@@ -12,11 +12,11 @@ from packer.columns import Columns, generate
 from packer.deadline import Deadline
 from packer.enumerate import every_column
 from packer.first_fit import Groups, complete
-from packer.plan import Prices
 from packer.problem import Ints, Problem
-from packer.relax import Relaxed, learnt, relax, types_market, with_pools
+from packer.proof import Proof
+from packer.relax import Relaxed, relax, types_market
 from packer.rounding import cheapest, cover, optimum, whole_part
-from packer.spread import Fleet, fleets
+from packer.spread import Deal, Fleet
 from packer.trim import trim
 
 #: Clusters of the linear programme: more of them hardly move the bound.
@@ -39,24 +39,21 @@ LENIENT, STRICT = 1.1, 1.01
 
 @dataclass(frozen=True, slots=True)
 class Improved:
-    """A packing, who found it, and what it proved that any costs at the least, USD an hour."""
+    """A packing, who found it, and what it proved that any costs at the least, USD an hour; and a
+    proof that holds for other counts too."""
 
     groups: Groups
     solver: str
     bound: float = 0.0
+    proof: Proof | None = None
 
 
-def prove(problem: Problem, count: Ints, deadline: Deadline) -> tuple[float, dict[str, Prices]]:
-    """What `count` tasks cost at the least, USD an hour, and the prices that prove it; 0 and none
-    where there was no time."""
-    market = with_pools(problem, types_market(problem))
-    relaxed = relax(problem, market, count, CLUSTERS, deadline.left())
-    return (relaxed.bound, learnt(problem, relaxed)) if relaxed else (0.0, {})
-
-
-def improve(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Improved]:
-    """Packings of all of the problem's tasks on new instances; the quick ones come first."""
-    for found in candidates(problem, seed, deadline):
+def improve(
+    problem: Problem, whole: Relaxed | None, seed: int, deadline: Deadline
+) -> Iterator[Improved]:
+    """Packings of all of the problem's tasks on new instances; the quick ones come first. `whole`
+    is the fractional packing of all, where it is known."""
+    for found in candidates(problem, whole, seed, deadline):
         groups = trim(found.groups)
         if (groups.placed() == problem.count).all():
             yield replace(found, groups=groups)
@@ -80,7 +77,9 @@ def together(*parts: Groups) -> Groups:
     return answer
 
 
-def candidates(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Improved]:
+def candidates(
+    problem: Problem, whole: Relaxed | None, seed: int, deadline: Deadline
+) -> Iterator[Improved]:
     """Packings of the problem on new instances, the quick ones first."""
     # 1. A small problem is solved whole.
     if problem.count.sum() <= SMALL:
@@ -88,7 +87,7 @@ def candidates(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Impr
         if best is not None:
             yield best
             return
-    whole = relax(problem, types_market(problem), problem.count, CLUSTERS, deadline.left())
+    whole = whole or relaxed(problem, problem.count, deadline)
     if whole is None:
         return
     # 2. Deal everything out: near the best where many tasks of many shapes share an instance.
@@ -104,6 +103,10 @@ def candidates(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Impr
     yield Improved(completed(together(done), left), "spread+first-fit")
     for tail in by_columns(problem.after(done.host, done.instances, left), seed, deadline):
         yield Improved(together(done, tail.groups), "spread+columns")
+
+
+def relaxed(problem: Problem, count: Ints, deadline: Deadline) -> Relaxed | None:
+    return relax(problem, types_market(problem), count, CLUSTERS, deadline.left())
 
 
 def solved(problem: Problem, deadline: Deadline) -> Improved | None:
@@ -123,10 +126,8 @@ def deal(problem: Problem, count: Ints, whole: Relaxed, deadline: Deadline) -> l
     fits = np.where(market.fits.any(axis=1), count, 0)
     if not fits.any():
         return []
-    relaxed = relax(problem, market, fits, CLUSTERS, deadline.left())
-    if relaxed is None:
-        return []
-    return fleets(problem, replace(relaxed, worth=whole.worth), fits, deadline)
+    found = relax(problem, market, fits, CLUSTERS, deadline.left())
+    return Deal(problem, found, whole.worth, fits).fleets(deadline) if found else []
 
 
 def fitted(dealt: list[Fleet], too_dear: float) -> list[Fleet]:
@@ -169,7 +170,7 @@ def by_columns(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Impr
         return
     coarse = coarsen(problem, SHAPES)
     small = coarse.problem
-    guide = relax(small, types_market(small), small.count, CLUSTERS, deadline.left())
+    guide = relaxed(small, small.count, deadline)
     if guide is None:
         return
     columns = Columns(small)
@@ -189,8 +190,9 @@ def by_columns(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Impr
         found += [] if better is None else [better]
     filled = completed(together(whole), left)
     packed = cheapest([filled, *(together(whole, tail) for tail in found)])
+    proof = generated.proof if small is problem else None
     bound = generated.bound if small is problem else 0.0
-    yield Improved(refine(coarse, packed, problem.count), "columns", bound)
+    yield Improved(refine(coarse, packed), "columns", bound, proof)
 
 
 def first_fitted(problem: Problem) -> Groups:

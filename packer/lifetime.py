@@ -76,4 +76,4 @@ def longest_first(problem: Problem, runtime: Floats) -> list[int]:
 
 def retries(problem: Problem, of: Ints, ends: Floats) -> Floats:
     hazards = np.array([problem.hosts[host].interruption_per_hour for host in of])
-    return np.array([expected_stretch(h, s) for h, s in zip(hazards, ends, strict=True)])
+    return expected_stretch(hazards, ends)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,27 +11,18 @@ import numpy as np
 from headgate.errors import InvalidInput
 from packer.again import again
 from packer.catalogue import Bin, InstanceType
-from packer.coarse import coarsen, refine
 from packer.deadline import Deadline
 from packer.demand import Demand
-from packer.first_fit import Groups, first_fit
-from packer.improve import Improved, improve, only_bins, prove, together
+from packer.first_fit import Groups
+from packer.fresh import fresh
 from packer.lifetime import by_lifetime, fewer, lifetimes
+from packer.memory import Memory, index_of, moved
 from packer.options import PackOptions
-from packer.plan import Placement, Plan, Prices, Reason, Unplaced
+from packer.plan import Asked, Placement, Plan, Reason, Unplaced
 from packer.problem import MILLI, UNLIMITED, Problem, compile_problem, price_of
+from packer.recount import recounted
 from packer.spot import HOUR_S
-from packer.triage import Host, hosts_of, nonsense, unplaceable
-from packer.trim import trim
-
-#: Good enough to stop looking.
-ENOUGH = 1.0005
-#: The part of the time left that is for the search; the rest puts its plan together.
-SEARCHING = 0.85
-#: First fit is only a start where everything finds a place, and quick with so many shapes.
-QUICK_SHAPES = 400
-#: Beyond so many shapes, like ones are rounded up to one; this many cost some 0.1 % at the most.
-MOST_SHAPES = 2000
+from packer.triage import hosts_of, placeable, sensible
 
 
 def pack(
@@ -49,154 +41,126 @@ def pack(
     """
     options = options or PackOptions()
     deadline = Deadline(options.deadline_s)
-    asked = (tuple(demands), tuple(bins), tuple(catalogue), options)
+    asked = Asked(tuple(demands), tuple(bins), tuple(catalogue), options)
     if warm is not None and warm.asked == asked:
         return replace(warm, seconds=deadline.used())
-    unique(demands, bins, catalogue)
-    # 1. Set aside what can have no place at all.
-    sane, refused = sensible(demands, options)
-    if options.objective == "money":
-        catalogue = fewer(catalogue)
-    problem = compile_problem(sane, bins, catalogue, options.vcpu_quota)
-    problem, hopeless = placeable(problem, hosts_of(bins, catalogue))
-    offered_s = lifetimes(problem.demands) if options.objective == "money" else []
-    if offered_s:
-        problem = by_lifetime(problem, offered_s)
-    # 2. The plan before may still be good.
-    known = again(problem, warm) if warm and warm.prices and not offered_s else None
-    if known and warm:
-        found = Found(*known, warm.prices, "again")
-    else:
-        # 3. First fit: at once, and all there is to do when it costs nothing. Else better, with
-        # proof.
-        found = fresh(problem, options, deadline)
-    # 4. Say what found no room, and why.
-    plan = Plan(
-        placements=placements_of(found.groups),
-        unplaced=(*refused, *hopeless, *leftovers(found.groups)),
-        cost_usd_hour=rate(found.groups),
-        bound_usd_hour=0.0 if offered_s else min(found.bound, found.groups.cost()),
-        cost_usd=money(found.groups) if offered_s else None,
-        solver=found.solver,
-        seconds=deadline.used(),
-        prices={} if offered_s else found.prices,
-        asked=asked,
-    )
-    return replace(plan, fresh_gap=warm.fresh_gap if known and warm else plan.gap)
+    unique(asked)
+    answer = remade(warm, asked) if warm and warm.memory else None
+    return planned(answer or afresh(asked, deadline), asked, warm, deadline)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A packing of the problem with its proof."""
+class Answer:
+    """What becomes a plan: a packing with its proofs, what has no place at all, who packed."""
 
-    groups: Groups
-    bound: float
-    prices: Mapping[str, Prices]
+    memory: Memory
+    unplaced: list[Unplaced]
     solver: str
+    bound: float
+    for_money: bool = False
 
 
-def fresh(problem: Problem, options: PackOptions, deadline: Deadline) -> Found:
-    """First fit, then better as far as time allows."""
-    # Where capacity is scarce, first fit decides what has a place, so it sees finer shapes.
-    quick = coarsen(problem, MOST_SHAPES if is_scarce(problem) else QUICK_SHAPES)
-    first = refine(quick, first_fit(quick.problem), problem.count)
-    found = Found(first, 0.0, {}, "first-fit")
-    if not first.cost() or deadline.over():
-        return found
-    bound, prices = prove(problem, first.placed(), deadline)
-    found = Found(trim(first), bound, prices, "first-fit")
-    # What is on bins stays there; just what first fit placed elsewhere is packed better.
-    bins = only_bins(first)
-    rest = problem.after(bins.host, bins.instances, first.placed() - bins.placed())
-    coarse = coarsen(rest, MOST_SHAPES)
-    for one in improve(coarse.problem, options.seed, Deadline(deadline.left() * SEARCHING)):
-        if found.groups.cost() <= found.bound * ENOUGH:
-            break
-        exact = coarse.problem is rest and not len(bins.host)
-        groups = together(bins, refine(coarse, one.groups, rest.count))
-        found = better(found, Improved(groups, one.solver, one.bound if exact else 0.0))
-    return found
+def remade(warm: Plan, asked: Asked) -> Answer | None:
+    """The plan before put to what is asked now; None where a fresh one should do better."""
+    known = recounted(warm, asked) or carried(warm, asked)
+    groups = again(known[0]) if known else None
+    if known is None or groups is None:
+        return None
+    memory = replace(known[0], groups=groups)
+    return Answer(memory, known[1], "again", memory.bound())
 
 
-def is_scarce(problem: Problem) -> bool:
-    """Whether not everything that fits may have a place."""
-    limited = (problem.limit < UNLIMITED) & problem.is_new
-    return bool((~problem.is_new).any() or limited.any() or np.isfinite(problem.quota))
+def carried(warm: Plan, asked: Asked) -> tuple[Memory, list[Unplaced]] | None:
+    """The plan before in a changed world."""
+    question = compiled(asked)
+    if warm.memory is None or question.offered_s:
+        return None
+    return moved(warm.memory, question.problem), question.unplaced
 
 
-def better(found: Found, one: Improved) -> Found:
-    """The cheaper packing of the two, and the higher bound."""
-    bound = max(found.bound, one.bound)
-    if one.groups.cost() < found.groups.cost():
-        return Found(one.groups, bound, found.prices, one.solver)
-    return replace(found, bound=bound)
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked as a problem; `offered_s` are the lifetimes on offer where money counts."""
+
+    problem: Problem
+    unplaced: list[Unplaced]
+    offered_s: list[float]
 
 
-def unique(
-    demands: Sequence[Demand], bins: Sequence[Bin], catalogue: Sequence[InstanceType]
-) -> None:
+def compiled(asked: Asked) -> Question:
+    """Set aside what can have no place at all, and make a problem of the rest."""
+    options, catalogue = asked.options, list(asked.catalogue)
+    sane, refused = sensible(asked.demands, options.licences)
+    if options.objective == "money":
+        catalogue = fewer(catalogue)
+    problem = compile_problem(sane, asked.bins, catalogue, options.vcpu_quota)
+    problem, hopeless = placeable(problem, hosts_of(asked.bins, catalogue))
+    offered_s = lifetimes(problem.demands) if options.objective == "money" else []
+    if offered_s:
+        problem = by_lifetime(problem, offered_s)
+    return Question(problem, [*refused, *hopeless], offered_s)
+
+
+def afresh(asked: Asked, deadline: Deadline) -> Answer:
+    question = compiled(asked)
+    found = fresh(question.problem, asked.options.seed, deadline)
+    groups, for_money = found.groups, bool(question.offered_s)
+    bound = 0.0 if for_money else min(found.bound, groups.cost())
+    gap = groups.cost() / bound - 1 if bound else 1.0
+    memory = Memory(groups, index_of(question.problem), found.proofs, found.prices, gap)
+    return Answer(memory, question.unplaced, found.solver, bound, for_money)
+
+
+def planned(answer: Answer, asked: Asked, warm: Plan | None, deadline: Deadline) -> Plan:
+    """The answer in the words of the question; what found no room is told why."""
+    groups = answer.memory.groups
+    return Plan(
+        placements=placements_of(groups, warm),
+        unplaced=(*answer.unplaced, *leftovers(groups)),
+        cost_usd_hour=rate(groups),
+        bound_usd_hour=min(answer.bound, rate(groups)),
+        cost_usd=money(groups) if answer.for_money else None,
+        solver=answer.solver,
+        seconds=deadline.used(),
+        asked=asked,
+        memory=None if answer.for_money else answer.memory,
+    )
+
+
+def unique(asked: Asked) -> None:
     for field, keys in (
-        ("demands", [demand.key for demand in demands]),
-        ("bins", [bin_.key for bin_ in bins]),
-        ("catalogue", [kind.key for kind in catalogue]),
+        ("demands", [demand.key for demand in asked.demands]),
+        ("bins", [bin_.key for bin_ in asked.bins]),
+        ("catalogue", [kind.key for kind in asked.catalogue]),
     ):
         if len(set(keys)) < len(keys):
-            twice = next(key for key in keys if keys.count(key) > 1)
+            twice = next(key for key, times in Counter(keys).items() if times > 1)
             raise InvalidInput.of(f"{field}.key", twice, "each key once in a call")
 
 
-def sensible(
-    demands: Sequence[Demand], options: PackOptions
-) -> tuple[list[Demand], list[Unplaced]]:
-    """The demands that make sense and have their licences, lower ranks first; and what is
-    refused."""
-    kept, refused, seats = [], [], dict(options.licences)
-    for demand in sorted(demands, key=lambda demand: (demand.rank, demand.key)):
-        wrong = nonsense(demand)
-        if wrong:
-            refused.append(wrong)
-            continue
-        seated, unseated = seat(demand, seats)
-        kept += [seated] if seated.count else []
-        refused += [unseated] if unseated else []
-    return kept, refused
-
-
-def placeable(problem: Problem, hosts: Sequence[Host]) -> tuple[Problem, list[Unplaced]]:
-    """The problem without what could never have a place even on empty hosts; and that, with
-    reasons."""
-    doubtful = np.flatnonzero(~problem.fits.any(axis=1))
-    reasons = [unplaceable(problem.demands[k], hosts) for k in doubtful]
-    hopeless = [k for k, reason in zip(doubtful.tolist(), reasons, strict=True) if reason]
-    return problem.without(hopeless), [reason for reason in reasons if reason]
-
-
-def seat(demand: Demand, seats: dict[str, int]) -> tuple[Demand, Unplaced | None]:
-    """The tasks that get a seat of their licence, taken from `seats`; lower ranks came first."""
-    if demand.licence is None:
-        return demand, None
-    free = seats.get(demand.licence, 0)
-    taken = min(free, demand.count)
-    seats[demand.licence] = free - taken
-    if taken == demand.count:
-        return demand, None
-    detail = f"licence: needs {demand.count} seats of {demand.licence}, {free} are free"
-    short = Unplaced(demand.key, demand.count - taken, Reason.LICENCE, detail)
-    return replace(demand, count=taken), short
-
-
-def placements_of(groups: Groups) -> tuple[Placement, ...]:
-    problem = groups.problem
+def placements_of(groups: Groups, warm: Plan | None) -> tuple[Placement, ...]:
+    """The rows in words; those that the plan before has too keep theirs."""
+    problem, known = groups.problem, words_of(warm)
     keys = [demand.key for demand in problem.demands]
-    return tuple(
-        Placement(
-            host=problem.hosts[host].key,
-            is_new=bool(problem.is_new[host]),
-            instances=instances,
-            contents={keys[demand]: tasks for demand, tasks in contents.items()},
-        )
-        for host, instances, contents in groups.rows()
-    )
+    hosts = [host.key for host in problem.hosts]
+    made = []
+    for host, instances, contents in groups.rows():
+        before = known.get(id(contents))
+        if before and (before.host, before.instances) == (hosts[host], instances):
+            made.append(before)
+            continue
+        words = {keys[demand]: tasks for demand, tasks in contents.items()}
+        made.append(Placement(hosts[host], bool(problem.is_new[host]), instances, words))
+    return tuple(made)
+
+
+def words_of(warm: Plan | None) -> dict[int, Placement]:
+    """A plan's placements by the identity of the rows they came from: the plan keeps these alive,
+    so no other row has the same."""
+    if warm is None or warm.memory is None:
+        return {}
+    rows = [contents for contents in warm.memory.groups.contents if contents]
+    return dict(zip(map(id, rows), warm.placements, strict=True))
 
 
 def rate(groups: Groups) -> float:

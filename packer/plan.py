@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-#: What a milli-vCPU, a MiB and a GPU are worth, USD an hour.
-Prices = tuple[float, float, float]
+from packer.catalogue import Bin, InstanceType
+from packer.demand import Demand
+from packer.options import PackOptions
+
+if TYPE_CHECKING:
+    from packer.memory import Memory
 
 
 class Reason(StrEnum):
@@ -53,14 +58,22 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The question that a plan answers."""
+
+    demands: tuple[Demand, ...]
+    bins: tuple[Bin, ...]
+    catalogue: tuple[InstanceType, ...]
+    options: PackOptions
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A legal packing with its cost, and a proven lower bound on any packing of the same tasks.
 
     `cost_usd` is the price of the instances until their last tasks end, where the plan was made for
-    money; its bound is not known then. `prices` says what a milli-vCPU, a MiB and a GPU are worth
-    on each type, USD an hour, and `asked` what the plan answers: with them, and with its
-    placements, the plan is the warm start of the next.
-    `fresh_gap` is the gap of the last plan on the way here that was made afresh.
+    money; its bound is not known then. `asked` is what the plan answers, and `memory` what it
+    learnt: with them, the plan is the warm start of the next.
     """
 
     placements: tuple[Placement, ...]
@@ -70,9 +83,8 @@ class Plan:
     solver: str
     seconds: float
     cost_usd: float | None = None
-    prices: Mapping[str, Prices] = field(default_factory=dict, repr=False)
-    fresh_gap: float = field(default=0.0, repr=False)
-    asked: object = field(default=None, repr=False, compare=False)
+    asked: Asked | None = field(default=None, repr=False, compare=False)
+    memory: Memory | None = field(default=None, repr=False, compare=False)
 
     @property
     def gap(self) -> float:

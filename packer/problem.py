@@ -12,7 +12,7 @@ import numpy.typing as npt
 from headgate.resources import Resources
 from packer.catalogue import Bin, InstanceType, Traits
 from packer.demand import Demand
-from packer.spot import worth_spot
+from packer.spot import SpotMarket
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -76,11 +76,14 @@ class Problem:
         return replace(self, count=count, limit=limit, quota=self.quota - vcpu)
 
 
-def vector(shape: Resources, up: bool) -> tuple[int, int, int]:
+def vectors(shapes: Sequence[Resources], up: bool) -> Ints:
     """Thousandths of a vCPU rounded against the caller's favour, so that what fits here fits."""
-    milli = shape.vcpu * MILLI
-    whole = int(np.ceil(milli - 1e-6)) if up else int(np.floor(milli + 1e-6))
-    return whole, shape.memory_mib, shape.gpus
+    milli = np.array([shape.vcpu for shape in shapes], dtype=np.float64) * MILLI
+    answer = np.empty((len(shapes), 3), dtype=np.int64)
+    answer[:, 0] = np.ceil(milli - 1e-6) if up else np.floor(milli + 1e-6)
+    answer[:, 1] = [shape.memory_mib for shape in shapes]
+    answer[:, 2] = [shape.gpus for shape in shapes]
+    return answer
 
 
 def compile_problem(
@@ -92,8 +95,8 @@ def compile_problem(
     """Demands in the packing order: rank, then largest first, then key, which is a total order."""
     priced = [kind for kind in catalogue if kind.price_usd_hour is not None]
     hosts: tuple[Bin | InstanceType, ...] = (*by_key(bins), *by_key(priced))
-    room = matrix([vector(room_of(host), up=False) for host in hosts])
-    need = matrix([vector(demand.shape, up=True) for demand in demands])
+    room = vectors([room_of(host) for host in hosts], up=False)
+    need = vectors([demand.shape for demand in demands], up=True)
     order = packing_order(demands, need, room)
     ordered = tuple(demands[i] for i in order)
     may = allowed(ordered, hosts)
@@ -109,7 +112,7 @@ def compile_problem(
         limit=ints([limit_of(host, tasks) for host in hosts]),
         quota=float("inf") if quota is None else quota * MILLI,
         allowed=may,
-        fits=may & (need[order][:, None, :] <= room[None]).all(axis=2),
+        fits=may & within(need[order], room),
         is_new=np.array([isinstance(host, InstanceType) for host in hosts], dtype=bool),
     )
 
@@ -119,8 +122,12 @@ def by_key(hosts: Sequence[H]) -> list[H]:
     return sorted(hosts, key=lambda host: host.key)
 
 
-def matrix(rows: list[tuple[int, int, int]]) -> Ints:
-    return np.array(rows, dtype=np.int64).reshape(len(rows), 3)
+def within(need: Ints, room: Ints) -> Bools:
+    """Demands by hosts: whether one task has room on an empty host."""
+    answer = np.ones((len(need), len(room)), dtype=bool)
+    for part in range(3):
+        answer &= need[:, part, None] <= room[None, :, part]
+    return answer
 
 
 def ints(values: list[int]) -> Ints:
@@ -150,40 +157,37 @@ def packing_order(demands: Sequence[Demand], need: Ints, room: Ints) -> list[int
     return sorted(range(len(demands)), key=lambda i: (demands[i].rank, -size[i], demands[i].key))
 
 
-def allowed(demands: Sequence[Demand], hosts: Sequence[Traits]) -> Bools:
-    arch = np.array([host.arch for host in hosts], dtype=object)
-    model = np.array([host.gpu_model or "" for host in hosts], dtype=object)
-    memory = np.array([host.gpu_memory_mib for host in hosts], dtype=np.int64)
-    on_demand = np.array([host.purchase == "ON_DEMAND" for host in hosts], dtype=bool)
+def allowed(demands: Sequence[Demand], hosts: Sequence[Bin | InstanceType]) -> Bools:
+    """Demands by hosts: whether the constraints other than size allow it. Equal constraints are
+    looked at once."""
     answer = np.ones((len(demands), len(hosts)), dtype=bool)
+    market = SpotMarket(hosts)
+    known: dict[tuple[object, ...], Bools] = {}
     for k, demand in enumerate(demands):
-        if demand.arch is not None:
-            answer[k] &= arch == demand.arch
-        if demand.gpu_model is not None:
-            answer[k] &= model == demand.gpu_model
-        if demand.gpu_memory_mib:
-            answer[k] &= memory >= demand.gpu_memory_mib
-        if not demand.spot_ok:
-            answer[k] &= on_demand
-        elif demand.runtime_s and not on_demand.all():
-            answer[k] &= worth_it(demand, hosts)
+        runtime_s = demand.runtime_s if market.exists else None
+        asked = (demand.arch, demand.gpu_model, demand.gpu_memory_mib, demand.spot_ok, runtime_s)
+        if asked == ANYTHING:
+            continue
+        if asked not in known:
+            known[asked] = one_allowed(demand, hosts, market)
+        answer[k] = known[asked]
     return answer
 
 
-def worth_it(demand: Demand, hosts: Sequence[Traits]) -> Bools:
-    """Where the task is expected to cost no more than on demand: a long one may be interrupted too
-    often. Bins are paid for, and so is a type that has no on-demand price beside it."""
-    on_demand = {
-        host.name: host.price_usd_hour
-        for host in hosts
-        if isinstance(host, InstanceType) and host.purchase == "ON_DEMAND"
-    }
-    return np.array(
-        [
-            not isinstance(host, InstanceType)
-            or host.purchase == "ON_DEMAND"
-            or worth_spot(demand.runtime_s, host, on_demand.get(host.name))
-            for host in hosts
-        ],
-        dtype=bool,
-    )
+#: What a demand asks for that may run anywhere.
+ANYTHING = (None, None, None, True, None)
+
+
+def one_allowed(demand: Demand, hosts: Sequence[Traits], market: SpotMarket) -> Bools:
+    answer = market.worth_it(demand.runtime_s) if demand.spot_ok else ~market.is_spot
+    if demand.arch is not None:
+        answer = answer & bools([host.arch == demand.arch for host in hosts])
+    if demand.gpu_model is not None:
+        answer = answer & bools([host.gpu_model == demand.gpu_model for host in hosts])
+    if demand.gpu_memory_mib:
+        answer = answer & bools([host.gpu_memory_mib >= demand.gpu_memory_mib for host in hosts])
+    return answer
+
+
+def bools(values: list[bool]) -> Bools:
+    return np.array(values, dtype=bool)

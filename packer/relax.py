@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.linear_solver import pywraplp
 
-from packer.plan import Prices
-from packer.problem import MILLI, UNLIMITED, Bools, Floats, Ints, Problem
+from packer.problem import MILLI, UNLIMITED, Bools, Floats, Ints, Problem, ints
+from packer.proof import Prices, Proof
 from packer.shapes import Cluster, clusters
 
 #: The programme counts in vCPU, GiB and GPUs: numbers of one size keep the simplex method exact.
@@ -49,8 +49,8 @@ class Relaxed:
     """The answer: `instances` of each type of the market, `tasks` of each cluster there; all
     fractional.
 
-    `value` is the worth of a milli-vCPU, a MiB and a GPU in each market; `worth` what a task of
-    each demand costs at the least, by these. The bound is the sum of it.
+    `value` is the worth of a milli-vCPU, a MiB and a GPU in each market, and the proof what tasks
+    cost at the least by these.
     """
 
     market: Market
@@ -58,8 +58,14 @@ class Relaxed:
     instances: Floats
     tasks: Floats
     value: Floats
-    worth: Floats
+    quota_value: float
+    proof: Proof
     bound: float
+
+    @property
+    def worth(self) -> Floats:
+        """What each task costs at the least; 0 where it has no place at all."""
+        return np.where(np.isfinite(self.proof.worth), self.proof.worth, 0.0)
 
 
 def relax(
@@ -72,26 +78,29 @@ def relax(
     if not programme.solve(seconds):
         return None
     value, quota_value = programme.prices()
-    worth, rent = worths(problem, market, value, quota_value)
-    bound = total(count, worth, rent)
-    return Relaxed(market, shapes, programme.instances(), programme.tasks(), value, worth, bound)
+    proof = worths(problem, market, value, quota_value)
+    return Relaxed(
+        market=market,
+        clusters=shapes,
+        instances=programme.instances(),
+        tasks=programme.tasks(),
+        value=value,
+        quota_value=quota_value,
+        proof=proof,
+        bound=proof.bound(count),
+    )
 
 
-def total(count: Ints, worth: Floats, rent: float) -> float:
-    """What `count` tasks cost at the least."""
-    return max(0.0, float(count @ np.where(count, worth, 0.0)) - rent)
-
-
-def proven_by(problem: Problem, count: Ints, prices: Mapping[str, Prices]) -> float:
-    """What `count` tasks cost at the least, by prices that another demand taught; 0 where the
-    prices know nothing of some type. A pool of bins values its room as the dearest type does."""
+def proven_by(problem: Problem, prices: Mapping[str, Prices]) -> Proof:
+    """What prices that another demand taught prove of this one; nothing where they know not all of
+    its types. A pool of bins values its room as the dearest type does."""
     market = with_pools(problem, Market.of(problem, np.flatnonzero(problem.is_new)))
     keys = [problem.hosts[host].key for host in market.host if host >= 0]
     if not keys or not all(key in prices for key in keys):
-        return 0.0
+        return Proof(np.zeros(len(problem.count)))
     value = np.array([prices[key] for key in keys])
     pools = np.tile(value.max(axis=0), (len(market.host) - len(keys), 1))
-    return total(count, *worths(problem, market, np.vstack([value, pools]), 0.0))
+    return worths(problem, market, np.vstack([value, pools]), 0.0)
 
 
 def learnt(problem: Problem, relaxed: Relaxed) -> dict[str, Prices]:
@@ -99,19 +108,19 @@ def learnt(problem: Problem, relaxed: Relaxed) -> dict[str, Prices]:
     one that stood in for it: it takes the same demands, and by its prices the type is not worth too
     much."""
     there = np.flatnonzero(relaxed.market.host >= 0)
-    value, fits = relaxed.value[there], relaxed.market.fits[:, there]
-    row = {int(host): t for t, host in enumerate(relaxed.market.host[there])}
-    answer = {}
-    for host in np.flatnonzero(problem.is_new).tolist():
-        stands_in = row.get(host)
-        if stands_in is None:
-            worth = value @ problem.room[host]
-            could = worth <= problem.price[host] * (1 + 1e-9)
-            could &= (fits >= problem.fits[:, [host]]).all(axis=0)
-            stands_in = int(np.where(could, worth, -1.0).argmax())
-        vcpu, memory, gpu = value[stands_in].tolist()
-        answer[problem.hosts[host].key] = (vcpu, memory, gpu)
-    return answer
+    new, value = np.flatnonzero(problem.is_new), relaxed.value[there]
+    takes, kind = takes_all(problem.fits[:, new])
+    place = np.searchsorted(new, relaxed.market.host[there])
+    could = value @ problem.room[new].T <= problem.price[new] * (1 + 1e-9)
+    could &= takes[kind[place]][:, kind]
+    worth = np.where(could, value @ problem.room[new].T, -1.0)
+    stands_in = worth.argmax(axis=0)
+    stands_in[place] = np.arange(len(there))
+    keys = [problem.hosts[host].key for host in new]
+    return {
+        key: (vcpu, memory, gpu)
+        for key, (vcpu, memory, gpu) in zip(keys, value[stands_in].tolist(), strict=True)
+    }
 
 
 def types_market(problem: Problem, dearest: float = np.inf) -> Market:
@@ -135,10 +144,32 @@ def types_market(problem: Problem, dearest: float = np.inf) -> Market:
     return Market.of(problem, new[kept])
 
 
+def undominated(problem: Problem, demands: Ints | None = None) -> Ints:
+    """The new hosts but those for which another costs no more, has as much room and takes the same
+    of the demands; of equals the first stays. A host whose limit could bind stands in for none."""
+    fits = problem.fits if demands is None else problem.fits[demands]
+    new = np.flatnonzero(problem.is_new & fits.any(axis=0))
+    if np.isfinite(problem.quota):
+        return new
+    takes, kind = takes_all(fits[:, new])
+    price, room, number = problem.price[new], problem.room[new], np.arange(len(new))
+    beats = takes[kind][:, kind] & (price[:, None] <= price)
+    for part in range(3):
+        beats &= room[:, None, part] >= room[None, :, part]
+    first = ~beats.T | (number[:, None] < number)
+    beats &= first & (problem.limit[new] >= UNLIMITED)[:, None]
+    np.fill_diagonal(beats, val=False)
+    return new[~beats.any(axis=0)]
+
+
 def takes_all(fits: Bools) -> tuple[Bools, Ints]:
     """Which kinds of hosts take all that another kind takes, and each host's kind."""
-    kinds, kind = np.unique(np.packbits(fits, axis=0), axis=1, return_inverse=True)
-    return ((kinds[:, :, None] | ~kinds[:, None, :]) == 255).all(axis=0), kind.reshape(-1)
+    columns = np.ascontiguousarray(np.packbits(fits, axis=0).T)
+    numbers: dict[bytes, int] = {}
+    kind = ints([numbers.setdefault(column.tobytes(), len(numbers)) for column in columns])
+    kinds = columns[np.unique(kind, return_index=True)[1]]
+    takes = [((one | ~kinds) == 255).all(axis=1) for one in kinds]
+    return np.array(takes, dtype=bool).reshape(len(kinds), len(kinds)), kind
 
 
 def with_pools(problem: Problem, types: Market) -> Market:
@@ -212,11 +243,8 @@ def upper(limit: int) -> float:
     return float("inf") if limit >= UNLIMITED else float(limit)
 
 
-def worths(
-    problem: Problem, market: Market, value: Floats, quota_value: float
-) -> tuple[Floats, float]:
-    """What each task costs at the least, proven by any prices `value`, and the rent to take off the
-    sum.
+def worths(problem: Problem, market: Market, value: Floats, quota_value: float) -> Proof:
+    """What tasks cost at the least, proven by any prices `value`.
 
     A type without a limit must not be worth more than it costs, so its prices are scaled down until
     that is so; one with a limit may, and what it is worth more is paid once for each of the limit.
@@ -229,4 +257,4 @@ def worths(
     if quota_value:
         rent += quota_value * problem.quota
     each = problem.need @ (value * scale[:, None]).T
-    return np.where(market.fits, each, np.inf).min(axis=1, initial=np.inf), rent
+    return Proof(np.where(market.fits, each, np.inf).min(axis=1, initial=np.inf), rent)

@@ -122,7 +122,9 @@ def buy(groups: Groups, columns: Columns, amounts: Ints, count: Ints) -> Ints:
     rest."""
     left = count.copy()
     for column in np.flatnonzero(amounts).tolist():
-        groups.buy(columns.host[column], int(amounts[column]), columns.filled[column], left)
+        there = np.flatnonzero(columns.filled[column])
+        filled = (there, columns.filled[column][there])
+        groups.buy(columns.host[column], int(amounts[column]), filled, left)
     return left
 
 

@@ -7,6 +7,8 @@ tasks cannot follow the fractions, and the type's share is handed back.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from packer.deadline import Deadline
@@ -39,37 +41,40 @@ def shares(relaxed: Relaxed, count: Ints) -> Ints:
     return answer
 
 
-def fleets(problem: Problem, relaxed: Relaxed, count: Ints, deadline: Deadline) -> list[Fleet]:
-    """`count` tasks dealt onto the whole instances of each type; what is not dealt is left over."""
-    share = shares(relaxed, count)
-    used = np.flatnonzero((relaxed.instances >= 1) & (relaxed.market.host >= 0)).tolist()
-    return [
-        best_fleet(problem, relaxed, (t, share[:, t]), deadline)
-        for t in used
-        if not deadline.over()
-    ]
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """`count` tasks to deal out by a fractional packing; `worth` judges what is left over."""
 
+    problem: Problem
+    relaxed: Relaxed
+    worth: Floats
+    count: Ints
 
-def best_fleet(
-    problem: Problem, relaxed: Relaxed, dealt_to: tuple[int, Ints], deadline: Deadline
-) -> Fleet:
-    """The cheapest dealing of one type's share, what it leaves over counted in."""
-    t, share = dealt_to
-    host, limit = int(relaxed.market.host[t]), int(relaxed.market.limit[t])
-    sizes = {min(limit, int(relaxed.instances[t] * (1 + slack) + 1e-6)) for slack in SLACKS}
-    worth = np.where(share, relaxed.worth, 0.0)
-    price = float(problem.price[host])
-    tried: list[tuple[float, int, Fleet]] = []
-    for instances in sorted(sizes):
-        # More instances than the best so far costs in all cannot be better.
-        if tried and (deadline.over() or instances * price >= min(tried)[0]):
-            break
-        fleet = Fleet(problem, host, instances, part_of(share, instances / relaxed.instances[t]))
-        dealt = float(fleet.placed() @ worth)
-        fleet.dearness = instances * price / max(dealt, 1e-12)
-        cost = instances * price + LEFTOVER * (float(share @ worth) - dealt)
-        tried.append((cost, instances, fleet))
-    return min(tried)[2]
+    def fleets(self, deadline: Deadline) -> list[Fleet]:
+        """The tasks dealt onto whole instances of each type; what is not dealt is left over."""
+        share = shares(self.relaxed, self.count)
+        market = self.relaxed.market
+        used = np.flatnonzero((self.relaxed.instances >= 1) & (market.host >= 0)).tolist()
+        return [self.best(t, share[:, t], deadline) for t in used if not deadline.over()]
+
+    def best(self, t: int, share: Ints, deadline: Deadline) -> Fleet:
+        """The cheapest dealing of one type's share, what it leaves over counted in."""
+        host, limit = int(self.relaxed.market.host[t]), int(self.relaxed.market.limit[t])
+        wanted = self.relaxed.instances[t]
+        sizes = {min(limit, int(wanted * (1 + slack) + 1e-6)) for slack in SLACKS}
+        worth = np.where(share, self.worth, 0.0)
+        price = float(self.problem.price[host])
+        tried: list[tuple[float, int, Fleet]] = []
+        for instances in sorted(sizes):
+            # More instances than the best so far costs in all cannot be better.
+            if tried and (deadline.over() or instances * price >= min(tried)[0]):
+                break
+            fleet = Fleet(self.problem, host, instances, part_of(share, instances / wanted))
+            dealt = float(fleet.placed() @ worth)
+            fleet.dearness = instances * price / max(dealt, 1e-12)
+            cost = instances * price + LEFTOVER * (float(share @ worth) - dealt)
+            tried.append((cost, instances, fleet))
+        return min(tried)[2]
 
 
 def part_of(share: Ints, part: float) -> Ints:
@@ -147,10 +152,13 @@ class Fleet:
         return answer
 
     def groups(self) -> Groups:
+        rows, demands = self.rows, self.demands.tolist()
         answer = Groups(self.problem)
-        for row in range(self.rows):
-            there = np.flatnonzero(self.filled[row])
-            tasks = self.filled[row, there].tolist()
-            contents = dict(zip(self.demands[there].tolist(), tasks, strict=True))
-            answer.put(int(self.host[row]), int(self.instances[row]), contents)
+        answer.rows_made = np.column_stack([self.left, self.host, self.instances])
+        for filled in self.filled[:rows]:
+            there = np.flatnonzero(filled)
+            tasks = filled[there].tolist()
+            columns = zip(there.tolist(), tasks, strict=True)
+            answer.contents.append({demands[column]: n for column, n in columns})
+        answer.held = self.placed()
         return answer

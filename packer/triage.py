@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from headgate.resources import Resources
 from packer.catalogue import Bin, InstanceType, Traits
 from packer.demand import Demand
 from packer.plan import Reason, Unplaced
+from packer.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,46 @@ def nonsense(demand: Demand) -> Unplaced | None:
         detail = "gpus: got 0 together with a GPU model or memory; allowed: at least 1 GPU then"
         return Unplaced(demand.key, demand.count, Reason.CONTRADICTION, detail)
     return None
+
+
+def sensible(
+    demands: Sequence[Demand], licences: Mapping[str, int]
+) -> tuple[list[Demand], list[Unplaced]]:
+    """The demands that make sense and have their licences, lower ranks first; and what is
+    refused."""
+    kept, refused, seats = [], [], dict(licences)
+    for demand in sorted(demands, key=lambda demand: (demand.rank, demand.key)):
+        wrong = nonsense(demand)
+        if wrong:
+            refused.append(wrong)
+            continue
+        seated, unseated = seat(demand, seats)
+        kept += [seated] if seated.count else []
+        refused += [unseated] if unseated else []
+    return kept, refused
+
+
+def seat(demand: Demand, seats: dict[str, int]) -> tuple[Demand, Unplaced | None]:
+    """The tasks that get a seat of their licence, taken from `seats`; lower ranks came first."""
+    if demand.licence is None:
+        return demand, None
+    free = seats.get(demand.licence, 0)
+    taken = min(free, demand.count)
+    seats[demand.licence] = free - taken
+    if taken == demand.count:
+        return demand, None
+    detail = f"licence: needs {demand.count} seats of {demand.licence}, {free} are free"
+    short = Unplaced(demand.key, demand.count - taken, Reason.LICENCE, detail)
+    return replace(demand, count=taken), short
+
+
+def placeable(problem: Problem, hosts: Sequence[Host]) -> tuple[Problem, list[Unplaced]]:
+    """The problem without what could never have a place even on empty hosts; and that, with
+    reasons."""
+    doubtful = np.flatnonzero(~problem.fits.any(axis=1))
+    reasons = [unplaceable(problem.demands[k], hosts) for k in doubtful]
+    hopeless = [k for k, reason in zip(doubtful.tolist(), reasons, strict=True) if reason]
+    return problem.without(hopeless), [reason for reason in reasons if reason]
 
 
 def unplaceable(demand: Demand, hosts: Sequence[Host]) -> Unplaced | None:

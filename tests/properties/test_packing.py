@@ -111,15 +111,40 @@ def test_more_demand_never_has_a_bound_below_less(
 
 @settings(max_examples=20, deadline=None)
 @given(demands(), catalogues(), st.data())
-def test_a_plan_made_again_is_legal_and_its_bound_is_true(
+def test_plans_made_again_and_again_are_legal_and_their_bounds_are_true(
     wanted: list[Demand], types: list[InstanceType], data: st.DataObject
 ) -> None:
-    warm = pack(wanted, catalogue=types, options=OPTIONS)
+    """Each starts from the one before; demands come, go, and change their counts."""
+    plan = pack(wanted, catalogue=types, options=OPTIONS)
+    for turn in range(4):
+        drawn = [replace(d, count=data.draw(st.integers(1, 60))) for d in wanted]
+        changed = [d for d in drawn if data.draw(st.integers(0, 5))]
+        changed += [
+            replace(d, key=f"{d.key}-{turn}") for d in drawn if not data.draw(st.integers(0, 5))
+        ]
+        plan = pack(changed, catalogue=types, options=OPTIONS, warm=plan)
+        assert verify(plan, changed, (), types) == []
+        fresh = pack(changed, catalogue=types, options=OPTIONS)
+        assert plan.bound_usd_hour <= fresh.cost_usd_hour * (1 + 1e-6) + 1e-9
+        assert plan.placed() == fresh.placed()
+
+
+@settings(max_examples=20, deadline=None)
+@given(demands(ranks=2), machines(), machines(), catalogues(limits=True), st.data())
+def test_plans_made_again_in_a_changed_world_are_legal(
+    wanted: list[Demand],
+    bins: list[Bin],
+    other: list[Bin],
+    types: list[InstanceType],
+    data: st.DataObject,
+) -> None:
+    plan = pack(wanted, bins=bins, catalogue=types, options=OPTIONS)
+    fewer = [kind for kind in types if data.draw(st.integers(0, 3))]
     changed = [replace(d, count=data.draw(st.integers(1, 60))) for d in wanted]
-    again = pack(changed, catalogue=types, options=OPTIONS, warm=warm)
-    fresh = pack(changed, catalogue=types, options=OPTIONS)
-    assert verify(again, changed, (), types) == []
-    assert again.bound_usd_hour <= fresh.cost_usd_hour * (1 + 1e-6) + 1e-9
+    options = replace(OPTIONS, vcpu_quota=data.draw(st.none() | st.integers(0, 200)))
+    again = pack(changed, bins=other, catalogue=fewer, options=options, warm=plan)
+    assert verify(again, changed, other, fewer, options) == []
+    fresh = pack(changed, bins=other, catalogue=fewer, options=options)
     assert again.placed() == fresh.placed()
 
 

@@ -5,7 +5,7 @@ import pytest
 from packer.lifetime import LIFETIMES, lifetimes
 from packer.options import PackOptions
 from packer.pack import pack
-from packer.spot import expected_stretch, worth_spot
+from packer.spot import SpotMarket, expected_stretch
 from tests.unit.packer.builders import MARKET, demand, kind
 
 MONEY = PackOptions(deadline_s=30.0, objective="money")
@@ -63,7 +63,8 @@ def test_interruptions_stretch_long_tasks_more() -> None:
 
 def test_spot_is_worth_it_while_its_stretch_costs_less_than_its_discount() -> None:
     spot = kind("m", 4, 8000, 0.10, purchase="SPOT", interruption_per_hour=0.5)
-    assert worth_spot(600.0, spot, 0.20)
-    assert not worth_spot(10 * HOUR, spot, 0.20)
-    assert worth_spot(None, spot, 0.20)
-    assert worth_spot(10 * HOUR, spot, None)
+    alone = kind("n", 4, 8000, 0.10, purchase="SPOT", interruption_per_hour=0.5)
+    market = SpotMarket([spot, alone, kind("m", 4, 8000, 0.20)])
+    assert market.worth_it(600.0).tolist() == [True, True, True]
+    assert market.worth_it(10 * HOUR).tolist() == [False, True, True]
+    assert market.worth_it(None).tolist() == [True, True, True]

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from packer.coarse import coarsen, refine
-from packer.columns import Columns, generate, undominated
+from packer.columns import Columns, generate
 from packer.deadline import Deadline
 from packer.enumerate import every_column, maximal
-from packer.first_fit import first_fit
+from packer.first_fit import Groups, first_fit
 from packer.pricing import best_filling, fillings
 from packer.problem import Problem, compile_problem
-from packer.relax import learnt, proven_by, relax, types_market, with_pools
+from packer.relax import learnt, proven_by, relax, types_market, undominated, with_pools
 from packer.shapes import clusters
-from packer.spread import fleets, part_of, shares
+from packer.spread import Deal, part_of, shares
 from packer.trim import trim
 from tests.unit.packer.builders import MARKET, demand, kind, machine
 
@@ -33,9 +33,10 @@ def test_the_relaxed_packing_bounds_and_its_prices_prove_it() -> None:
     assert relaxed is not None
     assert relaxed.bound == pytest.approx(relaxed.market.price @ relaxed.instances)
     prices = learnt(problem, relaxed)
-    assert proven_by(problem, problem.count, prices) == pytest.approx(relaxed.bound)
-    assert proven_by(problem, problem.count * 2, prices) == pytest.approx(2 * relaxed.bound)
-    assert proven_by(problem, problem.count, {}) == 0.0
+    proof = proven_by(problem, prices)
+    assert proof.bound(problem.count) == pytest.approx(relaxed.bound)
+    assert proof.bound(problem.count * 2) == pytest.approx(2 * relaxed.bound)
+    assert proven_by(problem, {}).bound(problem.count) == 0.0
 
 
 def test_bins_lower_the_bound_by_no_more_than_they_hold() -> None:
@@ -60,7 +61,8 @@ def test_dealing_gives_every_instance_its_share() -> None:
     relaxed = relax(problem, types_market(problem), problem.count, 50, LONG)
     assert relaxed is not None
     assert (shares(relaxed, problem.count).sum(axis=1) == problem.count).all()
-    (fleet,) = fleets(problem, relaxed, problem.count, Deadline(LONG))
+    deal = Deal(problem, relaxed, relaxed.worth, problem.count)
+    (fleet,) = deal.fleets(Deadline(LONG))
     assert (fleet.placed() == problem.count).all()
     rows = [contents for _, _, contents in fleet.groups().rows()]
     for k in range(len(problem.count)):
@@ -99,7 +101,7 @@ def test_coarse_shapes_cover_their_members_and_refine_puts_them_back() -> None:
     assert len(coarse.problem.count) == 7
     for cluster, members in enumerate(coarse.members):
         assert (problem.need[members] <= coarse.problem.need[cluster]).all()
-    groups = refine(coarse, first_fit(coarse.problem), problem.count)
+    groups = refine(coarse, first_fit(coarse.problem))
     assert (groups.placed() == problem.count).all()
     assert (groups.left >= 0).all()
 
@@ -159,10 +161,8 @@ def test_a_host_that_another_beats_in_everything_is_not_priced() -> None:
 
 def test_a_half_empty_instance_is_traded_for_a_cheaper_type() -> None:
     wanted = [demand("a", 1, 100, 3)]
-    problem = compile_problem(wanted, (), [kind("huge", 64, 99_000, 3.0)], None)
-    groups = first_fit(problem)
-    both = compile_problem(wanted, (), [kind("huge", 64, 99_000, 3.0), MARKET[2]], None)
-    moved = type(groups)(both)
-    for _, instances, contents in groups.rows():
-        moved.put([host.key for host in both.hosts].index("huge"), instances, contents)
-    assert trim(moved).cost() == pytest.approx(0.16)
+    problem = compile_problem(wanted, (), [kind("huge", 64, 99_000, 3.0), MARKET[2]], None)
+    groups = Groups(problem)
+    groups.put([host.key for host in problem.hosts].index("huge"), 1, {0: 3})
+    assert trim(groups).cost() == pytest.approx(0.16)
+    assert (groups.left == [1000, 7500 - 300, 0]).all()

@@ -1,0 +1,104 @@
+"""A plan from nothing: first fit at once, then better and with proof as far as time allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from packer.coarse import Coarse, coarsen, refine
+from packer.deadline import Deadline
+from packer.first_fit import Groups, first_fit
+from packer.improve import CLUSTERS, Improved, improve, only_bins, together
+from packer.problem import Problem
+from packer.proof import Prices, Proof
+from packer.relax import Market, Relaxed, learnt, relax, types_market, with_pools, worths
+from packer.trim import trim
+
+#: Good enough to stop looking.
+ENOUGH = 1.0005
+#: The part of the time left that is for the search; the rest puts its plan together.
+SEARCHING = 0.85
+#: Beyond so many shapes, like ones are rounded up to one; this many cost some 0.1 % at the most.
+MOST_SHAPES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A packing of the problem with its proofs, and the prices that they taught."""
+
+    groups: Groups
+    solver: str
+    bound: float = 0.0
+    proofs: tuple[Proof, ...] = ()
+    prices: Mapping[str, Prices] = field(default_factory=dict)
+
+
+def fresh(problem: Problem, seed: int, deadline: Deadline) -> Found:
+    """First fit, then better as far as time allows."""
+    coarse = coarsen(problem, MOST_SHAPES)
+    found = Found(first_fit(coarse.problem), "first-fit")
+    if found.groups.cost() and not deadline.over():
+        found = searched(problem, coarse, found, Search(seed, deadline))
+    return replace(found, groups=trim(refine(coarse, found.groups)))
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How to look for better."""
+
+    seed: int
+    deadline: Deadline
+
+
+def searched(problem: Problem, coarse: Coarse, first: Found, search: Search) -> Found:
+    """The best that is found in time, in the coarse problem's terms, and what is proven of the
+    problem itself."""
+    # What is on bins stays there; just what first fit placed elsewhere is packed better.
+    bins = only_bins(first.groups)
+    count = first.groups.placed() - bins.placed()
+    rest = coarse.problem.after(bins.host, bins.instances, count)
+    whole = None
+    if (count == coarse.problem.count).all():
+        whole = relax(rest, types_market(rest), count, CLUSTERS, search.deadline.left())
+        found = first if whole is None else proven(first, problem, whole)
+    else:
+        found = proven_in_part(first, coarse, search.deadline)
+    left = Deadline(search.deadline.left() * SEARCHING)
+    exact = coarse.problem is problem and whole is not None
+    for one in improve(rest, whole, search.seed, left):
+        found = better(found, replace(one, groups=together(bins, one.groups)), exact)
+        if found.groups.cost() <= found.bound * ENOUGH:
+            break
+    return found
+
+
+def proven(first: Found, problem: Problem, whole: Relaxed) -> Found:
+    """The proof for the problem's own shapes, by the prices that the coarse ones taught."""
+    market = Market.of(problem, whole.market.host)
+    proof = worths(problem, market, whole.value, whole.quota_value)
+    bound, prices = proof.bound(problem.count), learnt(problem, whole)
+    return replace(first, bound=bound, proofs=(proof,), prices=prices)
+
+
+def proven_in_part(first: Found, coarse: Coarse, deadline: Deadline) -> Found:
+    """The proof where bins hold a part, or where not everything found a place."""
+    problem = coarse.original
+    placed = refine(coarse, first.groups).placed()
+    market = with_pools(problem, types_market(problem))
+    relaxed = relax(problem, market, placed, CLUSTERS, deadline.left())
+    if relaxed is None:
+        return first
+    prices = learnt(problem, relaxed)
+    return replace(first, bound=relaxed.bound, proofs=(relaxed.proof,), prices=prices)
+
+
+def better(found: Found, one: Improved, exact: bool) -> Found:
+    """The cheaper packing of the two, and the higher bound where it is one for all of the
+    problem."""
+    if exact:
+        more = (one.proof,) if one.proof else ()
+        bound = max(found.bound, one.bound)
+        found = replace(found, bound=bound, proofs=(*found.proofs, *more))
+    if one.groups.cost() < found.groups.cost():
+        return replace(found, groups=one.groups, solver=one.solver)
+    return found

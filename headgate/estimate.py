@@ -30,8 +30,8 @@ class Estimate:
     """A decision under risk: what to give, and the predictions that it rests on.
 
     `allocation` is what the task will be given. It minimises expected cost (idle memory x time
-    against
-    a lost attempt), so it is not one of the quantiles.
+    against a lost attempt), so it is not one of the quantiles. `least_gpu_mib` is the memory that
+    each of its GPUs must have; None: any will do.
     """
 
     allocation: Resources
@@ -41,6 +41,7 @@ class Estimate:
     source: Source
     family: str
     gpu_memory_mib: Quantiles | None = None
+    least_gpu_mib: int | None = None
     time_limit_s: float | None = None
     model_version: str | None = None
     why: str = ""

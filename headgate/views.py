@@ -199,8 +199,15 @@ class Foretold(View):
     tenant: str
     estimate: Estimate
     fits: list[str] = Field(description="lanes that could run it")
+    gpu: str | None = Field(
+        default=None, description="the smallest GPU that holds it, as in `T4 (16,384 MiB)`"
+    )
     families: dict[str, int] = Field(
         default_factory=dict, description="the job's families, with the attempts known of each"
+    )
+    prices: dict[str, float] = Field(
+        default_factory=dict,
+        description="what each way of foretelling would have cost so far, the cheapest first",
     )
     contributions: dict[str, float] = Field(
         default_factory=dict, description="what each fact adds to the log of the model's memory"

@@ -17,9 +17,9 @@ from predictor.explanation import Explanation, explain
 from predictor.families import Families
 from predictor.learning import learn
 from predictor.model import TARGETS, Model
-from predictor.rows import Rows, distinct, rows_of_jobs
+from predictor.rows import Codes, Rows, distinct, rows_of_jobs
 from predictor.settings import PredictorSettings
-from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimate
+from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimates
 
 Indexes = npt.NDArray[np.uint32]
 
@@ -81,13 +81,9 @@ class Predictor:
         first, inverse = distinct(self._telling(rows), size)
         few = rows.take(first) if len(first) < size else rows
         given = self._sizes(few, [job], mode)
-        found = []
-        for places in shapes(given, self.settings.max_sweep_groups):
-            estimate = to_estimate(few, given, places, job, self.version, self.settings)
-            chosen = np.zeros(few.size, dtype=bool)
-            chosen[places] = True
-            found.append((np.flatnonzero(chosen[inverse]).astype(np.uint32), estimate))
-        return found
+        groups = shapes(given, self.settings.max_sweep_groups)
+        estimates = self._estimates(given.merged(groups), few, [job] * len(groups))
+        return list(zip(_members(groups, inverse), estimates, strict=True))
 
     def observe(self, observations: Sequence[Observation]) -> None:
         """Learn from attempts that ended, in the order given."""
@@ -132,11 +128,10 @@ class Predictor:
         return explain(estimate, rows, self.families, self.model)
 
     def _each(self, jobs: Sequence[Job], rows: Rows, modes: Sequence[str] | str) -> list[Estimate]:
-        given = self._sizes(rows, jobs, modes)
-        return [
-            to_estimate(rows, given, np.array([place]), job, self.version, self.settings)
-            for place, job in enumerate(jobs)
-        ]
+        return self._estimates(self._sizes(rows, jobs, modes), rows, jobs)
+
+    def _estimates(self, given: Sizes, rows: Rows, jobs: Sequence[Job]) -> list[Estimate]:
+        return to_estimates(given, rows.families, jobs, self.version, self.settings)
 
     def _sizes(self, rows: Rows, jobs: Sequence[Job], modes: Sequence[str] | str) -> Sizes:
         """`jobs` is one a row, or one for all; so is `modes`."""
@@ -175,3 +170,14 @@ class Predictor:
             *numbers,
             *(word.codes for word in rows.words.values() if len(word.codes) == rows.size),
         ]
+
+
+def _members(groups: Sequence[Codes], inverse: Codes) -> list[Indexes]:
+    """The tasks of each group of distinct rows, ascending; `inverse` has each task's row."""
+    group_of = np.empty(sum(map(len, groups)), dtype=np.uint16)
+    for number, places in enumerate(groups):
+        group_of[places] = number
+    of_task = group_of[inverse]
+    order = np.argsort(of_task, kind="stable").astype(np.uint32)
+    counts = np.bincount(of_task, minlength=len(groups))
+    return np.split(order, np.cumsum(counts)[:-1])

@@ -98,6 +98,8 @@ class Rows:
     def number(self, name: str) -> Vector:
         """One number of all rows; NaN where it is not known."""
         found = self.numbers.get(name)
+        if found is not None and len(found) == self.size:
+            return found
         return np.broadcast_to(np.nan if found is None else found, (self.size,))
 
 

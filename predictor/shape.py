@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil, isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +33,44 @@ FIRST_RATIO = 1.04
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What each row is given, and the answers behind it."""
+    """What each row is given, its family's place among the rows' families, and the answers behind
+    it. `gpu_mib` is what each of its GPUs must have; 0: any will do.
+    """
 
     memory_mib: Vector
     vcpu: Vector
     gpus: Vector
+    gpu_mib: Vector
+    family: Codes
     answers: Mapping[str, Answer]
+
+    def merged(self, groups: Sequence[Codes]) -> Sizes:
+        """One row for each group: enough for all its rows, and of the first one's family."""
+        family = np.array([self.family[places[0]] for places in groups], dtype=np.intp)
+        return Sizes(
+            _most(self.memory_mib, groups),
+            _most(self.vcpu, groups),
+            _most(self.gpus, groups),
+            _most(self.gpu_mib, groups),
+            family,
+            {target: _merged(said, groups) for target, said in self.answers.items()},
+        )
+
+
+def _merged(said: Answer, groups: Sequence[Codes]) -> Answer:
+    """The middle of the medians; the highest bound, which holds for each of the rows."""
+    return Answer(
+        np.array([np.median(said.p50[places]) for places in groups]),
+        _most(said.p95, groups),
+        _most(said.give, groups),
+        said.sources,
+        said.whys,
+    )
+
+
+def _most(values: Vector, groups: Sequence[Codes]) -> Vector:
+    """The highest of each group; NaN where one is not known."""
+    return np.array([values[places].max() for places in groups])
 
 
 def sizes(rows: Rows, answers: Mapping[str, Answer], ceiling: Flags, s: PredictorSettings) -> Sizes:
@@ -55,7 +88,11 @@ def sizes(rows: Rows, answers: Mapping[str, Answer], ceiling: Flags, s: Predicto
     memory = snap_memory(memory)
     memory = np.where(ceiling & (asked_memory > 0), np.minimum(memory, asked_memory), memory)
     vcpu = np.where(ceiling & (asked_vcpu > 0), np.minimum(vcpu, asked_vcpu), vcpu)
-    return Sizes(memory, vcpu, _gpus(rows, answers["gpu_memory_mib"]), answers)
+    gpu = answers["gpu_memory_mib"]
+    gpu.p95 = np.fmax(gpu.p95, gpu.give)  # nothing grows it in mid-training
+    gpus = _gpus(rows, gpu)
+    gpu_mib = np.where(gpus > 0, np.nan_to_num(_gpu_mib(rows, gpu, ceiling)), 0.0)
+    return Sizes(memory, vcpu, gpus, gpu_mib, rows.family, answers)
 
 
 def _fill(rows: Rows, said: Answer, target: str, default: float) -> None:
@@ -74,9 +111,26 @@ def _fill(rows: Rows, said: Answer, target: str, default: float) -> None:
 
 
 def _gpus(rows: Rows, memory: Answer) -> Vector:
-    """As requested; one, where a family that never asked was seen to use a GPU."""
+    """As requested; one, where a model was, or where a family that never asked was seen to use
+    one.
+    """
     asked = rows.number("request.gpus")
-    return np.where(np.isfinite(asked), asked, np.isfinite(memory.give).astype(float))
+    needs = np.isfinite(memory.give) | _names_gpu(rows)
+    return np.where(np.isfinite(asked), asked, needs.astype(float))
+
+
+def _gpu_mib(rows: Rows, memory: Answer, ceiling: Flags) -> Vector:
+    """What a GPU must have is the bound; but who asks for a model knows what it holds."""
+    asked = rows.number("request.gpu_memory_mib")
+    bound = np.where(ceiling & (asked > 0), np.fmin(memory.p95, asked), memory.p95)
+    return np.where(_names_gpu(rows), asked, bound)
+
+
+def _names_gpu(rows: Rows) -> Flags:
+    """Whether a GPU model was asked for; some are spelled like a number."""
+    word = rows.words.get("request.gpu_model")
+    is_number = np.isfinite(rows.number("request.gpu_model"))
+    return is_number if word is None else is_number | (word.codes >= 0)
 
 
 def cores(vcpu: Answer) -> Vector:
@@ -100,51 +154,47 @@ def snap_memory(memory_mib: Vector) -> Vector:
     return snapped
 
 
-def to_estimate(
-    rows: Rows, given: Sizes, places: Codes, job: Job, version: str | None, s: PredictorSettings
-) -> Estimate:
-    """One estimate that is enough for all the rows at `places`."""
-    memory, runtime = given.answers["memory_mib"], given.answers["runtime_s"]
-    gpu = given.answers["gpu_memory_mib"]
-    family = int(rows.family[places[0]])
-    source = memory.sources[family]
-    bounds = _quantiles(runtime, places)
-    known_runtime = bounds if np.isfinite(bounds.p95) else Quantiles(*[s.default_runtime_s] * 2)
-    return Estimate(
-        allocation=Resources(
-            float(given.vcpu[places].max()),
-            int(given.memory_mib[places].max()),
-            int(given.gpus[places].max()),
-        ),
-        memory_mib=_quantiles(memory, places),
-        vcpu=_quantiles(given.answers["vcpu"], places),
-        runtime_s=known_runtime,
-        gpu_memory_mib=_gpu_bounds(gpu, places),
-        time_limit_s=_time_limit(job, bounds.p95, s),
-        source=source,
-        family=rows.families[family][0],
-        model_version=version,
-        why=memory.whys[family],
-    )
+def to_estimates(
+    given: Sizes,
+    families: Sequence[tuple[str, ...]],
+    jobs: Sequence[Job],
+    version: str | None,
+    s: PredictorSettings,
+) -> list[Estimate]:
+    """One estimate a row, each of the job beside it."""
+    memory = given.answers["memory_mib"]
+    said = {target: _quantiles(answer) for target, answer in given.answers.items()}
+    unknown = Quantiles(s.default_runtime_s, s.default_runtime_s)
+    columns = (given.vcpu, given.memory_mib, given.gpus, given.gpu_mib, given.family)
+    rows = zip(*(values.tolist() for values in columns), jobs, strict=True)
+    found = []
+    for place, (vcpu, memory_mib, gpus, gpu_mib, family, job) in enumerate(rows):
+        runtime, gpu = said["runtime_s"][place], said["gpu_memory_mib"][place]
+        one = Estimate(
+            allocation=Resources(vcpu, int(memory_mib), int(gpus)),
+            memory_mib=said["memory_mib"][place],
+            vcpu=said["vcpu"][place],
+            runtime_s=runtime if isfinite(runtime.p95) else unknown,
+            gpu_memory_mib=gpu if isfinite(gpu.p95) else None,
+            least_gpu_mib=ceil(gpu_mib) or None,
+            time_limit_s=_time_limit(job, runtime.p95, s),
+            source=memory.sources[family],
+            family=families[family][0],
+            model_version=version,
+            why=memory.whys[family],
+        )
+        found.append(one)
+    return found
 
 
-def _quantiles(said: Answer, places: Codes) -> Quantiles:
-    """The middle of the medians; the highest bound, which holds for each of the rows."""
-    return Quantiles(float(np.median(said.p50[places])), float(said.p95[places].max()))
-
-
-def _gpu_bounds(said: Answer, places: Codes) -> Quantiles | None:
-    """The bound is also the least that the GPU must have: nothing grows it in mid-training."""
-    if not np.isfinite(said.p95[places]).all():
-        return None
-    bounds = _quantiles(said, places)
-    return Quantiles(bounds.p50, max(bounds.p95, float(said.give[places].max())))
+def _quantiles(said: Answer) -> list[Quantiles]:
+    return list(map(Quantiles, said.p50.tolist(), said.p95.tolist()))
 
 
 def _time_limit(job: Job, p95_s: float, s: PredictorSettings) -> float | None:
     if job.timeout_s is not None:
         return float(job.timeout_s)
-    if not np.isfinite(p95_s):
+    if not isfinite(p95_s):
         return None
     return max(s.min_time_limit_s, s.time_limit_factor * p95_s)
 
@@ -155,7 +205,8 @@ def shapes(given: Sizes, most: int) -> Sequence[Codes]:
     while True:
         memory = np.round(np.log(given.memory_mib) / np.log(ratio))
         vcpu = given.vcpu if ratio < 2 else np.zeros_like(given.vcpu)
-        first, group = distinct([memory, vcpu, given.gpus], len(memory))
+        gpu_mib = np.round(np.log(np.maximum(given.gpu_mib, 1.0)) / np.log(ratio))
+        first, group = distinct([memory, vcpu, given.gpus, gpu_mib], len(memory))
         if len(first) <= most:
             break
         ratio = ratio**1.5

@@ -28,10 +28,10 @@ from headgate.views import (
     TaskRow,
     TaskView,
 )
-from queue_broker.records import Attempt, Group, JobId, JobRecord, Lane, Tasks
+from queue_broker.core.demands import could_hold, demand_of, smallest_gpu, traits_of
+from queue_broker.records import Attempt, Group, JobId, JobRecord, Tasks
 
 if TYPE_CHECKING:
-    from headgate.estimate import Estimate
     from predictor.explanation import Explanation, Neighbour
     from queue_broker.core.parameters import Parameters
     from queue_broker.ports import Engine, ModelRegistry, Store
@@ -147,13 +147,17 @@ class Insights:
         """What a job would get if it were submitted now, and why."""
         tier = self.settings.tier_of(job, array=False)
         behind = self.explain(job, tier.mode)
-        lanes = [lane for lane in self.engine.lanes() if could_run(lane, job, behind.estimate)]
+        lanes = self.engine.lanes()
+        demand = demand_of(job, behind.estimate, lanes)
+        fits = [lane for lane in lanes if could_hold(demand, lane.shape, traits_of(lane))]
         return Foretold(
             tier=tier.name,
             tenant=tenant,
             estimate=behind.estimate,
-            fits=[lane.name for lane in lanes],
+            fits=[lane.name for lane in fits if not lane.closed],
+            gpu=smallest_gpu(demand, fits),
             families=dict(behind.families),
+            prices=dict(behind.prices),
             contributions=dict(behind.contributions),
             neighbours=[neighbour_view(one) for one in behind.neighbours],
         )
@@ -255,12 +259,6 @@ def neighbour_view(neighbour: Neighbour) -> NeighbourView:
         runtime_s=neighbour.runtime_s,
         inputs=dict(neighbour.inputs),
     )
-
-
-def could_run(lane: Lane, job: Job, estimate: Estimate) -> bool:
-    if lane.closed or not estimate.allocation.fits(lane.shape):
-        return False
-    return job.resources.arch in (None, lane.arch)
 
 
 def show_tasks(tasks: Iterable[int]) -> str:

@@ -46,7 +46,7 @@ def repack(cold: Cold) -> None:
     for (group_id, _), tasks in cold.cold.items():
         wanted[group_id] += tasks
     demands = [
-        to_demand(cold.groups[group_id], tasks, key=str(group_id))
+        to_demand(cold.groups[group_id], tasks, cold.board.yard.lanes, str(group_id))
         for group_id, tasks in wanted.items()
     ]
     types = [

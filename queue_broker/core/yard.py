@@ -93,14 +93,14 @@ def lasting(lane: Lane) -> Lane:
 
 
 def shape_key(group: Group) -> Key:
-    asked = group.job.resources
-    return given(group), asked.arch, asked.gpu_model, asked.gpu_memory_mib
+    asked, gpu = group.job.resources, group.estimate and group.estimate.least_gpu_mib
+    return given(group), gpu, asked.arch, asked.gpu_model, asked.gpu_memory_mib
 
 
 def rank(lanes: Sequence[Lane], group: Group) -> Ranking:
     """A lane costs a task its dominant part of an instance; among equals the tighter instance goes
     first, so that large ones stay whole for large tasks; then the name, which is a total order."""
-    shape, demand = given(group), to_demand(group, 1)
+    shape, demand = given(group), to_demand(group, 1, lanes)
     fitting = sorted(
         (priced(shape, lane.shape, lane.price_usd_hour).nusd, lane.shape, lane.name, place)
         for place, lane in enumerate(lanes)

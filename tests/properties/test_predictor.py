@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.resources import Resources
+from headgate.job import Job
+from headgate.resources import ResourceRequest, Resources
 from predictor.predictor import Predictor
 from predictor.risk import outlook
-from tests.unit.predictor.examples import job, killed, ran
+from tests.unit.predictor.examples import asking, job, killed, ran, sweep_history
+from training.dataset import build
+from training.fit import FitOptions, fit
 
 needs = st.lists(st.floats(1.0, 1e6), min_size=1, max_size=12)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -59,3 +63,42 @@ def test_a_sweep_s_shapes_hold_every_task_once(words: list[str]) -> None:
     groups = predictor.estimate_sweep(job(), {"kind": np.array(words, dtype=object)}, len(words))
     held = np.concatenate([tasks for tasks, _ in groups])
     assert sorted(held.tolist()) == list(range(len(words)))
+
+
+@cache
+def a_predictor() -> Predictor:
+    """With a history of several kinds, kills among them, and a model of the older part."""
+    history = [
+        *sweep_history(60),
+        *(ran(job(f"etl-{n}"), 900.0 + 10 * n, at=100.0 + n) for n in range(12)),
+        *(killed(job("leaky"), 500 + n, at=200.0 + n) for n in range(2)),
+    ]
+    predictor = Predictor(fit(build(history[:50]), FitOptions(rounds=20, folds=2)))
+    predictor.observe(history)
+    return predictor
+
+
+@st.composite
+def any_job(draw: st.DrawFn) -> Job:
+    """Of a kind that is known, or not; with any parameters."""
+    own = {
+        "algorithm": draw(st.sampled_from(["forest", "svm", "logistic", "unheard of", 3])),
+        "rows": draw(st.integers(0, 10**9) | st.floats(allow_nan=False) | st.none()),
+    }
+    return job(
+        draw(st.sampled_from(["sweep-train", "etl-7", "leaky", "new"])),
+        parameters=draw(st.sampled_from([{}, own])),
+        resources=draw(st.sampled_from([asking(), ResourceRequest(), ResourceRequest(gpus=1)])),
+        timeout_s=draw(st.sampled_from([None, 600])),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(any_job(), st.sampled_from(["cost", "safe"])), min_size=1, max_size=8))
+def test_jobs_are_estimated_together_as_each_is_alone(pairs: list[tuple[Job, str]]) -> None:
+    predictor = a_predictor()
+    jobs, modes = [job for job, _ in pairs], [mode for _, mode in pairs]
+
+    together = predictor.estimate(jobs, modes)
+
+    assert together == [predictor.estimate([job], mode)[0] for job, mode in pairs]

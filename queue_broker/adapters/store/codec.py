@@ -88,7 +88,8 @@ def shape_of(estimate: Estimate) -> str:
     open a group a task. The group keeps the estimate it was opened with.
     """
     given = estimate.allocation
-    parts = (given.vcpu, given.memory_mib, given.gpus, estimate.time_limit_s, estimate.memory_kills)
+    size = (given.vcpu, given.memory_mib, given.gpus, estimate.least_gpu_mib)
+    parts = (*size, estimate.time_limit_s, estimate.memory_kills)
     return json.dumps([*parts, estimate.source, estimate.family], separators=(",", ":"))
 
 

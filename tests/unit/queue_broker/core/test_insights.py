@@ -6,9 +6,9 @@ from headgate.errors import InvalidInput
 from headgate.lifecycle import State
 from headgate.resources import Resources
 from headgate.views import AttemptView
-from queue_broker.core.insights import could_run, show_tasks, some, tasks_of, why
-from queue_broker.records import Group, GroupId, JobId, Lane, Table, Tasks
-from tests.factories import START_S, a_job, an_estimate
+from queue_broker.core.insights import show_tasks, some, tasks_of, why
+from queue_broker.records import Group, GroupId, JobId, Table, Tasks
+from tests.factories import START_S, a_job
 
 
 def a_group(state: State, hold: str | None = None) -> Group:
@@ -63,18 +63,3 @@ def test_counts_of_nothing_are_left_out_and_the_rest_is_in_order() -> None:
     counts = {State.FAILED: 1, State.RUNNING: 0, State.SUBMITTED: 2}
 
     assert list(some(counts).items()) == [(State.SUBMITTED, 2), (State.FAILED, 1)]
-
-
-@pytest.mark.parametrize(
-    ("lane", "runs"),
-    [
-        (Lane("a", Resources(2, 4096)), True),
-        (Lane("a", Resources(2, 512)), False),
-        (Lane("a", Resources(2, 4096), closed="no capacity"), False),
-        (Lane("a", Resources(2, 4096), arch="arm64"), False),
-    ],
-)
-def test_a_lane_could_run_what_fits_its_shape_and_arch(lane: Lane, runs: bool) -> None:
-    job = a_job(resources={"arch": "x86_64"})
-
-    assert could_run(lane, job, an_estimate(1024)) is runs

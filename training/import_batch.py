@@ -25,6 +25,9 @@ OUT_OF_MEMORY, HOST_GONE, TIMED_OUT = (
     "Job attempt duration exceeded",
 )
 
+#: Tells tasks of one array apart; the predictor does not look at tags that name a single run.
+ID_TAG = "aws-batch-job-id"
+
 
 def from_describe_jobs(jobs: Iterable[Mapping[str, Any]]) -> Import:
     """The observations in DescribeJobs' `jobs`, each attempt one; parents of arrays tell
@@ -89,7 +92,7 @@ def fields(job: Mapping[str, Any], given: Resources) -> dict[str, Any]:
         "image": container.get("image"),
         "queue": _tail(job.get("jobQueue")) or "default",
         "parameters": job.get("parameters", {}),
-        "tags": job.get("tags", {}),
+        "tags": {**job.get("tags", {}), **({ID_TAG: job["jobId"]} if "jobId" in job else {})},
         "resources": {
             "vcpu": given.vcpu or None,
             "memory_mib": given.memory_mib or None,

@@ -11,24 +11,26 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
+from headgate.errors import InvalidInput
 from headgate.job import Job
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from headgate.usage import Meter, Observation, Usage
 from headgate.validation import parse
-from training.import_table import missing
+from training.import_table import missing, number, whole
 from training.imports import Dropped, Import, Row, read_rows, require
 
 REQUIRED = ("name", "status", "realtime")
 MIB = 2**20
 BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40, "PB": 2**50}
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-SIZE = re.compile(r"([\d.]+)\s*([KMGTP]?B)", re.IGNORECASE)
-SPAN = re.compile(r"([\d.]+)\s*(ms|s|m|h|d)\b")
+PLAIN = re.compile(r"\d+(\.\d+)?")
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?B)", re.IGNORECASE)
+SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\b")
 #: What a task killed for its memory exits with: SIGKILL from the kernel, or from a scheduler.
 KILLED = (137, 247)
 NOT_RUN = ("CACHED", "ABORTED", "SUBMITTED", "RUNNING")
@@ -43,7 +45,15 @@ def from_trace(frame: pd.DataFrame, zone: str = "UTC") -> Import:
         {str(name): str(value).strip() for name, value in row.items() if told(value)}
         for row in frame.to_dict("records")
     )
-    return read_rows(records, lambda row: read(row, ZoneInfo(zone)))
+    where = time_zone(zone)
+    return read_rows(records, lambda row: read(row, where))
+
+
+def time_zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise InvalidInput.of("zone", name, "a time zone such as Europe/Berlin") from error
 
 
 def told(value: object) -> bool:
@@ -68,19 +78,19 @@ def read(row: Row, zone: ZoneInfo) -> Observation:
         usage=usage(row, runtime_s),
         cause=Cause.OUT_OF_MEMORY if killed else Cause.EXITED,
         exit_code=exit_code if killed else 0,
-        attempt=int(row.get("attempt", 1)),
+        attempt=whole(row, "attempt") or 1,
         finished_at_s=finished_at_s(row, zone),
-        allocation=Resources(float(row.get("cpus", 0)), int(limit / MIB), 0) if limit else None,
+        allocation=Resources(number(row, "cpus") or 0.0, int(limit / MIB), 0) if limit else None,
     )
 
 
 def usage(row: Row, runtime_s: float) -> Usage:
     peak = size_bytes(row, "peak_rss") or size_bytes(row, "rss")
-    share = str(row["%cpu"]).rstrip("%") if "%cpu" in row else None
+    share = number({"%cpu": row["%cpu"].rstrip("%")}, "%cpu") if "%cpu" in row else None
     return Usage(
         runtime_s=runtime_s,
         peak_memory_mib=peak / MIB if peak else None,
-        cpu_s=float(share) / 100 * runtime_s if share and float(share) > 0 else None,
+        cpu_s=share / 100 * runtime_s if share and share > 0 else None,
         meter=Meter.IMPORTED,
     )
 
@@ -88,7 +98,7 @@ def usage(row: Row, runtime_s: float) -> Usage:
 def fields(row: Row) -> dict[str, Any]:
     """The job: its process names the step; the tag names what it works on."""
     process = str(row.get("process") or str(row["name"]).partition(" (")[0])
-    limit, cpus = size_bytes(row, "memory"), row.get("cpus")
+    limit, cpus = size_bytes(row, "memory"), number(row, "cpus")
     tags = {"nextflow.io/processName": process[-256:]}
     if "tag" in row:
         tags["sample"] = str(row["tag"])
@@ -99,7 +109,7 @@ def fields(row: Row) -> dict[str, Any]:
         "tags": tags,
         "resources": {
             "memory_mib": max(1, round(limit / MIB)) if limit else None,
-            "vcpu": float(cpus) if cpus else None,
+            "vcpu": cpus or None,
         },
     }
 
@@ -109,7 +119,7 @@ def size_bytes(row: Row, name: str) -> float | None:
     text = row.get(name)
     if text is None:
         return None
-    if re.fullmatch(r"[\d.]+", str(text)):
+    if PLAIN.fullmatch(str(text)):
         return float(text)
     found = SIZE.fullmatch(str(text))
     if found is None:

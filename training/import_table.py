@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -16,11 +16,15 @@ from headgate.usage import Meter, Observation, Usage
 from headgate.validation import parse
 from training.imports import Dropped, Import, Row, read_rows, require
 
+W = TypeVar("W", bound=StrEnum)
+
 REQUIRED = ("name", "finished_at_s", "runtime_s")
 #: Columns with these prefixes spread a mapping over columns: parameter.alpha, tag.team.
 SPREAD = {"parameter.": "parameters", "tag.": "tags"}
-_REQUEST = ("vcpu", "memory_mib", "gpus", "gpu_memory_mib", "gpu_model")
+_REQUEST = ("vcpu", "memory_mib", "gpus", "gpu_memory_mib", "gpu_model", "arch", "ceiling")
 _WORDS = ("definition", "image", "queue", "tier", "tenant")
+#: Columns that hold JSON, as a lake writes them; see `predictor.history.SCHEMA`.
+_JSON = ("parameters", "tags", "command", "inputs")
 
 
 def from_frame(frame: pd.DataFrame) -> Import:
@@ -38,8 +42,6 @@ def read(row: Row) -> Observation:
     for name in REQUIRED:
         if name not in row:
             raise Dropped(f"{name}: nothing; it is required")
-    memory = row.get("allocation_memory_mib")
-    given = Resources(number(row, "allocation_vcpu") or 0.0, int(memory), 0) if memory else None
     return Observation(
         job=parse(Job, fields(row)),
         usage=Usage(
@@ -48,14 +50,23 @@ def read(row: Row) -> Observation:
             cpu_s=number(row, "cpu_s"),
             gpu_memory_mib=number(row, "gpu_memory_mib"),
             gpu_utilisation=number(row, "gpu_utilisation"),
-            meter=Meter.IMPORTED,
+            meter=word(Meter, row, "meter") or Meter.IMPORTED,
         ),
-        cause=cause(row.get("cause", Cause.EXITED)),
-        exit_code=int(number(row, "exit_code") or 0),
-        attempt=int(number(row, "attempt") or 1),
+        cause=word(Cause, row, "cause") or Cause.EXITED,
+        exit_code=whole(row, "exit_code") or 0,
+        attempt=whole(row, "attempt") or 1,
         finished_at_s=number(row, "finished_at_s") or 0.0,
-        allocation=given,
+        allocation=allocation(row),
+        parameters=mapping(row, "task_parameters"),
     )
+
+
+def allocation(row: Row) -> Resources | None:
+    memory_mib = whole(row, "allocation_memory_mib")
+    if not memory_mib:
+        return None
+    vcpu, gpus = number(row, "allocation_vcpu") or 0.0, whole(row, "allocation_gpus") or 0
+    return Resources(vcpu, memory_mib, gpus)
 
 
 def fields(row: Row) -> dict[str, Any]:
@@ -65,7 +76,7 @@ def fields(row: Row) -> dict[str, Any]:
         spread = {name.removeprefix(prefix): row[name] for name in row if name.startswith(prefix)}
         if spread:
             found[target] = {name: plain(value, target) for name, value in spread.items()}
-    for name in ("parameters", "tags", "command"):
+    for name in _JSON:
         if f"{name}_json" in row:
             found[name] = load(name, row[f"{name}_json"])
     found.setdefault("command", ["unknown"])
@@ -74,6 +85,7 @@ def fields(row: Row) -> dict[str, Any]:
         for name in _REQUEST
         if f"request_{name}" in row
     }
+    found |= {name: whole(row, name) for name in ("priority", "timeout_s") if name in row}
     size = number(row, "input_bytes")
     if size is not None:
         found["inputs"] = [Input(uri="imported", size_bytes=int(size))]
@@ -87,14 +99,25 @@ def load(name: str, text: object) -> Any:
         raise Dropped(f"{name}_json: not JSON ({error})") from error
 
 
-def cause(word: object) -> Cause:
+def mapping(row: Row, name: str) -> dict[str, object]:
+    """A JSON object of numbers, text and flags; nothing where there is none."""
+    found = load(name, row[f"{name}_json"]) if f"{name}_json" in row else {}
+    if not isinstance(found, dict) or any(isinstance(v, dict | list) for v in found.values()):
+        raise Dropped(f"{name}_json: got {found!r:.80}; allowed: an object of plain values")
+    return found
+
+
+def word(words: type[W], row: Row, name: str) -> W | None:
+    """One of the words of an enumeration, or None where there is nothing."""
+    if name not in row:
+        return None
     try:
-        return Cause(str(word))
+        return words(str(row[name]))
     except ValueError:
-        raise Dropped(f"cause: got {word!r}; allowed: {', '.join(Cause)}") from None
+        raise Dropped(f"{name}: got {row[name]!r}; allowed: {', '.join(words)}") from None
 
 
-def number(row: Mapping[str, Any], name: str) -> float | None:
+def number(row: Row, name: str) -> float | None:
     """A number, or None where there is none; what is no number drops the row."""
     if name not in row:
         return None
@@ -105,6 +128,11 @@ def number(row: Mapping[str, Any], name: str) -> float | None:
     if not math.isfinite(value):
         raise Dropped(f"{name}: got {value}; allowed: a finite number")
     return value
+
+
+def whole(row: Row, name: str) -> int | None:
+    value = number(row, name)
+    return None if value is None else int(value)
 
 
 def plain(value: Any, target: str) -> Any:

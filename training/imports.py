@@ -7,7 +7,6 @@ caller.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,9 +33,12 @@ class Import:
     dropped: list[tuple[int, str]] = field(default_factory=list)
 
     @property
-    def reasons(self) -> Counter[str]:
-        """How many rows were dropped for each reason."""
-        return Counter(reason for _, reason in self.dropped)
+    def reasons(self) -> dict[str, list[int]]:
+        """The rows that were dropped for each reason, the most frequent reason first."""
+        rows: dict[str, list[int]] = {}
+        for row, reason in self.dropped:
+            rows.setdefault(reason, []).append(row)
+        return dict(sorted(rows.items(), key=lambda pair: -len(pair[1])))
 
 
 Row = Mapping[str, Any]
@@ -76,8 +78,10 @@ def checked(item: Observation) -> Observation:
 
 def identity(item: Observation) -> tuple[str, float, int, float]:
     """What makes two observations the same attempt; an import that is run twice adds nothing."""
-    own = repr(sorted(item.parameters.items())) + repr(item.job.command) + repr(item.job.tags)
-    return (f"{item.job.name}|{own}", item.finished_at_s, item.attempt, item.usage.runtime_s)
+    job = item.job
+    own = (job.parameters | item.parameters, job.tags)  # a lake gives names back in order
+    told = [job.name, job.command, *(sorted(one.items()) for one in own)]
+    return (repr(told), item.finished_at_s, item.attempt, item.usage.runtime_s)
 
 
 def unseen(items: Iterable[Observation], already: Iterable[Observation]) -> list[Observation]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from headgate.errors import InvalidInput, Unavailable
@@ -23,6 +24,8 @@ console = Console(highlight=False)
 #: DescribeJobs takes so many ids at once.
 DESCRIBED = 100
 STATES = ("SUCCEEDED", "FAILED")
+#: Reasons that are told, and rows that are named for each.
+MOST_REASONS, MOST_ROWS = 20, 5
 
 
 @app.callback()
@@ -33,7 +36,7 @@ def history() -> None:
 @app.command("import")
 def import_(
     file: Annotated[
-        Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV, Parquet, or a trace.")
+        Path | None, typer.Argument(exists=True, help="CSV, Parquet (or a folder), or a trace.")
     ] = None,
     *,
     from_batch: Annotated[
@@ -52,26 +55,29 @@ def import_(
         headgate history import jobs.parquet --dry-run
         headgate history import --from-batch my-queue
     """
+    from queue_broker.cli.lakes import lake_of
+    from queue_broker.settings import read_settings
+
     if (file is None) == (from_batch is None):
         raise InvalidInput.of(
             "FILE", "both" if file else "neither", "a FILE, or --from-batch QUEUE"
         )
     found = read_file(file, zone) if file else read_batch(str(from_batch))
-    fresh = 0 if dry_run else keep(found, lake_of(data_dir))
+    fresh = 0 if dry_run else keep(found, lake_of(read_settings(data_dir=data_dir)))
     show(found, fresh, dry_run)
 
 
 def read_file(file: Path, zone: str) -> Import:
-    """A table or a trace, by its suffix and its columns."""
+    """A table or a trace, by its suffix and its columns; a folder is one of Parquet files."""
     import pandas as pd
 
     from training.import_nextflow import from_trace
     from training.import_table import from_frame
 
     try:
-        if file.suffix == ".parquet":
+        if file.is_dir() or file.suffix == ".parquet":
             return from_frame(pd.read_parquet(file))
-        separator = "," if file.suffix == ".csv" else "\t"
+        separator = "," if ".csv" in file.suffixes else "\t"
         frame = pd.read_csv(file, sep=separator, dtype=str)
     except (ValueError, OSError) as error:
         raise InvalidInput.of(
@@ -88,8 +94,8 @@ def read_batch(queue: str) -> Import:
 
     from training.import_batch import from_describe_jobs
 
-    client = boto3.client("batch")
     try:
+        client = boto3.client("batch")
         return from_describe_jobs(described(client, list(job_ids(client, {"jobQueue": queue}))))
     except (BotoCoreError, ClientError) as error:
         raise Unavailable(f"AWS Batch could not be read: {error}") from error
@@ -109,13 +115,6 @@ def job_ids(client: Any, where: Mapping[str, str]) -> Iterator[str]:
 def described(client: Any, ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     for start in range(0, len(ids), DESCRIBED):
         yield from client.describe_jobs(jobs=list(ids[start : start + DESCRIBED]))["jobs"]
-
-
-def lake_of(data_dir: Path | None) -> Lake:
-    from queue_broker.adapters.lake import FolderLake
-    from queue_broker.settings import read_settings
-
-    return FolderLake(read_settings(data_dir=data_dir).data_dir / "lake")
 
 
 def keep(found: Import, lake: Lake) -> int:
@@ -145,8 +144,12 @@ def show(found: Import, fresh: int, dry_run: bool) -> None:
     console.print(f"{read:,} rows: {len(found.observations):,} read, {kept}")
     if not found.dropped:
         return
-    table = Table("dropped", "for this reason", box=None, header_style="bold")
-    for reason, count in found.reasons.most_common():
-        table.add_row(f"{count:,}", reason)
+    table = Table("dropped", "rows", "for this reason", box=None, header_style="bold")
+    reasons = found.reasons
+    for reason, rows in list(reasons.items())[:MOST_REASONS]:
+        more = ", ..." if len(rows) > MOST_ROWS else ""
+        named = ", ".join(map(str, rows[:MOST_ROWS])) + more
+        table.add_row(f"{len(rows):,}", named, escape(reason))
     console.print(table)
-    console.print(f"the first of them is row {found.dropped[0][0]:,}")
+    if len(reasons) > MOST_REASONS:
+        console.print(f"and {len(reasons) - MOST_REASONS:,} more reasons")

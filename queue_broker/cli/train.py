@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from queue_broker.settings import Settings
     from training.nightly import TrainingResult
 
 console = Console(highlight=False)
@@ -30,22 +31,22 @@ def train(
     from queue_broker.settings import read_settings
 
     settings = read_settings(data_dir=data_dir)
-    with console.status(f"training on the last {days:g} days of {settings.data_dir}"):
-        result, version = train_once(settings.data_dir, days)
+    with console.status(f"training on the last {days:g} days"):
+        result, version = train_once(settings, days)
     show(result, version)
 
 
-def train_once(data_dir: Path, days: float) -> tuple[TrainingResult, str | None]:
+def train_once(settings: Settings, days: float) -> tuple[TrainingResult, str | None]:
     """Read the lake, train, and publish if promoted; returns the version then."""
     import time
 
-    from queue_broker.adapters.lake import FolderLake
     from queue_broker.adapters.registry import FolderRegistry
+    from queue_broker.cli.lakes import lake_of
     from training.gate import Promote
     from training.nightly import train as train_on
 
-    registry = FolderRegistry(data_dir / "models")
-    history = FolderLake(data_dir / "lake").read(since_s=time.time() - days * 86_400)
+    registry = FolderRegistry(settings.data_dir / "models")
+    history = lake_of(settings).read(since_s=time.time() - days * 86_400)
     result = train_on(history, registry.load())
     if result.model is None or not isinstance(result.decision, Promote):
         return result, None

@@ -4,11 +4,15 @@ import pandas as pd
 import pytest
 
 from headgate.errors import InvalidInput
+from headgate.job import Input, Job
 from headgate.lifecycle import Cause
+from headgate.resources import ResourceRequest, Resources
+from headgate.usage import Meter, Observation, Usage
+from predictor.history import from_table, to_table
 from training.import_batch import from_describe_jobs
 from training.import_nextflow import from_trace
 from training.import_table import from_frame
-from training.imports import unseen
+from training.imports import Import, unseen
 
 TRACE = pd.DataFrame(
     {
@@ -87,6 +91,68 @@ def test_an_import_that_is_run_twice_adds_nothing() -> None:
     found = from_trace(TRACE).observations
     assert unseen(found, []) == found
     assert unseen(found, from_trace(TRACE).observations) == []
+
+
+def test_a_lake_s_own_columns_are_read_as_they_were_written() -> None:
+    job = Job(
+        name="etl",
+        command=("etl", "Ref::day"),
+        inputs=(Input(uri="s3://b/a", size_bytes=9),),
+        parameters={"depth": 3},
+        resources=ResourceRequest(arch="arm64", ceiling=True, gpus=2),
+        tags={"z": "1", "a": "2"},
+        priority=7,
+        timeout_s=90,
+    )
+    usage = Usage(5.0, 10.5, 2.5, 700.0, 0.5, Meter.PSS)
+    given = Resources(1.5, 512, 2)
+    item = Observation(
+        job, usage, Cause.TIMEOUT, 143, 2, 1.7e9, given, parameters={"day": "mon", "n": 1}
+    )
+
+    found = from_frame(to_table([item]).to_pandas())
+
+    assert found == Import([item])
+
+
+def test_the_same_attempt_is_known_whatever_the_order_of_its_tags() -> None:
+    row = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5, "tag.z": "1", "tag.a": "2"}
+    (item,) = from_frame(pd.DataFrame([row])).observations
+    (again,) = from_table(to_table([item]))
+    other = from_frame(pd.DataFrame([row | {"parameter.rows": 3}])).observations
+
+    assert unseen([item], [again]) == []
+    assert unseen(other, [again]) == other
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "word"),
+    [
+        ("task_parameters_json", "[1]", "an object of plain values"),
+        ("task_parameters_json", '{"a": {"b": 1}}', "an object of plain values"),
+        ("inputs_json", "{", "not JSON"),
+        ("inputs_json", '[{"size_bytes": 3}]', "inputs.0.uri"),
+        ("meter", "guess", "allowed: cgroup"),
+        ("allocation_memory_mib", "much", "allowed: a number"),
+    ],
+)
+def test_a_lake_s_row_that_was_tampered_with_is_dropped_by_name(
+    column: str, value: str, word: str
+) -> None:
+    row = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5.0, column: value}
+    found = from_frame(pd.DataFrame([row]))
+    assert word in found.dropped[0][1]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("attempt", "first"), ("%cpu", "much"), ("cpus", "two"), ("peak_rss", "1.2.3 GB")],
+)
+def test_a_cell_of_a_trace_that_is_no_number_drops_its_row_alone(column: str, value: str) -> None:
+    found = from_trace(TRACE[:2].assign(**{column: [value, "1"]}))
+    assert found.dropped[0][0] == 1
+    assert column in found.dropped[0][1]
+    assert len(found.observations) == 1
 
 
 def test_what_batch_remembers_becomes_attempts() -> None:

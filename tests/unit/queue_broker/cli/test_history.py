@@ -1,0 +1,212 @@
+"""`headgate history import`: files and what AWS Batch remembers, into the broker's own lake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import boto3
+import pandas as pd
+import pytest
+from botocore.exceptions import NoRegionError
+from typer.testing import CliRunner
+
+from headgate.errors import InvalidInput, Unavailable
+from headgate.job import Input
+from headgate.lifecycle import Cause
+from headgate.usage import Observation
+from predictor.history import from_frame
+from queue_broker.adapters.lake import FolderLake
+from queue_broker.cli.main import app
+from tests.unit.predictor.examples import sweep_history
+from tests.unit.queue_broker.wire.batch import Batch
+
+Import = Callable[..., str]
+
+TABLE = """name,finished_at_s,runtime_s,peak_memory_mib,tag.team,tag.area,parameter.rows
+etl-1,1700000000,12.5,300,blue,north,10
+etl-2,1700000100,forever,300,blue,north,20
+etl-3,1700000200,9,8e12,blue,north,30
+etl-4,1700000300,0,300,blue,north,40
+etl-1,1700000000,12.5,300,blue,north,11
+"""
+TRACE = """task_id\tname\tstatus\texit\trealtime\t%cpu\tpeak_rss\tmemory\tcomplete
+1\tALIGN (a)\tCOMPLETED\t0\t2m 3s\t150.0%\t1.5 GB\t4 GB\t2024-06-25 11:32:39.716
+2\tALIGN (b)\tFAILED\t137\t10s\t99%\t2 GB\t2 GB\t2024-06-25 11:33:39.716
+3\tALIGN (c)\tCACHED\t0\t1h\t-\t-\t4 GB\t2024-06-25 11:34:39.716
+"""
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> FolderLake:
+    return FolderLake(tmp_path / "data" / "lake")
+
+
+@pytest.fixture
+def bring_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Import:
+    """The output of an import that succeeds."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("HEADGATE_DATA_DIR", str(tmp_path / "data"))
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(app, ["history", "import", *words], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return str(result.stdout)
+
+    return run
+
+
+def a_file(folder: Path, name: str, text: str) -> str:
+    path = folder / name
+    path.write_text(text)
+    return str(path)
+
+
+def kept(lake: FolderLake) -> list[Observation]:
+    return from_frame(lake.read())
+
+
+def test_a_csv_is_read_and_what_is_dropped_is_told_by_reason_and_row(
+    bring_in: Import, lake: FolderLake, tmp_path: Path
+) -> None:
+    told = " ".join(bring_in(a_file(tmp_path, "jobs.csv", TABLE)).split())
+
+    assert "5 rows: 2 read, 2 new, 0 known before" in told
+    assert "1 2 runtime_s: got 'forever'; allowed: a number" in told
+    assert "1 3 peak_memory_mib: not between 0 and" in told
+    assert "1 4 runtime_s: not between 0 and" in told
+    assert [item.job.parameters["rows"] for item in kept(lake)] == ["10", "11"]
+
+
+def test_what_was_imported_before_is_not_imported_again(
+    bring_in: Import, lake: FolderLake, tmp_path: Path
+) -> None:
+    file = a_file(tmp_path, "jobs.csv", TABLE)
+    bring_in(file)
+
+    assert "5 rows: 2 read, 0 new, 2 known before" in bring_in(file)
+    assert len(kept(lake)) == 2
+
+
+def test_a_dry_run_writes_nothing(bring_in: Import, lake: FolderLake, tmp_path: Path) -> None:
+    told = bring_in(a_file(tmp_path, "jobs.csv", TABLE), "--dry-run")
+
+    assert "2 read, nothing was written" in told
+    assert kept(lake) == []
+
+
+def test_a_trace_is_known_by_its_columns_and_read_in_the_zone_that_is_named(
+    bring_in: Import, lake: FolderLake, tmp_path: Path
+) -> None:
+    told = bring_in(a_file(tmp_path, "trace.txt", TRACE), "--zone", "Europe/Berlin")
+
+    assert "3 rows: 2 read, 2 new" in told
+    assert "CACHED" in told
+    done, killed = kept(lake)
+    assert done.finished_at_s == pytest.approx(1_719_307_959.716)
+    assert (killed.cause, killed.usage.peak_memory_mib) == (Cause.OUT_OF_MEMORY, 2048)
+
+
+@pytest.mark.parametrize("whole_folder", [False, True], ids=["a file", "the folder"])
+def test_another_broker_s_lake_is_taken_over_with_inputs_and_task_parameters(
+    bring_in: Import, lake: FolderLake, tmp_path: Path, whole_folder: bool
+) -> None:
+    theirs = FolderLake(tmp_path / "theirs")
+    theirs.write(shifted(sweep_history(6)), "part")
+    (file,) = theirs.root.glob("*/part.parquet")
+
+    told = bring_in(str(theirs.root if whole_folder else file))
+
+    assert "6 rows: 6 read, 6 new" in told
+    assert bring_in(str(file)).startswith("6 rows: 6 read, 0 new, 6 known before")
+    columns = [name for name in theirs.read().columns if not name.startswith("estimate_")]
+    pd.testing.assert_frame_equal(lake.read(columns=columns), theirs.read(columns=columns))
+
+
+def shifted(items: list[Observation]) -> list[Observation]:
+    """In this century, with all that a lake can keep of a job."""
+    asked = {"inputs": (Input(uri="s3://b/a", size_bytes=9),), "tags": {"z": "1", "a": "2"}}
+    more = {"priority": 3, "timeout_s": 600, "parameters": {"depth": 4, "fast": True}}
+    return [
+        replace(
+            item,
+            job=item.job.model_copy(update=asked | more),
+            finished_at_s=1_700_000_000.25 + place,
+        )
+        for place, item in enumerate(items)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("jobs.csv", "name,runtime_s\nx,1\n", "finished_at_s: got a table with name, runtime_s"),
+        ("jobs.csv", "", "a readable CSV or Parquet file"),
+        ("jobs.parquet", "no parquet", "a readable CSV or Parquet file"),
+        ("trace.txt", "name\tstatus\trealtime\n", None),
+    ],
+)
+def test_a_file_that_cannot_be_read_at_all_is_refused_in_words(
+    bring_in: Import, tmp_path: Path, name: str, text: str, words: str | None
+) -> None:
+    file = a_file(tmp_path, name, text)
+    if words is None:
+        assert "0 rows: 0 read" in bring_in(file)
+        return
+    with pytest.raises(InvalidInput, match=words.replace("(", r"\(")):
+        bring_in(file)
+
+
+def test_a_zone_that_does_not_exist_is_refused(bring_in: Import, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="zone: got 'Mars/Base'"):
+        bring_in(a_file(tmp_path, "trace.txt", TRACE), "--zone", "Mars/Base")
+
+
+@pytest.mark.parametrize("words", [[], ["--from-batch", "q", "FILE"]])
+def test_a_file_or_a_queue_is_named_and_not_both(
+    bring_in: Import, tmp_path: Path, words: list[str]
+) -> None:
+    file = a_file(tmp_path, "jobs.csv", TABLE)
+    with pytest.raises(InvalidInput, match="FILE"):
+        bring_in(*(file if word == "FILE" else word for word in words))
+
+
+@pytest.fixture
+def batch(database_url: str, tmp_path: Path) -> Iterator[Batch]:
+    batch = Batch(database_url, tmp_path / "batch")
+    batch.define()
+    yield batch
+    batch.close()
+
+
+def test_what_batch_remembers_of_a_queue_is_read_through_boto3(
+    bring_in: Import, lake: FolderLake, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch.submit(jobName="nightly", parameters={"day": "3"})
+    batch.submit(jobName="grid", arrayProperties={"size": 3})
+    batch.submit(jobName="elsewhere", jobQueue="production")
+    batch.turn()
+    monkeypatch.setattr(boto3, "client", lambda service: batch.client)
+
+    told = bring_in("--from-batch", "default")
+
+    assert "4 rows: 4 read, 4 new" in told
+    assert sorted(item.job.name for item in kept(lake)) == ["grid", "grid", "grid", "nightly"]
+    assert all(item.allocation is not None for item in kept(lake))
+    assert "4 rows: 4 read, 0 new, 4 known before" in bring_in("--from-batch", "default")
+    with pytest.raises(Unavailable, match="nowhere"):
+        bring_in("--from-batch", "nowhere")
+
+
+def test_without_a_region_the_words_say_so(
+    bring_in: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def client(service: str) -> NoReturn:
+        raise NoRegionError
+
+    monkeypatch.setattr(boto3, "client", client)
+
+    with pytest.raises(Unavailable, match="You must specify a region"):
+        bring_in("--from-batch", "default")

@@ -196,12 +196,11 @@ class Parts:
 
 def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     store, engine, forecaster = parts.store, parts.engine, parts.forecaster
-    for tenant in settings.tenants:
-        store.put_tenant(tenant)
     cloud = parts.cloud
     lake: Lake = (cloud and cloud.lake) or FolderLake(settings.data_dir / "lake")
     modes = {tier.name: tier.mode for tier in settings.tiers}
     limits = Limits(store, parts.shelf, settings.tiers, clock)
+    limits.begin(settings.tenants)
     cycle = Cycle(
         store=store,
         engine=engine,

@@ -287,6 +287,9 @@ class Shelf(Protocol):
     def put(self, document: Document) -> Document:
         """Keep it; the answer has the new version. `Conflict` unless it stood at `version`."""
 
+    def put_all(self, documents: Sequence[Document], tenants: Sequence[Tenant] = ()) -> None:
+        """Keep them, in order, and the tenants' settings: all in one transaction, or nothing."""
+
     def remove(self, document: Document) -> None:
         """Forget it. `Conflict` unless it stands at `version`."""
 

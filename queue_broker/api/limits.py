@@ -14,16 +14,17 @@ from headgate.tenancy import Tenant, Tier
 from headgate.value import Value
 from queue_broker.api.bodies import json_body, parsed
 from queue_broker.api.services import Asking, Services, Serving
-from queue_broker.core.limits import Change, Limits, Tiers
+from queue_broker.core.limits import Limits, Tiers
 from queue_broker.core.submit import Caller
+from queue_broker.core.trail import Change
 
 router = APIRouter(tags=["limits"])
 
 
 class Window(Value):
-    """The most predicted seconds that may wait in a lane."""
+    """The most predicted seconds that may wait in a lane; null: the window adapts freely."""
 
-    most_s: float = Field(gt=0, allow_inf_nan=False)
+    most_s: float | None = Field(gt=0, allow_inf_nan=False)
 
 
 @router.put("/tenants/{name}", openapi_extra=json_body(Tenant))

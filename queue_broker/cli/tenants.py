@@ -104,10 +104,13 @@ def given(values: Mapping[str, object]) -> dict[str, object]:
 
 
 @app.command()
-def window(lane: str, most_s: float, data_dir: DataDir = None) -> None:
-    """Bound the predicted seconds of work that may wait in a lane."""
+def window(
+    lane: str, most_s: Annotated[float | None, typer.Argument()] = None, data_dir: DataDir = None
+) -> None:
+    """Bound the predicted seconds of work that may wait in a lane; without a number, free it."""
     limits(data_dir).set_window(lane, most_s, getpass.getuser())
-    console.print(f"{lane} holds {most_s:g} s at the most")
+    bound = "adapts freely" if most_s is None else f"holds {most_s:g} s at the most"
+    console.print(f"{lane} {bound}")
 
 
 @app.command()
@@ -129,8 +132,9 @@ def export(data_dir: DataDir = None) -> None:
 @app.command()
 def changes(limit: Annotated[int, typer.Option(min=1)] = 20, data_dir: DataDir = None) -> None:
     """Show who changed what, newest first."""
-    table = Table("when", "who", "what", "before", "after")
+    table = Table("when", "who", "what", "from > to")
     for one in limits(data_dir).changes(limit):
         when = datetime.fromtimestamp(one.at_s, UTC).isoformat(timespec="seconds")
-        table.add_row(when, one.who, one.what, str(one.before or ""), str(one.after))
+        steps = [f"{name}: {old} > {new}" for name, old, new in one.differences()]
+        table.add_row(when, one.who, one.what, "\n".join(steps))
     console.print(table)

@@ -1,22 +1,26 @@
 """Limits that change while the broker runs: tenants, tiers and windows, each change on record.
 
 Every change is checked as a whole before it is kept: no tenant below itself, minimum shares within
-the fleet. The cycle reads the limits at every pass, so that a change counts from the next one on.
+the fleet. A change and its entry are kept in one transaction: there is none without the other. The
+cycle reads the limits at every pass, so that a change counts from the next one on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from headgate.errors import Conflict
 from headgate.job import Name
 from headgate.tenancy import DEFAULT_TIERS, Tenant, Tier
 from headgate.validation import parse, refuse
 from headgate.value import Value
 from queue_broker.core.tenant_tree import Tree
+from queue_broker.core.trail import Change
 from queue_broker.ports import Clock, Directory, Shelf
 from queue_broker.records import Document
 
@@ -68,16 +72,20 @@ class Windows(Value):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One entry of the audit trail; `before` None: there was nothing."""
+#: Somebody else's change in the same moment is looked at anew, so often.
+TRIES = 5
+#: Who changes what the settings say.
+SETTINGS = "settings"
 
-    number: int
-    at_s: float
-    who: str
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One limit as it was (None: not there) and as it shall be, with what is kept of it."""
+
     what: str
     before: dict[str, Any] | None
     after: dict[str, Any]
+    kept: Document | Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,49 +108,105 @@ class Limits:
     def file(self) -> LimitsFile:
         return LimitsFile(tiers=tuple(self.tiers()), tenants=tuple(self.directory.tenants()))
 
+    def begin(self, tenants: Sequence[Tenant]) -> None:
+        """Take tenants over from the settings, those that say something new there: what was
+        changed live since outlives a restart."""
+        said = {one.name: one.model_dump(mode="json") for one in tenants}
+        kept = self.shelf.get(KIND, SETTINGS)
+        before = kept.body if kept else {}
+        fresh = [one for one in tenants if before.get(one.name) != said[one.name]]
+        if fresh:
+            self._change(SETTINGS, lambda: self._tenant_steps(fresh))
+        if said != before:
+            with suppress(Conflict):  # another broker begins with the same settings
+                self.shelf.put(Document(KIND, SETTINGS, said, version=kept.version if kept else 0))
+
     def set_tenant(self, tenant: Tenant, who: str) -> None:
         """Create or change a tenant; `InvalidInput` where it would be below itself."""
-        known = {one.name: one for one in self.directory.tenants()}
-        Tree.of((known | {tenant.name: tenant}).values())
-        before = known.get(tenant.name)
-        self.directory.put_tenant(tenant)
-        old = before.model_dump(mode="json") if before else None
-        self._note(who, f"tenant {tenant.name}", old, tenant.model_dump(mode="json"))
+        self._change(who, lambda: self._tenant_steps([tenant]))
 
     def set_tiers(self, tiers: Sequence[Tier], who: str) -> None:
-        """Change the tiers as a whole; `Conflict` where somebody else just did."""
-        self._keep(TIERS, Tiers(tiers=tuple(tiers)), who)
+        """Change the tiers as a whole."""
+        wanted = Tiers(tiers=tuple(tiers))
+        self._change(who, lambda: [self._step(TIERS, Tiers(tiers=tuple(self.tiers())), wanted)])
 
-    def set_window(self, lane: str, most_s: float, who: str) -> None:
-        """Bound a lane's window."""
-        self._keep(WINDOWS, Windows(most_s=self.windows().most_s | {lane: most_s}), who)
+    def set_window(self, lane: str, most_s: float | None, who: str) -> None:
+        """Bound a lane's window; None: it adapts freely again."""
+        self._change(who, lambda: [self._window_step(lane, most_s)])
 
     def changes(self, limit: int = 100) -> list[Change]:
         """The latest changes, newest first."""
-        last = self._last()
-        names = [f"{number:0{WIDTH}d}" for number in range(max(1, last - limit + 1), last + 1)]
+        last = last_number(self.shelf.get(KIND, CHANGES))
+        names = [entry_name(number) for number in range(max(1, last - limit + 1), last + 1)]
         found = self.shelf.named(CHANGES, names) if names else []
         return [Change(**one.body) for one in reversed(found)]
 
-    def _keep(self, name: str, value: Value, who: str) -> None:
-        kept = self.shelf.get(KIND, name)
-        body = value.model_dump(mode="json")
-        version = kept.version if kept else 0
-        self.shelf.put(Document(KIND, name, body, version=version))
-        self._note(who, name, kept.body if kept else None, body)
+    def _change(self, who: str, plan: Callable[[], Sequence[Step]]) -> None:
+        """Keep what `plan` makes of the limits as they are, each with its entry: all or nothing.
 
-    def _note(
-        self, who: str, what: str, before: dict[str, Any] | None, after: dict[str, Any]
-    ) -> None:
-        """Append to the trail. The number is taken by compare-and-set, so none is lost."""
-        counter = self.shelf.get(KIND, CHANGES)
+        The counter is read before the plan looks, and compared when it is set: whoever looked at
+        limits that somebody else changes in the same moment, looks again. `Conflict` after that.
+        """
+        for left in reversed(range(TRIES)):
+            counter = self.shelf.get(KIND, CHANGES)
+            steps = [step for step in plan() if step.before != step.after]
+            try:
+                self._keep(steps, who, counter)
+            except Conflict:
+                if not left:
+                    raise
+            else:
+                return
+
+    def _keep(self, steps: Sequence[Step], who: str, counter: Document | None) -> None:
+        if not steps:
+            return
+        first = last_number(counter) + 1
+        entries = [
+            Change(number, self.clock(), who, step.what, step.before, step.after)
+            for number, step in enumerate(steps, first)
+        ]
         version = counter.version if counter else 0
-        number = self._last() + 1
-        self.shelf.put(Document(KIND, CHANGES, {"last": number}, version=version))
-        change = {"number": number, "at_s": self.clock(), "who": who, "what": what}
-        body = change | {"before": before, "after": after}
-        self.shelf.put(Document(CHANGES, f"{number:0{WIDTH}d}", body))
+        body = {"last": entries[-1].number}
+        self.shelf.put_all(
+            [
+                Document(KIND, CHANGES, body, version=version),
+                *(Document(CHANGES, entry_name(one.number), asdict(one)) for one in entries),
+                *(step.kept for step in steps if isinstance(step.kept, Document)),
+            ],
+            [step.kept for step in steps if isinstance(step.kept, Tenant)],
+        )
 
-    def _last(self) -> int:
-        counter = self.shelf.get(KIND, CHANGES)
-        return int(counter.body["last"]) if counter else 0
+    def _tenant_steps(self, tenants: Sequence[Tenant]) -> list[Step]:
+        known = {one.name: one for one in self.directory.tenants()}
+        Tree.of((known | {one.name: one for one in tenants}).values())
+        return [
+            Step(
+                f"tenant {one.name}", dumped(known.get(one.name)), one.model_dump(mode="json"), one
+            )
+            for one in tenants
+        ]
+
+    def _window_step(self, lane: str, most_s: float | None) -> Step:
+        before = self.windows()
+        others = {name: one for name, one in before.most_s.items() if name != lane}
+        bound = {} if most_s is None else {lane: most_s}
+        return self._step(WINDOWS, before, Windows(most_s=others | bound))
+
+    def _step(self, name: str, before: Value, after: Value) -> Step:
+        kept = self.shelf.get(KIND, name)
+        body = after.model_dump(mode="json")
+        document = Document(KIND, name, body, version=kept.version if kept else 0)
+        return Step(name, before.model_dump(mode="json"), body, document)
+
+
+def dumped(value: Value | None) -> dict[str, Any] | None:
+    return value.model_dump(mode="json") if value else None
+
+
+def entry_name(number: int) -> str:
+    return f"{number:0{WIDTH}d}"
+
+
+def last_number(counter: Document | None) -> int:
+    return int(counter.body["last"]) if counter else 0

@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
 
-from sqlalchemy import event
-
 from headgate.errors import Unavailable
 from headgate.job import Dependency, RetryStrategy
 from headgate.lifecycle import Cause
@@ -37,6 +35,7 @@ from queue_broker.core.parameters import Parameters
 from queue_broker.main import Broker, Parts, wire
 from queue_broker.records import Event, HandOver, JobId, Lane, Leak, Submission, Tasks
 from queue_broker.settings import Settings
+from tests.contract.dying import die_after
 from tests.factories import a_submission, a_sweep
 
 T = TypeVar("T")
@@ -165,17 +164,6 @@ def insist(what: Callable[[], T]) -> T:
             return what()
         except Unavailable:
             time.sleep(0.01)
-
-
-def die_after(store: SqlStore, statements: int) -> None:
-    left = iter(range(statements))
-
-    def count(*_: object) -> None:
-        if next(left, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    event.listen(store.database.engine, "before_cursor_execute", count)
-    event.listen(store.database.engine, "commit", count)
 
 
 def main(url: str, folder: Path) -> None:

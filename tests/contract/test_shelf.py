@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from headgate.errors import Conflict
+from headgate.tenancy import Tenant
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import Document
@@ -60,3 +64,26 @@ def test_one_of_many_at_once_makes_it(shelf: SqlShelf) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(put, range(8))) == 1
+
+
+def test_of_several_all_are_kept_or_none(store: SqlStore, shelf: SqlShelf) -> None:
+    kept = shelf.put(Document("queue", "b", {}))
+    with pytest.raises(Conflict):
+        shelf.put_all([Document("queue", "a", {}), Document("queue", "b", {})], [Tenant(name="t")])
+    assert (shelf.get("queue", "a"), store.tenants()) == (None, [])
+    shelf.put_all([Document("queue", "a", {}), kept], [Tenant(name="t", weight=2)])
+    assert [one.version for one in shelf.page("queue", None, 9)] == [1, 2]
+    assert store.tenants() == [Tenant(name="t", weight=2)]
+
+
+def test_a_change_of_a_limit_killed_anywhere_is_kept_with_its_entry_or_not_at_all(
+    store_url: str,
+) -> None:
+    command = [sys.executable, "-m", "tests.contract.crashing_limits", store_url]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=60, check=True)
+    tries = [line.split() for line in done.stdout.splitlines()]
+    assert [ending for ending, *_ in tries] == ["killed"] * (len(tries) - 1) + ["finished"]
+    assert len(tries) > 6  # it was killed between its writes too
+    assert all(weight == entry for _, weight, entry in tries)
+    assert tries[-1][1] == f"[{len(tries) + 1}.0]"

@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, or_, select, update
 
 from headgate.errors import Conflict
+from headgate.tenancy import Tenant
 from queue_broker.adapters.store.database import Database
 from queue_broker.adapters.store.dialects import among, insert
+from queue_broker.adapters.store.directory import put_tenant
 from queue_broker.adapters.store.schema import documents
 from queue_broker.records import Document
 
@@ -26,6 +28,9 @@ class SqlShelf:
 
     def put(self, document: Document) -> Document:
         return self._database.write(put, document)
+
+    def put_all(self, documents: Sequence[Document], tenants: Sequence[Tenant] = ()) -> None:
+        self._database.write(put_all, documents, tenants)
 
     def remove(self, document: Document) -> None:
         self._database.write(remove, document)
@@ -58,6 +63,15 @@ def put(connection: Connection, document: Document) -> Document:
     if connection.execute(statement.returning(documents.c.version)).first() is None:
         raise moved_on(document)
     return kept
+
+
+def put_all(
+    connection: Connection, documents: Sequence[Document], tenants: Sequence[Tenant]
+) -> None:
+    for document in documents:
+        put(connection, document)
+    for tenant in tenants:
+        put_tenant(connection, tenant)
 
 
 def remove(connection: Connection, document: Document) -> None:

@@ -1,64 +1,25 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from headgate.errors import Conflict, InvalidInput
+from headgate.errors import InvalidInput, Unavailable
 from headgate.tenancy import DEFAULT_TIERS, Tenant, Tier
 from headgate.validation import parse
+from queue_broker.adapters.store import shelf
+from queue_broker.adapters.store.shelf import SqlShelf
+from queue_broker.adapters.store.store import SqlStore
 from queue_broker.core.hints import Hints, read_hints
-from queue_broker.core.limits import Limits, LimitsFile, Windows
+from queue_broker.core.limits import CHANGES, Limits, LimitsFile, Windows
 from queue_broker.records import Document
 from tests.factories import a_job
 
 
-class Shelf:
-    """Documents in a dictionary, with compare-and-set."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str, int], Document] = {}
-
-    def put(self, document: Document) -> Document:
-        key = (document.kind, document.name, document.revision)
-        known = self.kept.get(key)
-        if (known.version if known else 0) != document.version:
-            raise Conflict(document.name)
-        self.kept[key] = replace(document, version=document.version + 1)
-        return self.kept[key]
-
-    def remove(self, document: Document) -> None:
-        del self.kept[document.kind, document.name, document.revision]
-
-    def get(self, kind: str, name: str, revision: int = 0) -> Document | None:
-        return self.kept.get((kind, name, revision))
-
-    def named(self, kind: str, names: Sequence[str]) -> list[Document]:
-        return [one for name in sorted(names) if (one := self.get(kind, name))]
-
-    def exact(self, kind: str, wanted: Sequence[tuple[str, int]]) -> list[Document]:
-        return [one for name, revision in wanted if (one := self.get(kind, name, revision))]
-
-    def page(self, kind: str, after: tuple[str, int] | None, limit: int) -> list[Document]:
-        del after, limit
-        return [one for one in self.kept.values() if one.kind == kind]
-
-
-class Directory:
-    def __init__(self) -> None:
-        self.known: dict[str, Tenant] = {}
-
-    def tenants(self) -> list[Tenant]:
-        return list(self.known.values())
-
-    def put_tenant(self, tenant: Tenant) -> None:
-        self.known[tenant.name] = tenant
-
-
 @pytest.fixture
-def limits() -> Limits:
-    return Limits(Directory(), Shelf(), DEFAULT_TIERS, lambda: 5.0)
+def limits(database_url: str) -> Iterator[Limits]:
+    with SqlStore(database_url) as store:
+        yield Limits(store, SqlShelf(store.database), DEFAULT_TIERS, lambda: 5.0)
 
 
 def test_the_settings_tiers_hold_until_others_are_set(limits: Limits) -> None:
@@ -77,7 +38,84 @@ def test_every_change_is_on_record_newest_first(limits: Limits) -> None:
     assert first.before is None
     assert second.before is not None
     assert (second.before["weight"], second.after["weight"], second.at_s) == (1.0, 2.0, 5.0)
+    assert second.differences() == [("weight", 1.0, 2.0)]
     assert [one.number for one in limits.changes(limit=2)] == [3, 2]
+
+
+def test_what_changes_nothing_is_no_change(limits: Limits) -> None:
+    for _ in range(2):
+        limits.set_tenant(Tenant(name="acme"), "ada")
+        limits.set_tiers(limits.tiers(), "ada")
+        limits.set_window("lane", 3.0, "ada")
+    assert [one.what for one in limits.changes()] == ["windows", "tenant acme"]
+
+
+def test_a_change_of_tiers_tells_the_fields_that_changed(limits: Limits) -> None:
+    first, *others = limits.tiers()
+    limits.set_tiers([first.model_copy(update={"promise_s": 5.0}), *others], "ada")
+    [change] = limits.changes()
+    assert change.differences() == [("production.promise_s", 30.0, 5.0)]
+
+
+def test_a_window_that_is_freed_adapts_again(limits: Limits) -> None:
+    limits.set_window("lane", 3.0, "ada")
+    limits.set_window("other", 4.0, "ada")
+    limits.set_window("lane", None, "ada")
+    assert limits.windows().most_s == {"other": 4.0}
+    assert limits.changes()[0].differences() == [("most_s.lane", 3.0, None)]
+
+
+def test_a_change_is_made_anew_where_somebody_else_was_quicker(
+    limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody puts `a` below `b` while `b` is about to go below `a`: no cycle comes of it."""
+    tenants, others = limits.directory.tenants, [Tenant(name="a", parent="b")]
+
+    def meanwhile() -> list[Tenant]:
+        known = tenants()
+        if others:
+            limits.set_tenant(others.pop(), "eve")
+        return known
+
+    monkeypatch.setattr(limits.directory, "tenants", meanwhile)
+    with pytest.raises(InvalidInput, match="tree"):
+        limits.set_tenant(Tenant(name="b", parent="a"), "ada")
+    assert [(one.number, one.who) for one in limits.changes()] == [(1, "eve")]
+
+
+def test_an_entry_that_cannot_be_kept_keeps_the_change_away(
+    limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(connection: object, document: Document) -> None:
+        if document.kind == CHANGES:
+            raise Unavailable("the disk is full")
+        put(connection, document)  # type: ignore[arg-type]
+
+    put = shelf.put
+    monkeypatch.setattr(shelf, "put", full)
+    wishes: list[Callable[[], None]] = [
+        lambda: limits.set_tenant(Tenant(name="acme"), "ada"),
+        lambda: limits.set_tiers([Tier(name="only", rank=0, promise_s=9)], "ada"),
+        lambda: limits.set_window("lane", 3.0, "ada"),
+    ]
+    for wish in wishes:
+        with pytest.raises(Unavailable):
+            wish()
+    assert limits.file() == LimitsFile()
+    assert (limits.windows(), limits.changes()) == (Windows(), [])
+
+
+def test_tenants_of_the_settings_are_on_record_and_live_changes_outlive_a_restart(
+    limits: Limits,
+) -> None:
+    said = Tenant(name="acme", weight=2)
+    limits.begin([said])
+    limits.set_tenant(said.model_copy(update={"weight": 5.0}), "ada")
+    limits.begin([said])  # a restart
+    assert [(one.name, one.weight) for one in limits.directory.tenants()] == [("acme", 5.0)]
+    limits.begin([said.model_copy(update={"weight": 3.0})])  # a restart with other settings
+    assert [(one.name, one.weight) for one in limits.directory.tenants()] == [("acme", 3.0)]
+    assert [one.who for one in limits.changes()] == ["settings", "ada", "settings"]
 
 
 def test_a_tenant_below_itself_is_refused_and_nothing_is_kept(limits: Limits) -> None:

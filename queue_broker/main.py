@@ -198,13 +198,12 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     store, engine, forecaster = parts.store, parts.engine, parts.forecaster
     cloud = parts.cloud
     lake: Lake = (cloud and cloud.lake) or FolderLake(settings.data_dir / "lake")
-    modes = {tier.name: tier.mode for tier in settings.tiers}
-    limits = Limits(store, parts.shelf, settings.tiers, clock)
+    limits = Limits(store, parts.shelf, settings.tiers, clock, settings.needed_tiers)
     limits.begin(settings.tenants)
     cycle = Cycle(
         store=store,
         engine=engine,
-        estimating=Estimating(store, forecaster, parts.parameters.columns, modes),
+        estimating=Estimating(store, forecaster, parts.parameters.columns, limits.modes),
         observing=Observing(
             store, engine, forecaster, parts.parameters.of, settings.memory_attempts
         ),
@@ -232,9 +231,10 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
             engine,
             parts.registry,
             parts.parameters,
+            limits,
             forecaster.explain,
         ),
-        submitter=Submitter(settings, store, commit, clock, definer(settings, parts)),
+        submitter=Submitter(settings, store, commit, clock, definer(settings, parts), limits),
         limits=limits,
         cycle=cycle,
         keeping=Keeping(store, lake, clock, settings.keep_finished_s),

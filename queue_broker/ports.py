@@ -182,7 +182,10 @@ class Keeper(Protocol):
 
 
 class Directory(Protocol):
-    """Tenants, live."""
+    """Tenants, live, and where they have work."""
+
+    def backlog(self) -> list[Backlog]:
+        """As the cycle sees it."""
 
     def tenants(self) -> list[Tenant]:
         """All tenants that were ever set or seen."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -134,23 +135,25 @@ class Settings(BaseSettings):
                 return "postgresql+psycopg://" + self.database_url.removeprefix(plain)
         return self.database_url
 
-    def tier(self, name: str) -> Tier:
-        """The tier of that name; `InvalidInput` names the known ones."""
-        for tier in self.tiers:
-            if tier.name == name:
-                return tier
-        raise InvalidInput.of("tier", name, f"one of {', '.join(t.name for t in self.tiers)}")
+    @property
+    def needed_tiers(self) -> frozenset[str]:
+        """Those that defaults and queues lead to."""
+        ruled = (rule.tier for rule in self.queues.values())
+        return frozenset({self.default_tier, self.default_sweep_tier, *ruled})
 
-    def tier_of(self, job: Job, *, array: bool) -> Tier:
-        """The job's own tier, else its queue's, else one named like the queue, else the default."""
+    def tier_of(self, job: Job, tiers: Sequence[Tier], *, array: bool) -> Tier:
+        """The job's own tier, else its queue's, else one named like the queue, else the default.
+
+        `tiers` are those that there are now; `InvalidInput` names them.
+        """
         if job.tier is not None:
-            return self.tier(job.tier)
+            return tier_named(job.tier, tiers)
         rule = self.queues.get(job.queue)
         if rule is not None:
-            return self.tier(rule.tier)
-        named = [tier for tier in self.tiers if tier.name == job.queue]
+            return tier_named(rule.tier, tiers)
+        named = [tier for tier in tiers if tier.name == job.queue]
         default = self.default_sweep_tier if array else self.default_tier
-        return named[0] if named else self.tier(default)
+        return named[0] if named else tier_named(default, tiers)
 
     def tenant_of(self, job: Job, caller: str | None) -> str:
         """The caller's own tenant, else the job's, else the queue's, else the default."""
@@ -178,6 +181,14 @@ def read_settings(**overrides: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise InvalidInput(problems(error)) from error
+
+
+def tier_named(name: str, tiers: Sequence[Tier]) -> Tier:
+    """The tier of that name; `InvalidInput` names the known ones."""
+    for tier in tiers:
+        if tier.name == name:
+            return tier
+    raise InvalidInput.of("tier", name, f"one of {', '.join(tier.name for tier in tiers)}")
 
 
 def is_loopback(host: str) -> bool:

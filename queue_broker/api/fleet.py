@@ -31,7 +31,7 @@ def tenants(services: Serving) -> list[Tenant]:
 @router.get("/tiers")
 def tiers(services: Serving) -> list[Tier]:
     """The classes of urgency, as they are now."""
-    return list(services.limits.tiers())
+    return services.insights.tiers()
 
 
 @router.get("/models")

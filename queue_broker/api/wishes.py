@@ -18,6 +18,7 @@ from queue_broker.api.services import Asking, PathId, Services, Serving
 from queue_broker.core.insights import show_tasks, tasks_of
 from queue_broker.core.submit import Caller
 from queue_broker.records import JobId
+from queue_broker.settings import tier_named
 
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ async def move(job_id: PathId, request: Request, services: Serving, caller: Aski
         if wish.tenant is not None:
             services.submitter.allow(caller, wish.tenant)
         if wish.tier is not None:
-            services.submitter.settings.tier(wish.tier)
+            tier_named(wish.tier, services.insights.tiers())
         services.store.move(wanted, wish.tenant, wish.tier)
         return services.insights.job(wanted)
 

@@ -31,7 +31,8 @@ def limits(data_dir: Path | None) -> Limits:
 
     settings = read_settings(data_dir=data_dir)
     store = SqlStore(settings.store_url, time.time)
-    return Limits(store, SqlShelf(store.database), settings.tiers, time.time)
+    shelf = SqlShelf(store.database)
+    return Limits(store, shelf, settings.tiers, time.time, settings.needed_tiers)
 
 
 @app.command("list")

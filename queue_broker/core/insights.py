@@ -33,6 +33,7 @@ from queue_broker.records import Attempt, Group, JobId, JobRecord, Tasks
 
 if TYPE_CHECKING:
     from predictor.explanation import Explanation, Neighbour
+    from queue_broker.core.limits import Limits
     from queue_broker.core.parameters import Parameters
     from queue_broker.ports import Engine, ModelRegistry, Store
     from queue_broker.settings import Settings
@@ -52,6 +53,7 @@ class Insights:
     engine: Engine
     registry: ModelRegistry
     parameters: Parameters
+    limits: Limits
     explain: Callable[[Job, str], Explanation]  #: of a job, with its tier's mode
 
     def job(self, job_id: JobId) -> JobView:
@@ -137,7 +139,8 @@ class Insights:
         return self.store.tenants()
 
     def tiers(self) -> list[Tier]:
-        return list(self.settings.tiers)
+        """As they are now."""
+        return list(self.limits.tiers())
 
     def models(self) -> Models:
         """The published models, and the one that speaks now."""
@@ -145,7 +148,7 @@ class Insights:
 
     def estimate(self, job: Job, tenant: str) -> Foretold:
         """What a job would get if it were submitted now, and why."""
-        tier = self.settings.tier_of(job, array=False)
+        tier = self.settings.tier_of(job, self.tiers(), array=False)
         behind = self.explain(job, tier.mode)
         lanes = self.engine.lanes()
         demand = demand_of(job, behind.estimate, lanes)

@@ -30,6 +30,7 @@ from queue_broker.records import Group, GroupId, Intent, Lane, Leak
 #: After so many turns in a row without a place, the tier is done with for this pass: backfill is
 #: looked for so deep and no deeper (Slurm's bf_max_job_test), so that a pass stays short.
 MOST_FRUITLESS = 500
+NO_TIER = "its tier is no more: move the job to another, or set the tier again"
 TURN = "waits its turn: higher tiers, or tenants with a smaller share, go first"
 
 
@@ -181,8 +182,9 @@ class Desk:
 
     def holds(self) -> dict[GroupId, str]:
         """Why each group still waits. The words hold no figures that change from pass to pass."""
+        ranked = {tier.name for tier in self.snapshot.tiers}
         return {
-            group_id: self.whys.get(group_id, TURN)
-            for group_id in self.groups
+            group_id: self.whys.get(group_id, TURN) if group.tier in ranked else NO_TIER
+            for group_id, group in self.groups.items()
             if self.left[group_id]
         }

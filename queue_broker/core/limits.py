@@ -7,14 +7,15 @@ cycle reads the limits at every pass, so that a change counts from the next one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from headgate.errors import Conflict
+from headgate.errors import Conflict, InvalidInput
 from headgate.job import Name
 from headgate.tenancy import DEFAULT_TIERS, Tenant, Tier
 from headgate.validation import parse, refuse
@@ -74,6 +75,8 @@ class Windows(Value):
 
 #: Somebody else's change in the same moment is looked at anew, so often.
 TRIES = 5
+#: How old the tiers may be that a submission is checked against.
+FRESH_S = 1.0
 #: Who changes what the settings say.
 SETTINGS = "settings"
 
@@ -88,18 +91,45 @@ class Step:
     kept: Document | Tenant
 
 
+@dataclass(slots=True)
+class Seen:
+    """The tiers as they were read last."""
+
+    tiers: Sequence[Tier] = ()
+    at_s: float = -inf
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Reads and changes the live limits. `tiers_at_first` are those of the settings."""
+    """Reads and changes the live limits. `tiers_at_first` are those of the settings; `needed` are
+    the names that its queues and defaults lead to, so that no change may take them away."""
 
     directory: Directory
     shelf: Shelf
     tiers_at_first: Sequence[Tier]
     clock: Clock
+    needed: Collection[str] = ()
+    seen: Seen = field(default_factory=Seen)
 
     def tiers(self) -> Sequence[Tier]:
         kept = self.shelf.get(KIND, TIERS)
         return parse(Tiers, kept.body).tiers if kept else self.tiers_at_first
+
+    @property
+    def stale(self) -> bool:
+        """Whether `tiers_lately` would read."""
+        return self.clock() - self.seen.at_s >= FRESH_S
+
+    def tiers_lately(self) -> Sequence[Tier]:
+        """As they were within the last `FRESH_S`: for whoever asks with every job."""
+        if self.stale:
+            now_s = self.clock()
+            self.seen.tiers, self.seen.at_s = self.tiers(), now_s
+        return self.seen.tiers
+
+    def modes(self) -> dict[str, str]:
+        """What the estimates of each tier lean to."""
+        return {tier.name: tier.mode for tier in self.tiers_lately()}
 
     def windows(self) -> Windows:
         kept = self.shelf.get(KIND, WINDOWS)
@@ -126,9 +156,11 @@ class Limits:
         self._change(who, lambda: self._tenant_steps([tenant]))
 
     def set_tiers(self, tiers: Sequence[Tier], who: str) -> None:
-        """Change the tiers as a whole."""
+        """Change the tiers as a whole; one that somebody needs stays."""
         wanted = Tiers(tiers=tuple(tiers))
+        self._refuse_to_drop({tier.name for tier in tiers})
         self._change(who, lambda: [self._step(TIERS, Tiers(tiers=tuple(self.tiers())), wanted)])
+        self.seen.at_s = -inf
 
     def set_window(self, lane: str, most_s: float | None, who: str) -> None:
         """Bound a lane's window; None: it adapts freely again."""
@@ -186,6 +218,16 @@ class Limits:
             )
             for one in tenants
         ]
+
+    def _refuse_to_drop(self, kept: Collection[str]) -> None:
+        gone = {tier.name for tier in self.tiers()}.difference(kept)
+        if needed := sorted(gone.intersection(self.needed)):
+            allowed = f"with {', '.join(needed)}, which the settings' queues or defaults name"
+            raise InvalidInput.of("tiers", sorted(kept), allowed)
+        unfinished = {one.tier for one in self.directory.backlog() if any(one.counts.values())}
+        if busy := sorted(gone & unfinished):
+            allowed = f"with {', '.join(busy)}, until the jobs there have ended or moved"
+            raise InvalidInput.of("tiers", sorted(kept), allowed)
 
     def _window_step(self, lane: str, most_s: float | None) -> Step:
         before = self.windows()

@@ -21,12 +21,12 @@ Columns = Callable[[Group], Mapping[str, npt.NDArray[Any]] | None]
 
 @dataclass(frozen=True, slots=True)
 class Estimating:
-    """Gives estimates to what was submitted. `modes` says what each tier leans to."""
+    """Gives estimates to what was submitted. `modes` says what each tier leans to, now."""
 
     store: CycleStore
     forecaster: Forecaster
     columns: Columns
-    modes: Mapping[str, str]
+    modes: Callable[[], Mapping[str, str]]
 
     def run(self, limit: int, largest: Resources) -> int:
         """One bounded pass; returns how many groups were estimated.
@@ -76,7 +76,7 @@ class Estimating:
         return [split for split in splits if split.tasks]
 
     def _mode(self, group: Group) -> str:
-        return self.modes.get(group.tier, "cost")
+        return self.modes().get(group.tier, "cost")
 
 
 def is_bigger(new: Estimate, old: Estimate) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,7 +21,9 @@ from queue_broker.core.tables import Format, keep_table
 from queue_broker.records import Accepted, JobId, Parameters, Submission, Table
 
 if TYPE_CHECKING:
+    from headgate.tenancy import Tier
     from queue_broker.core.group_commit import GroupCommit
+    from queue_broker.core.limits import Limits
     from queue_broker.ports import Clock, Store
     from queue_broker.settings import Settings
 
@@ -72,11 +74,12 @@ class Submitter:
     commit: GroupCommit
     clock: Clock
     define: Callable[[Job], Job] = refuse_definition
+    limits: Limits | None = None  #: None: the settings' tiers for good
 
     async def submit(self, work: Job | Sweep, caller: Caller) -> Accepted:
         """Durable when it returns. `InvalidInput`, `Forbidden`, `Conflict`, `Unavailable`."""
         job = work if isinstance(work, Job) else work.job
-        if reads_store(job, caller):
+        if reads_store(job, caller) or (self.limits is not None and self.limits.stale):
             submission = await asyncio.to_thread(self.prepare, work, caller)
         else:
             submission = self.prepare(work, caller)
@@ -102,6 +105,10 @@ class Submitter:
         check_template(work.job)
         extent = Extent(work.tasks, True, work.grid or Table.NONE)
         return self._submission(work.job, caller, extent)
+
+    def tiers(self) -> Sequence[Tier]:
+        """Those that jobs may name now."""
+        return self.settings.tiers if self.limits is None else self.limits.tiers_lately()
 
     def tenant_of(self, job: Job, caller: Caller) -> str:
         """The tenant that pays: the job's own where the caller may act for it."""
@@ -129,7 +136,7 @@ class Submitter:
             job_id=new_job_id(now_s),
             job=job,
             tenant=self.tenant_of(job, caller),
-            tier=self.settings.tier_of(job, array=extent.array).name,
+            tier=self.settings.tier_of(job, self.tiers(), array=extent.array).name,
             submitted_at_s=now_s,
             digest=digest(job, extent) if job.client_token else "",
             size=extent.size,

@@ -70,7 +70,7 @@ def read(board: Board, job_id: JobId, index: int) -> JobPage:
 def explanation(board: Board, page: JobPage) -> Explanation:
     """What the predictor would say of this task now, and why."""
     job = Job.model_validate(page.job.job).model_copy(update={"parameters": page.task.parameters})
-    mode = board.insights.settings.tier(page.job.tier).mode
+    mode = board.insights.limits.modes().get(page.job.tier, "cost")
     return board.forecaster.explain(job, mode)
 
 

@@ -94,7 +94,7 @@ class Replay:
         return Cycle(
             store=store,
             engine=self.engine,
-            estimating=Estimating(store, forecaster, lambda group: None, modes),
+            estimating=Estimating(store, forecaster, lambda group: None, lambda: modes),
             observing=Observing(store, self.engine, forecaster, lambda leak, task: {}, 4),
             tiers=self.setting.tiers,
             clock=lambda: self.clock_s,

@@ -24,7 +24,7 @@ def front(wire: Wire) -> Iterator[Group]:
     groups = wire.store.eligible(PER_TENANT)
     standing = standing_of(wire, groups)
     tiers = by_tier(groups)
-    for tier in sorted(wire.settings.tiers, key=lambda one: (one.rank, one.name)):
+    for tier in sorted(wire.submitter.tiers(), key=lambda one: (one.rank, one.name)):
         yield from in_tier(standing, tier, tiers.get(tier.name, []))
 
 
@@ -39,7 +39,7 @@ def standing_of(wire: Wire, groups: Sequence[Group]) -> Standing:
         # One turn a group: how far it comes in that turn is all that its place depends on.
         left={one.group_id: min(len(one.waiting), quantum(one, total)) for one in groups},
         now_s=wire.clock(),
-        urgent_s={tier.name: tier.promise_s for tier in wire.settings.tiers},
+        urgent_s={tier.name: tier.promise_s for tier in wire.submitter.tiers()},
     )
 
 

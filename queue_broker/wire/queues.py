@@ -11,7 +11,6 @@ from typing import Any
 
 from queue_broker.ports import Shelf
 from queue_broker.records import Document
-from queue_broker.settings import Settings
 from queue_broker.wire.environments import STANDING
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.kept import ENVIRONMENT, QUEUE, chosen, create, page, with_own
@@ -22,7 +21,7 @@ from queue_broker.wire.service import Answer, Call, Wire
 def create_queue(wire: Wire, call: Call) -> Answer:
     name = call.get("jobQueueName")
     body = {key: value for key, value in call.given.items() if key != "jobQueueName"}
-    if name in configured(wire.settings):
+    if name in configured(wire):
         raise Fault("Object already exists")
     check_order(wire.shelf, body.get("computeEnvironmentOrder", []))
     create(wire.shelf, Document(QUEUE, name, {"state": "ENABLED", "tags": {}} | body))
@@ -48,7 +47,7 @@ def update_queue(wire: Wire, call: Call) -> Answer:
     given = {key: value for key, value in call.given.items() if key != "jobQueue"}
     if "computeEnvironmentOrder" in given:
         check_order(wire.shelf, given["computeEnvironmentOrder"])
-    found = wire.shelf.get(QUEUE, name) or by_configuration(wire.settings, name)
+    found = wire.shelf.get(QUEUE, name) or by_configuration(wire, name)
     if found is None:
         raise Fault(f"JobQueue {name} not found.")
     wire.shelf.put(replace(found, body=found.body | given))
@@ -67,7 +66,7 @@ def delete_queue(wire: Wire, call: Call) -> Answer:
 
 def describe_queues(wire: Wire, call: Call) -> Answer:
     wanted = [name_of(one) for one in call.get("jobQueues", ())]
-    known = {name: standing(name) for name in configured(wire.settings)}
+    known = {name: standing(name) for name in configured(wire)}
     if wire.upstream is not None:
         return with_own(wire.upstream, call, "jobQueues", own(call, wanted, known))
     known |= {one.name: one for one in chosen(wire.shelf, QUEUE, wanted)}
@@ -98,13 +97,14 @@ def named_queue(place: Place, name: str) -> Answer:
     return {"jobQueueName": name, "jobQueueArn": place.arn(QUEUE, name)}
 
 
-def configured(settings: Settings) -> list[str]:
+def configured(wire: Wire) -> list[str]:
     """The queues that are there by configuration: those with a rule, the tiers', and `default`."""
-    return sorted({*settings.queues, *(tier.name for tier in settings.tiers), "default"})
+    tiers = (tier.name for tier in wire.submitter.tiers())
+    return sorted({*wire.settings.queues, *tiers, "default"})
 
 
-def by_configuration(settings: Settings, name: str) -> Document | None:
-    return standing(name) if name in configured(settings) else None
+def by_configuration(wire: Wire, name: str) -> Document | None:
+    return standing(name) if name in configured(wire) else None
 
 
 def standing(name: str) -> Document:
@@ -119,7 +119,7 @@ def open_queue(wire: Wire, given: str) -> str:
     if wire.upstream is not None:
         return name  # a queue of the broker need not be one of AWS: lanes are
     kept = wire.recent.ask(wire.shelf.get, QUEUE, name)
-    found = kept or by_configuration(wire.settings, name)
+    found = kept or by_configuration(wire, name)
     if found is None:
         raise Fault(f"JobQueue {given} not found.")
     if found.body["state"] != "ENABLED":

@@ -64,7 +64,7 @@ def tagged(wire: Wire, arn: str) -> Document:
     known = kind in {DEFINITION, QUEUE, ENVIRONMENT, POLICY} and revision is not None
     found = wire.shelf.get(kind, name, revision or 0) if known else None
     if found is None and kind == QUEUE:
-        found = by_configuration(wire.settings, name)
+        found = by_configuration(wire, name)
     if found is None:
         raise Fault(f"resourceArn: got {arn!r}; allowed: the ARN of something that exists")
     return found

@@ -65,7 +65,7 @@ def test_a_jobs_tier_is_its_own_or_its_queues_or_the_default(
     settings = read_settings(queues={"prod-queue": {"tier": "production"}})
     given = Job(name="train", command=("train",), **job)
 
-    assert settings.tier_of(given, array=array).name == tier
+    assert settings.tier_of(given, settings.tiers, array=array).name == tier
 
 
 def test_plain_postgresql_urls_mean_psycopg_3() -> None:

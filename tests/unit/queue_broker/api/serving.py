@@ -74,18 +74,24 @@ class Edge:
         self.problems: list[str] = []
         self.changes = 0
         self.commit = GroupCommit(self.store)
-        self.submitter = Submitter(self.settings, self.store, self.commit, lambda: START_S)
+        self.limits = Limits(
+            self.store,
+            SqlShelf(self.store.database),
+            self.settings.tiers,
+            lambda: START_S,
+            self.settings.needed_tiers,
+        )
+        self.submitter = Submitter(
+            self.settings, self.store, self.commit, lambda: START_S, limits=self.limits
+        )
         self.insights = Insights(
             self.settings,
             self.store,
             self.fleet,  # type: ignore[arg-type]  # it has the part that is read
             self.fleet,  # type: ignore[arg-type]
             Parameters(self.store),
+            self.limits,
             lambda job, mode: Explanation(self.foretell(job, mode), {"train": 12}, {"bytes": 0.7}),
-        )
-
-        self.limits = Limits(
-            self.store, SqlShelf(self.store.database), self.settings.tiers, lambda: START_S
         )
 
     def foretell(self, job: Job, mode: str) -> Estimate:

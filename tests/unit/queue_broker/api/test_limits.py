@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from headgate.job import Job
 from tests.unit.queue_broker.api.serving import Edge, problem
 from tests.unit.queue_broker.api.test_access import bearing
 
@@ -24,6 +25,31 @@ def test_tiers_are_changed_as_a_whole(http: httpx.Client) -> None:
 
     assert http.put("/tiers", json={"tiers": tiers}).status_code == 200
     assert http.get("/tiers").json()[0]["promise_s"] == 5
+
+
+def test_a_tier_that_was_added_takes_jobs_at_once(edge: Edge, http: httpx.Client) -> None:
+    job = {"name": "j", "command": ["true"], "tier": "urgent"}
+    assert problem(http.post("/jobs", json=job))[0] == 422
+    tiers = http.get("/tiers").json()
+    urgent = {"name": "urgent", "rank": 0, "promise_s": 5, "mode": "safe"}
+    assert http.put("/tiers", json={"tiers": [urgent, *tiers]}).status_code == 200
+    taken = http.post("/jobs", json=job)
+    assert taken.status_code < 300
+    assert edge.store.job(taken.json()["job_id"]).tier == "urgent"
+    job_id = edge.add(Job(name="k", command=("true",)))
+    assert http.post(f"/jobs/{job_id}/move", json={"tier": "urgent"}).status_code == 200
+    estimated = http.post("/estimate", json=job)
+    assert (estimated.json()["tier"], estimated.json()["estimate"]["why"]) == (
+        "urgent",
+        "leaning to safe",
+    )
+    assert problem(http.put("/tiers", json={"tiers": tiers}))[0] == 422  # jobs wait in it
+
+
+def test_a_freed_window_adapts_again(edge: Edge, http: httpx.Client) -> None:
+    for most_s, kept in ((3, {"small": 3.0}), (None, {})):
+        assert http.put("/windows/small", json={"most_s": most_s}).status_code == 200
+        assert edge.limits.windows().most_s == kept
 
 
 def test_bad_limits_are_refused_by_field(http: httpx.Client) -> None:

@@ -48,7 +48,7 @@ class House:
     def new_cycle(self) -> Cycle:
         parameters = Parameters(self.store)
         forecaster = Forecaster(Predictor(), FolderRegistry(self.folder / "models"))
-        estimating = Estimating(self.store, forecaster, parameters.columns, {})
+        estimating = Estimating(self.store, forecaster, parameters.columns, dict)
         observing = Observing(self.store, self.engine, forecaster, parameters.of, 4)
         return Cycle(self.store, self.engine, estimating, observing, DEFAULT_TIERS, self.clock)
 

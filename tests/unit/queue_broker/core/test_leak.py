@@ -179,3 +179,9 @@ def test_the_order_of_the_input_does_not_matter(order: Sequence[int]) -> None:
     ]
     given = [groups[place] for place in order]
     assert leaked(decided(given)) == {3: 3, 1: 1}
+
+
+def test_what_stands_in_a_tier_that_is_no_more_says_so() -> None:
+    decision = decided([a_group(1, tier="gone"), a_group(2)])
+    assert leaked(decision) == {2: 1}
+    assert decision.holds[1].startswith("its tier is no more")

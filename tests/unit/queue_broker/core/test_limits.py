@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,9 +12,9 @@ from queue_broker.adapters.store import shelf
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.core.hints import Hints, read_hints
-from queue_broker.core.limits import CHANGES, Limits, LimitsFile, Windows
+from queue_broker.core.limits import CHANGES, Limits, LimitsFile, Seen, Windows
 from queue_broker.records import Document
-from tests.factories import a_job
+from tests.factories import a_job, a_submission
 
 
 @pytest.fixture
@@ -130,6 +131,31 @@ def test_minimum_shares_over_the_whole_are_refused(limits: Limits) -> None:
     half = Tier(name="half", rank=0, promise_s=9, min_share=0.6)
     with pytest.raises(InvalidInput, match="min_share adding up"):
         limits.set_tiers([half, half.model_copy(update={"name": "other"})], "ada")
+
+
+def test_a_tier_that_somebody_needs_is_not_taken_away(limits: Limits) -> None:
+    needs_sweep = replace(limits, needed=["sweep"])
+    production, interactive, sweep = limits.tiers()
+    with pytest.raises(InvalidInput, match="with sweep, which the settings' queues or defaults"):
+        needs_sweep.set_tiers([production], "ada")
+    job = a_submission("job")
+    assert isinstance(limits.directory, SqlStore)
+    limits.directory.add([replace(job, tier="interactive")])
+    with pytest.raises(InvalidInput, match="with interactive, until the jobs there have ended"):
+        needs_sweep.set_tiers([production, sweep], "ada")
+    needs_sweep.set_tiers([interactive, sweep], "ada")
+    assert list(limits.tiers()) == [interactive, sweep]
+
+
+def test_what_another_broker_changed_is_seen_within_a_second(limits: Limits) -> None:
+    now_s = [0.0]
+    here = replace(limits, clock=lambda: now_s[0], seen=Seen())
+    assert here.modes()["interactive"] == "safe"
+    limits.set_tiers([one.model_copy(update={"mode": "cost"}) for one in limits.tiers()], "ada")
+    now_s[0] = 0.9
+    assert (here.stale, here.modes()["interactive"]) == (False, "safe")
+    now_s[0] = 1.0
+    assert (here.stale, here.modes()["interactive"]) == (True, "cost")
 
 
 def test_a_window_of_nothing_is_refused() -> None:

@@ -76,6 +76,18 @@ def test_the_queue_is_told_by_tier_and_tenant_with_production_first(window: Wind
     assert "Running 1 1.00 M wait at the gate" in window.words("tiles")
 
 
+def test_the_queue_s_order_is_of_the_tiers_as_they_are_now(window: Window) -> None:
+    window.submit(a_job(tier="sweep"))
+    window.submit(a_job(tier="production"))
+    ranks = {"sweep": 0, "interactive": 1, "production": 2}
+    limits = window.edge.limits
+    limits.set_tiers(
+        [one.model_copy(update={"rank": ranks[one.name]}) for one in limits.tiers()], "ada"
+    )
+    said = window.words("queue")
+    assert said.index("sweep") < said.index("production")
+
+
 def test_lanes_show_what_runs_of_what_there_is(window: Window) -> None:
     window.run(Sweep(job=a_job(), size=4))
     part = window.live()["parts"]["lanes"]

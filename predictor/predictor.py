@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from predictor.explanation import Explanation, explain
 from predictor.families import Families
 from predictor.learning import learn
 from predictor.model import TARGETS, Model
-from predictor.rows import Codes, Rows, distinct, rows_of_jobs
+from predictor.rows import Codes, Rows, distinct, facts_of_jobs, rows_of_jobs
 from predictor.settings import PredictorSettings
 from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimates
 
@@ -54,8 +54,22 @@ class Predictor:
         return other
 
     def estimate(self, jobs: Sequence[Job], modes: Sequence[str] | str = "cost") -> list[Estimate]:
-        """One estimate a job. Never raises on a valid `Job`, whatever little is known of it."""
-        return self._each(jobs, rows_of_jobs(jobs, self.families.past), modes) if jobs else []
+        """One estimate a job. Never raises on a valid `Job`, whatever little is known of it.
+
+        Jobs of which the same is known are estimated once.
+        """
+        known, keys = facts_of_jobs(jobs, self.families.past)
+        each = [modes] * len(jobs) if isinstance(modes, str) else list(modes)
+        firsts, kinds = _kinds(
+            (mode, job.resources.ceiling, *key, *row.numbers.items(), *row.words.items())
+            for job, mode, key, row in zip(jobs, each, keys, known, strict=True)
+        )
+        if not firsts:
+            return []
+        rows = Rows.of([known[place] for place in firsts], [keys[place] for place in firsts])
+        few = [jobs[place] for place in firsts]
+        found = self._each(few, rows, [each[place] for place in firsts])
+        return [found[kind] for kind in kinds]
 
     def estimate_task(
         self, job: Job, parameters: Mapping[str, object], mode: str = "cost"
@@ -170,6 +184,19 @@ class Predictor:
             *numbers,
             *(word.codes for word in rows.words.values() if len(word.codes) == rows.size),
         ]
+
+
+def _kinds(marks: Iterable[Hashable]) -> tuple[list[int], list[int]]:
+    """The first place of each distinct mark, and the kind of each place: its mark's number."""
+    numbers: dict[Hashable, int] = {}
+    firsts: list[int] = []
+    kinds: list[int] = []
+    for place, mark in enumerate(marks):
+        kind = numbers.setdefault(mark, len(numbers))
+        if kind == len(firsts):
+            firsts.append(place)
+        kinds.append(kind)
+    return firsts, kinds
 
 
 def _members(groups: Sequence[Codes], inverse: Codes) -> list[Indexes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from predictor.window import Seen
 #: Of a long history that is learnt at once, so many of each family's latest are charged one by one;
 #: the ledger fades so fast that earlier ones would not be felt.
 CHARGED = 16
+#: A task that was held to so many cores is taken to need so many times more, up to its request.
+WIDER = 1.5
+#: Logs that differ by no more are of the same number of cores.
+SAME_CORES = 0.05
 #: Parameters and inputs are looked at before what was requested or typed.
 FIRST = ("parameter.", "input.", "kin.")
 
@@ -32,7 +36,7 @@ def learn(families: Families, observations: Sequence[Observation], model: Model 
     logs = {target: model_middles(rows, observations, target, model) for target in TARGETS}
     for place, item in enumerate(observations):
         keys = rows.families[rows.family[place]]
-        for target, value, censored in measured(item):
+        for target, value, censored in labelled(families, keys[0], item):
             middle = float(logs[target][place])
             seen = _seen(item, known[place], target, (middle, float(np.log(value))))
             if censored:
@@ -40,6 +44,29 @@ def learn(families: Families, observations: Sequence[Observation], model: Model 
             else:
                 families.learn(keys, target, seen, left[keys[0], target] <= CHARGED)
                 left[keys[0], target] -= 1
+
+
+def labelled(
+    families: Families, family: str, item: Observation
+) -> Iterator[tuple[str, float, bool]]:
+    """What the attempt tells, as `measured`; cores that it was held to as what it may need."""
+    for target, value, censored in measured(item):
+        if target == "vcpu" and censored:
+            need = wider(families, family, item, value)
+            if need is not None:
+                yield target, need, False
+        else:
+            yield target, value, censored
+
+
+def wider(families: Families, family: str, item: Observation, held_to: float) -> float | None:
+    """The cores that a task which used up all it had may need; None where its family tells.
+
+    One that has been seen to do with as many, when it could have had more, needs no more.
+    """
+    if families.most(family, "vcpu") >= np.log(held_to) - SAME_CORES:
+        return None
+    return min(WIDER * held_to, item.job.resources.vcpu or np.inf)
 
 
 def _seen(item: Observation, known: Facts, target: str, logs: tuple[float, float]) -> Seen:

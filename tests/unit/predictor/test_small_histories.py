@@ -18,6 +18,10 @@ JOB = Job(
 )
 
 
+#: vCPU asked for, threads, and what the thirtieth attempt may be given.
+WIDTHS = [(8.0, 4.5, 4.25, 5.0), (8.0, 1.0, 0.75, 1.25), (4.0, 4.0, 3.5, 4.0), (2.0, 0.5, 0.5, 0.75)]
+
+
 def ended_well(at_s: float, peak_mib: float = 500.0) -> Observation:
     usage = Usage(runtime_s=60.0, peak_memory_mib=peak_mib, cpu_s=50.0)
     return Observation(JOB, usage, Cause.EXITED, 0, 1, at_s, Resources(1, 2048))
@@ -65,6 +69,34 @@ def test_a_task_of_one_thread_that_uses_up_its_core_is_given_one() -> None:
         )
 
     assert predictor.estimate([JOB])[0].allocation.vcpu == 1.0
+
+
+@pytest.mark.parametrize(("asked", "threads", "least", "most"), WIDTHS)
+def test_a_task_is_given_the_cores_that_it_keeps_busy_when_it_may(
+    asked: float, threads: float, least: float, most: float
+) -> None:
+    """Held to what it is given, attempt after attempt; only the first had all it asked for."""
+    job = JOB.model_copy(update={"resources": ResourceRequest(vcpu=asked, memory_mib=1024)})
+    predictor, given = Predictor(), asked
+    for at in range(30):
+        usage = Usage(60.0, 500.0, cpu_s=60.0 * min(threads, given))
+        allocation = Resources(given, 2048)
+        predictor.observe([Observation(job, usage, Cause.EXITED, 0, 1, float(at), allocation)])
+        given = predictor.estimate([job])[0].allocation.vcpu
+
+    assert least <= given <= most
+
+
+def test_a_kind_of_task_that_was_never_seen_with_room_is_given_more() -> None:
+    job = JOB.model_copy(update={"resources": ResourceRequest(memory_mib=1024)})
+    predictor, given = Predictor(), 1.0
+    for at in range(30):
+        usage = Usage(60.0, 500.0, cpu_s=60.0 * min(3.0, given))
+        allocation = Resources(given, 2048)
+        predictor.observe([Observation(job, usage, Cause.EXITED, 0, 1, float(at), allocation)])
+        given = predictor.estimate([job])[0].allocation.vcpu
+
+    assert 2.0 <= given <= 4.5
 
 
 def test_a_few_small_jobs_do_not_speak_for_a_new_kind_that_asks_for_more() -> None:

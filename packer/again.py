@@ -15,6 +15,7 @@ from packer.first_fit import Groups, complete
 from packer.memory import Memory, affordable
 from packer.mend import mend
 from packer.problem import Ints, Problem
+from packer.swap import parts_of, swap
 from packer.trim import trim
 
 #: A plan made again may be this much further from its bound than the last that was made afresh;
@@ -28,9 +29,8 @@ def again(memory: Memory) -> Groups | None:
     """The packing that is remembered, put to its problem's counts; None where a fresh plan should
     do better."""
     problem = memory.problem
-    groups = shrunk(memory.groups)
-    settled = groups.shared
-    extended(groups)
+    groups, settled = exchanged(memory.groups)
+    extended(groups, settled)
     if (groups.held < problem.count).any():
         return None
     trim(groups, settled)
@@ -40,30 +40,29 @@ def again(memory: Memory) -> Groups | None:
     return groups if groups.cost() <= bound * (1 + memory.fresh_gap + DRIFT) else None
 
 
-def shrunk(groups: Groups) -> Groups:
-    """The packing without the tasks that are more than there are.
+def exchanged(groups: Groups) -> tuple[Groups, int]:
+    """The packing without the tasks that are more than there are, others in their places where they
+    fit; and how many of its rows are as they were, which come first."""
+    count, held = groups.problem.count, groups.held
+    lost = dict(losses(groups, np.maximum(held - count, 0)))
+    parts = [part for row in sorted(lost) for part in parts_of(groups, row, lost[row])]
+    left = np.maximum(count - held, 0)
+    swapped = swap(groups, parts, left, largest_first(groups.problem, left))
+    answer = groups.exchange(parts, sorted(lost), np.minimum(held, count) + swapped)
+    return answer, len(groups.contents) - len(lost)
+
+
+def losses(groups: Groups, surplus: Ints) -> Iterator[tuple[int, dict[int, int]]]:
+    """Which rows lose how many of which demands.
 
     The last instances lose theirs first: they fill what the others left over, so they are the least
     efficient; and all losses come together, so that room for others appears in few places.
     """
-    problem = groups.problem
-    surplus = np.maximum(groups.held - problem.count, 0)
-    lost = dict(losses(groups, surplus)) if surplus.any() else {}
-    answer = groups.without(lost)
-    available = np.zeros(len(problem.count), dtype=np.int64)
-    for row in sorted(lost):
-        host, instances, demands, tasks = groups.row(row)
-        available[demands] = tasks * instances
-        available[list(lost[row])] -= list(lost[row].values())
-        answer.buy(host, instances, (demands, tasks), available)
-    return answer
-
-
-def losses(groups: Groups, surplus: Ints) -> Iterator[tuple[int, dict[int, int]]]:
-    """Which rows lose how many of which demands; the last row first."""
     there = np.flatnonzero(surplus).tolist()
     left = dict(zip(there, surplus[there].tolist(), strict=True))
     for row in range(len(groups.contents) - 1, -1, -1):
+        if not left:
+            return
         contents = groups.contents[row]
         common = contents.keys() & left.keys()
         if common:
@@ -74,18 +73,16 @@ def losses(groups: Groups, surplus: Ints) -> Iterator[tuple[int, dict[int, int]]
                 left[demand] -= tasks
                 if not left[demand]:
                     del left[demand]
-        if not left:
-            return
 
 
-def extended(groups: Groups) -> None:
-    """Give a place to all tasks that have none: in the holes, in fillings that are known to be
-    good, then first fit."""
+def extended(groups: Groups, settled: int) -> None:
+    """Give a place to all tasks that have none: in the holes behind the settled rows, in fillings
+    that are known to be good, then first fit."""
     problem = groups.problem
     left = problem.count - groups.held
     order = largest_first(problem, left)
     for demand in order.tolist():
-        left[demand] = groups.place(demand, int(left[demand]))
+        left[demand] = groups.place(demand, int(left[demand]), settled)
     for row in range(len(groups.contents) if left.any() else 0):
         repeat(groups, row, left)
     complete(groups, left, order)

@@ -6,6 +6,7 @@ Works on groups of hosts that are filled alike, so that its time depends on shap
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +14,15 @@ from packer.problem import UNLIMITED, Ints, Problem, ints
 
 #: Demands, and how many tasks of each.
 Filling = tuple[Ints, Ints]
+
+
+@dataclass(slots=True)
+class Part:
+    """Instances of a row that change alike: by how many tasks of which demands, each of them."""
+
+    row: int
+    instances: int
+    change: dict[int, int]
 
 
 class Groups:
@@ -58,15 +68,20 @@ class Groups:
     def without(self, rows: Iterable[int]) -> Groups:
         """A copy that lacks some rows."""
         gone = sorted(rows)
-        answer = Groups(self.problem)
-        kept = np.delete(np.arange(len(self.contents)), ints(gone))
-        answer.rows_made = np.concatenate([self.rows_made[kept], np.zeros((16, 5), dtype=np.int64)])
-        answer.contents = [self.contents[row] for row in kept.tolist()]
-        answer.shared = len(kept)
-        answer.held = self.held.copy()
+        answer = self.all_but(gone, self.held.copy())
         for row in gone:
             _, instances, demands, tasks = self.row(row)
             answer.held[demands] -= tasks * instances
+        return answer
+
+    def all_but(self, rows: list[int], held: Ints) -> Groups:
+        """A copy that lacks some rows, and holds so many tasks of each demand then."""
+        answer = Groups(self.problem)
+        kept = np.delete(np.arange(len(self.contents)), ints(rows))
+        answer.rows_made = np.concatenate([self.rows_made[kept], np.zeros((16, 5), dtype=np.int64)])
+        answer.contents = [self.contents[row] for row in kept.tolist()]
+        answer.shared = len(kept)
+        answer.held = held
         return answer
 
     def less_one(self, rows: Sequence[int]) -> Groups:
@@ -93,6 +108,22 @@ class Groups:
         demands, tasks = ints(list(contents)), ints(list(contents.values()))
         self.append(host, instances, self.problem.room[host] - self.used(demands, tasks), contents)
         self.held[demands] += tasks * instances
+
+    def exchange(self, parts: Iterable[Part], lost: list[int], held: Ints) -> Groups:
+        """A copy with parts of rows in the place of the rows that are lost, and what it holds then;
+        parts with nothing on them are left out."""
+        answer = self.all_but(lost, held)
+        for part in parts:
+            contents = dict(self.contents[part.row])
+            for demand, tasks in part.change.items():
+                contents[demand] = contents.get(demand, 0) + tasks
+                if not contents[demand]:
+                    del contents[demand]
+            if contents:
+                used = self.used(ints(list(part.change)), ints(list(part.change.values())))
+                left = self.left[part.row] - used
+                answer.append(int(self.host[part.row]), part.instances, left, contents)
+        return answer
 
     def used(self, demands: Ints, tasks: Ints) -> Ints:
         """What these tasks take of an instance."""
@@ -145,9 +176,10 @@ class Groups:
         contents = self.contents[group]
         contents[demand] = contents.get(demand, 0) + tasks
 
-    def place(self, demand: int, count: int) -> int:
-        """First fit of `count` tasks; returns how many found no room."""
-        groups = self.with_room(demand)
+    def place(self, demand: int, count: int, since: int = 0) -> int:
+        """First fit of `count` tasks into the groups from `since` on; returns how many found no
+        room."""
+        groups = since + self.with_room(demand, since)
         room = fitting(self.problem, demand, self.left[groups], self.host[groups])
         if self.problem.cap[demand] < UNLIMITED:  # some may be here already
             here = ints([self.contents[group].get(demand, 0) for group in groups])
@@ -158,9 +190,10 @@ class Groups:
             count -= self.fill(group, demand, most, count) if most else 0
         return count
 
-    def with_room(self, demand: int) -> Ints:
-        """Which groups have room for a task, as far as its size goes."""
-        left, could = self.left, np.ones(len(self.contents), dtype=bool)
+    def with_room(self, demand: int, since: int) -> Ints:
+        """Which groups from `since` on have room for a task, as far as its size goes."""
+        left = self.left[since:]
+        could = np.ones(len(left), dtype=bool)
         for part, need in enumerate(self.problem.need[demand].tolist()):
             if need:
                 could &= left[:, part] >= need

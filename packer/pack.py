@@ -114,11 +114,12 @@ def afresh(asked: Asked, deadline: Deadline) -> Answer:
 def planned(answer: Answer, asked: Asked, warm: Plan | None, deadline: Deadline) -> Plan:
     """The answer in the words of the question; what found no room is told why."""
     groups = answer.memory.groups
+    cost = rate(groups)
     return Plan(
         placements=placements_of(groups, warm),
         unplaced=(*answer.unplaced, *leftovers(groups)),
-        cost_usd_hour=rate(groups),
-        bound_usd_hour=min(answer.bound, rate(groups)),
+        cost_usd_hour=cost,
+        bound_usd_hour=min(answer.bound, cost),
         cost_usd=money(groups) if answer.for_money else None,
         solver=answer.solver,
         seconds=deadline.used(),
@@ -149,7 +150,7 @@ def placements_of(groups: Groups, warm: Plan | None) -> tuple[Placement, ...]:
         if before and (before.host, before.instances) == (hosts[host], instances):
             made.append(before)
             continue
-        words = {keys[demand]: tasks for demand, tasks in contents.items()}
+        words = dict(zip(map(keys.__getitem__, contents), contents.values(), strict=True))
         made.append(Placement(hosts[host], bool(problem.is_new[host]), instances, words))
     return tuple(made)
 
@@ -165,8 +166,8 @@ def words_of(warm: Plan | None) -> dict[int, Placement]:
 
 def rate(groups: Groups) -> float:
     """USD an hour for the new instances."""
-    hosts = groups.problem.hosts
-    return sum(price_of(hosts[host]) * instances for host, instances, _ in groups.rows())
+    prices = np.array([price_of(host) for host in groups.problem.hosts])
+    return float(prices[groups.host] @ groups.instances)
 
 
 def money(groups: Groups) -> float:

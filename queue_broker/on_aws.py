@@ -13,6 +13,7 @@ from queue_broker.adapters.callbacks import Callbacks
 from queue_broker.adapters.engines.aws.clients import Clients, connect_clients
 from queue_broker.adapters.engines.aws.engine import AwsEngine
 from queue_broker.adapters.events import Announcer, AnnouncingStore
+from queue_broker.adapters.iceberg import IcebergTable, open_table
 from queue_broker.adapters.inbox import Inbox
 from queue_broker.adapters.s3_lake import S3Lake, s3_files
 from queue_broker.adapters.store.store import SqlStore
@@ -42,6 +43,7 @@ class Cloud:
     bucket: TokenBucket
     upstream: BatchUpstream
     lake: S3Lake | None = None
+    iceberg: IcebergTable | None = None
     compacted_s: float = 0.0
 
     def chores(
@@ -68,6 +70,8 @@ class Cloud:
     def _compact(self) -> bool:
         if self.lake is not None and self.clock() - self.compacted_s >= COMPACT_S:
             self.lake.compact(self.clock())
+            if self.iceberg is not None:
+                self.iceberg.sync()
             self.compacted_s = self.clock()
         return False
 
@@ -77,6 +81,8 @@ def connect(settings: Settings, parameters: Parameters, clock: Clock) -> Cloud:
     aws = settings.aws
     clients = connect_clients(aws, settings.aws_region)
     bucket = TokenBucket(aws.submits_per_s, aws.submits_per_s)
+    history = lake(aws, settings.aws_region)
+    table = aws.iceberg_table
     return Cloud(
         settings=aws,
         clients=clients,
@@ -84,7 +90,8 @@ def connect(settings: Settings, parameters: Parameters, clock: Clock) -> Cloud:
         engine=AwsEngine(aws, clients, parameters.of, clock, bucket),
         bucket=bucket,
         upstream=BatchUpstream(clients.batch),
-        lake=lake(aws, settings.aws_region),
+        lake=history,
+        iceberg=open_table(table, history) if table and history else None,
     )
 
 

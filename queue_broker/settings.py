@@ -40,6 +40,7 @@ class AwsSettings(Value):
     stack: Name = "headgate"
     bucket: str | None = Field(default=None, min_length=3, max_length=63)  #: the lake, and rows
     prefix: str = "headgate"  #: of all keys in the bucket
+    iceberg_table: str | None = Field(default=None, pattern=r"\w+\.\w+")  #: the lake as a table
     image: str | None = None  #: of jobs that name neither an image nor a definition
     job_role_arn: str | None = None
     execution_role_arn: str | None = None

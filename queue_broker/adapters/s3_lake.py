@@ -87,6 +87,11 @@ class S3Lake:
             self._merge(day, paths)
         return len(many)
 
+    def live(self) -> dict[str, int]:
+        """The files that hold the history now, each with its size in bytes."""
+        paths = [path for day in self._days("").values() for path in self._live(day)]
+        return {one.path: one.size for one in self._files.get_file_info(paths)}
+
     def _merge(self, day: str, paths: Sequence[str]) -> None:
         target = f"{self.root}/{DAY}{day}/{MERGED}.parquet"
         rows = self._read_day(paths, None, SCHEMA.names).sort_by("finished_at_s")
@@ -104,6 +109,11 @@ class S3Lake:
         with self._files.open_input_file(merged[0]) as file:
             told = pq.read_schema(file).metadata or {}
         return set(json.loads(told.get(HOLDS, b"[]")))
+
+    def _live(self, paths: Sequence[str]) -> list[str]:
+        """A day's files without those whose rows the merged one holds."""
+        held = self._held(paths)
+        return [path for path in paths if name_of(path) not in held]
 
     def _write_day(self, day: str, observations: list[Observation], part: str) -> str:
         path = f"{self.root}/{DAY}{day}/{part}.parquet"
@@ -139,8 +149,7 @@ class S3Lake:
     ) -> pa.Table:
         keep = None if since_s is None else pc.field("finished_at_s") >= since_s
         try:
-            held = self._held(paths)
-            live = [path for path in paths if name_of(path) not in held]
+            live = self._live(paths)
             parts = ds.dataset(live, format="parquet", schema=SCHEMA, filesystem=self._files)
             return parts.to_table(columns=list(columns), filter=keep)
         except (pa.ArrowInvalid, OSError) as error:

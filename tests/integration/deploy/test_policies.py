@@ -35,7 +35,7 @@ ADAPTERS = Path(doctor.__path__[0]).parent
 ROOT = Path(__file__).parents[3]
 #: An action, wherever one is named: in code, in the template, and in what people are told.
 NAMED = re.compile(
-    r"(?<![\w:-])((?:batch|cloudwatch|ec2|ecr|ecs|elasticfilesystem|events|iam|logs|pricing|s3"
+    r"(?<![\w:-])((?:batch|cloudwatch|ec2|ecr|ecs|elasticfilesystem|events|glue|iam|logs|pricing|s3"
     r"|secretsmanager|servicequotas|sqs|states|sts):[A-Z][A-Za-z]+)\b"
 )
 #: Keys of conditions, which look alike.

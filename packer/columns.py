@@ -190,6 +190,20 @@ def generate(columns: Columns, guide: Relaxed, seed: int, deadline: Deadline) ->
     return Generated(last, bound, proof) if last else None
 
 
+def all_solved(columns: Columns, deadline: Deadline) -> Generated | None:
+    """The best of all the fillings that there are, which the columns are: its value is a bound."""
+    problem = columns.problem
+    solution = Master(columns, problem.count).solve(deadline.left())
+    if solution is None:
+        return None
+    proof = None
+    if not (solution.cost > problem.price + 1e-12).any():
+        held = np.array(columns.filled) @ solution.worth
+        dearest = float((held / np.maximum(problem.price[columns.host], 1e-12)).max(initial=1.0))
+        proof = Proof(solution.worth / dearest, most=ceiling(problem))
+    return Generated(solution, proof.bound(problem.count) if proof else solution.value, proof)
+
+
 Priced = list[tuple[int, tuple[Ints, float] | None]]
 
 

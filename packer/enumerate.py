@@ -8,23 +8,38 @@ from collections.abc import Iterator
 import numpy as np
 
 from packer.columns import Columns
+from packer.deadline import Deadline
 from packer.problem import Ints, Problem
 from packer.relax import undominated
 
 #: Beyond so many steps for one host, or fillings of all, the problem is not small.
 STEPS = 20_000
 MOST = 20_000
+#: So few shapes may have few enough fillings that their linear programme is quick, whatever the
+#: counts.
+SHAPES = 12
+FEW = 6_000
 
 
-def every_column(problem: Problem) -> Columns | None:
-    """All maximal fillings of all hosts worth having; None where there are too many of them."""
+def every_column(problem: Problem, deadline: Deadline, most: int = MOST) -> Columns | None:
+    """All maximal fillings of all hosts worth having; None where there are too many of them, or no
+    time."""
     columns = Columns(problem)
     for host in undominated(problem).tolist():
+        if deadline.over():
+            return None
         for filled in maximal(problem, host):
-            if filled is None or len(columns.host) > MOST:
+            if filled is None or len(columns.host) > most:
                 return None
             columns.add(host, filled)
     return columns
+
+
+def few_columns(problem: Problem, deadline: Deadline) -> Columns | None:
+    """The same where the shapes are few."""
+    if np.count_nonzero(problem.count) > SHAPES:
+        return None
+    return every_column(problem, deadline, FEW)
 
 
 def maximal(problem: Problem, host: int) -> Iterator[Ints | None]:

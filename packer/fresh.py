@@ -9,6 +9,7 @@ from packer.coarse import Coarse, coarsen, refine
 from packer.deadline import Deadline
 from packer.first_fit import Groups, first_fit
 from packer.improve import CLUSTERS, Improved, improve, only_bins, together
+from packer.mend import mend
 from packer.problem import Problem
 from packer.proof import Prices, Proof
 from packer.relax import Market, Relaxed, learnt, relax, types_market, with_pools, worths
@@ -39,7 +40,10 @@ def fresh(problem: Problem, seed: int, deadline: Deadline) -> Found:
     found = Found(first_fit(coarse.problem), "first-fit")
     if found.groups.cost() and not deadline.over():
         found = searched(problem, coarse, found, Search(seed, deadline))
-    return replace(found, groups=trim(refine(coarse, found.groups)))
+    groups = trim(refine(coarse, found.groups))
+    if found.proofs and not deadline.over():
+        groups = mend(groups, found.proofs[0], found.bound * ENOUGH)
+    return replace(found, groups=groups)
 
 
 @dataclass(frozen=True, slots=True)

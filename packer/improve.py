@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from packer.coarse import coarsen, refine
-from packer.columns import Columns, generate
+from packer.coarse import Coarse, coarsen, refine
+from packer.columns import Columns, Generated, all_solved, generate
 from packer.deadline import Deadline
-from packer.enumerate import every_column
+from packer.enumerate import every_column, few_columns
 from packer.first_fit import Groups, complete
 from packer.problem import Ints, Problem
 from packer.proof import Proof
@@ -111,7 +111,7 @@ def relaxed(problem: Problem, count: Ints, deadline: Deadline) -> Relaxed | None
 
 def solved(problem: Problem, deadline: Deadline) -> Improved | None:
     """The optimum over every filling there is; None where there are too many."""
-    columns = every_column(problem)
+    columns = every_column(problem, deadline)
     if columns is None:
         return None
     best = optimum(columns, first_fitted(problem), deadline)
@@ -173,26 +173,38 @@ def by_columns(problem: Problem, seed: int, deadline: Deadline) -> Iterator[Impr
     guide = relaxed(small, small.count, deadline)
     if guide is None:
         return
-    columns = Columns(small)
-    for known in (first_fitted(small), dealt_out(small, guide, deadline)):
-        columns.add_groups(known)
-    generated = generate(columns, guide, seed, Deadline(deadline.left() * GENERATING))
+    generating = Deadline(deadline.left() * GENERATING)
+    columns = few_columns(small, generating)
+    if columns is None:
+        columns = Columns(small)
+        for known in (first_fitted(small), dealt_out(small, guide, deadline)):
+            columns.add_groups(known)
+        generated = generate(columns, guide, seed, generating)
+    else:
+        generated = all_solved(columns, generating)
     if generated is None:
         return
-    solution = generated.solution
-    # Round: what is whole stays; the rest is packed in every way there is.
-    whole, left = whole_part(columns, solution)
-    rest = small.after(whole.host, whole.instances, left)
+    yield rounded(coarse, columns, generated, guide, deadline)
+
+
+def rounded(
+    coarse: Coarse, columns: Columns, generated: Generated, guide: Relaxed, deadline: Deadline
+) -> Improved:
+    """The columns' fractions made whole: what is whole stays; the rest is packed in every way there
+    is."""
+    small, solution = coarse.problem, generated.solution
+    bought, left = whole_part(columns, solution)
+    rest = small.after(bought.host, bought.instances, left)
     found = [first_fitted(rest), dealt_out(rest, guide, deadline)]
     known = cheapest(found)
     if not deadline.over() and left.any() and not unplaced(known):
         better = cover(columns, rest, solution, known, deadline)
         found += [] if better is None else [better]
-    filled = completed(together(whole), left)
-    packed = cheapest([filled, *(together(whole, tail) for tail in found)])
-    proof = generated.proof if small is problem else None
-    bound = generated.bound if small is problem else 0.0
-    yield Improved(refine(coarse, packed), "columns", bound, proof)
+    filled = completed(together(bought), left)
+    packed = cheapest([filled, *(together(bought, tail) for tail in found)])
+    if small is not coarse.original:
+        return Improved(refine(coarse, packed), "columns")
+    return Improved(packed, "columns", generated.bound, generated.proof)
 
 
 def first_fitted(problem: Problem) -> Groups:

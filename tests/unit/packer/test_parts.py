@@ -150,7 +150,7 @@ def test_every_filling_of_a_small_host_is_found_once() -> None:
 
 def test_too_many_fillings_are_not_enumerated() -> None:
     wanted = [demand(f"d{i}", 1 + i / 10, 100 + i, 40) for i in range(12)]
-    assert every_column(compile_problem(wanted, (), MARKET, None)) is None
+    assert every_column(compile_problem(wanted, (), MARKET, None), Deadline(LONG)) is None
 
 
 def test_a_host_that_another_beats_in_everything_is_not_priced() -> None:

@@ -112,8 +112,11 @@ class Limits:
     seen: Seen = field(default_factory=Seen)
 
     def tiers(self) -> Sequence[Tier]:
+        now_s = self.clock()
         kept = self.shelf.get(KIND, TIERS)
-        return parse(Tiers, kept.body).tiers if kept else self.tiers_at_first
+        self.seen.tiers = parse(Tiers, kept.body).tiers if kept else self.tiers_at_first
+        self.seen.at_s = now_s
+        return self.seen.tiers
 
     @property
     def stale(self) -> bool:
@@ -122,10 +125,7 @@ class Limits:
 
     def tiers_lately(self) -> Sequence[Tier]:
         """As they were within the last `FRESH_S`: for whoever asks with every job."""
-        if self.stale:
-            now_s = self.clock()
-            self.seen.tiers, self.seen.at_s = self.tiers(), now_s
-        return self.seen.tiers
+        return self.tiers() if self.stale else self.seen.tiers
 
     def modes(self) -> dict[str, str]:
         """What the estimates of each tier lean to."""

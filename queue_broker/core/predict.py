@@ -15,6 +15,8 @@ from queue_broker.core.forecast import Forecaster
 from queue_broker.ports import CycleStore
 from queue_broker.records import Group, Split, Tasks
 
+#: The mode of a tier that nobody knows any more.
+COST = "cost"
 #: A sweep's parameters by name, a value a task; None when its tasks are told apart by index alone.
 Columns = Callable[[Group], Mapping[str, npt.NDArray[Any]] | None]
 
@@ -60,23 +62,21 @@ class Estimating:
     def _singles(
         self, groups: Sequence[Group], largest: Resources
     ) -> list[tuple[Group, list[Split]]]:
-        modes = [self._mode(group) for group in groups]
+        known = self.modes()
+        modes = [known.get(group.tier, COST) for group in groups]
         estimates = self.forecaster.estimate([group.job for group in groups], modes)
         pairs = zip(groups, estimates, strict=True)
         return [(g, [Split(g.waiting, within(e, g.job, largest))]) for g, e in pairs]
 
     def _splits(self, group: Group, largest: Resources) -> list[Split]:
         parts = self.forecaster.estimate_sweep(
-            group.job, self.columns(group), group.size, self._mode(group)
+            group.job, self.columns(group), group.size, self.modes().get(group.tier, COST)
         )
         splits = [
             Split(Tasks(indexes) & group.waiting, within(estimate, group.job, largest))
             for indexes, estimate in parts
         ]
         return [split for split in splits if split.tasks]
-
-    def _mode(self, group: Group) -> str:
-        return self.modes().get(group.tier, "cost")
 
 
 def is_bigger(new: Estimate, old: Estimate) -> bool:

@@ -32,6 +32,8 @@ WORDS: dict[str, str] = {
 }
 #: Batch takes RETRY and retry, EXIT and exit.
 ANY_CASE = {"RetryAction"}
+#: The model wants one member at least; the service takes none too (Snakemake always sends tags).
+MAY_BE_EMPTY = {"TagrisTagsMap"}
 
 
 def checked(shape: Shape, value: object, path: str = "") -> Any:
@@ -109,7 +111,8 @@ def wrong_type(shape: Shape, value: object, path: str) -> Fault:
 
 
 def check_length(shape: Shape, value: Any, path: str) -> None:
-    check_size(shape.metadata.get("min"), shape.metadata.get("max"), value, path)
+    least = None if shape.name in MAY_BE_EMPTY else shape.metadata.get("min")
+    check_size(least, shape.metadata.get("max"), value, path)
 
 
 def check_size(least: int | None, most: int | None, value: Any, path: str) -> None:

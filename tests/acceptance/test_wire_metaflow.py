@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 
-import boto3
 import pytest
 
 from tests.acceptance.wire_clients import Site, need, site
@@ -49,14 +48,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     need("metaflow")
     with site(tmp_path_factory.mktemp("metaflow")) as found:
         (found.folder / "flow.py").write_text(FLOW)
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=found.env["AWS_ENDPOINT_URL"],
-            region_name="us-east-1",
-            aws_access_key_id="any",
-            aws_secret_access_key="any",
-        )
-        s3.create_bucket(Bucket="metaflow")
+        found.make_bucket("metaflow")
         metaflow = {
             "METAFLOW_DATASTORE_SYSROOT_S3": "s3://metaflow/data",
             "METAFLOW_DEFAULT_DATASTORE": "s3",

@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -40,8 +42,12 @@ class Site:
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the clients' Python; the test fails with its output if it takes too long."""
+        return self.command(PYTHON, *arguments)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that stands beside the clients' Python."""
         return subprocess.run(
-            [PYTHON, *arguments],
+            arguments,
             env=dict(self.env),
             cwd=self.folder,
             capture_output=True,
@@ -49,6 +55,24 @@ class Site:
             timeout=PATIENCE_S,
             check=False,
         )
+
+    def batch(self) -> Any:
+        """A client of the broker."""
+        return speak("batch", self.broker.url)
+
+    def make_bucket(self, name: str) -> None:
+        speak("s3", self.env["AWS_ENDPOINT_URL"]).create_bucket(Bucket=name)
+
+
+def speak(service: str, url: str) -> Any:
+    """A client of boto3 that signs with any key."""
+    return boto3.client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+    )
 
 
 @contextmanager

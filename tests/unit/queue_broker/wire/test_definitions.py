@@ -34,6 +34,13 @@ def test_a_definition_is_answered_as_it_was_given_with_the_services_defaults(bat
     assert told["containerOrchestrationType"] == "ECS"
 
 
+def test_a_definition_with_no_tags_in_its_tags_is_taken_as_the_service_takes_it(
+    batch: Batch,
+) -> None:
+    batch.define("bare", tags={})
+    assert batch.client.describe_job_definitions(jobDefinitionName="bare")["jobDefinitions"]
+
+
 def test_a_revision_that_is_deregistered_is_inactive_and_its_number_is_not_used_again(
     batch: Batch,
 ) -> None:

@@ -27,7 +27,7 @@ from queue_broker.core.ledger import Ledger
 from queue_broker.core.yard import Yard
 from queue_broker.records import Group, GroupId, JobId, Table, Tasks
 
-GROUPS = 10_000
+GROUPS, TENANTS = 10_000, 200
 
 
 def measure(options: Options) -> Iterator[Result]:
@@ -95,7 +95,7 @@ def a_group(number: int, draw: random.Random) -> Group:
         group_id=GroupId(number),
         job_id=JobId(f"job-{number}"),
         job=Job(name="train", command=("run",)),
-        tenant=f"org{number % 7}/user{number % 200}",
+        tenant=f"org{number % TENANTS % 7}/user{number % TENANTS}",
         tier=draw.choice(["production", "interactive", "sweep"]),
         priority=0,
         attempt=1,

@@ -27,20 +27,15 @@ class Amount(NamedTuple):
 
     def plus(self, other: Amount, times: int = 1) -> Amount:
         """This and `times` of the other (which may be negative)."""
-        return Amount(
-            self.mcpu + other.mcpu * times,
-            self.mib + other.mib * times,
-            self.gpus + other.gpus * times,
-            self.nusd + other.nusd * times,
-        )
+        a, b, c, d = self
+        e, f, g, h = other
+        # Past the keywords of the class: sums are made a hundred times a task.
+        return tuple.__new__(Amount, (a + e * times, b + f * times, c + g * times, d + h * times))
 
     def within(self, other: Amount) -> bool:
-        return (
-            self.mcpu <= other.mcpu
-            and self.mib <= other.mib
-            and self.gpus <= other.gpus
-            and self.nusd <= other.nusd
-        )
+        a, b, c, d = self
+        e, f, g, h = other
+        return a <= e and b <= f and c <= g and d <= h
 
     def times_into(self, room: Amount, most: int) -> int:
         """How many of this fit into `room` side by side, `most` at the most."""

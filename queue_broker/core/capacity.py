@@ -80,8 +80,7 @@ class Board:
         return max(0.0, over) * use.starting_s / use.starting
 
     def whole(self, place: int) -> Amount:
-        one = Amount(*map(int, self.yard.one[place]))
-        return Amount().plus(one, int(self.yard.instances[place]))
+        return self.yard.wholes[place]
 
     def free(self, place: int) -> Amount:
         return self.whole(place).plus(Amount(*map(int, self.used[place])), -1)

@@ -30,6 +30,7 @@ class Yard:
     one: Ints
     instances: Ints
     fleet: Amount
+    wholes: tuple[Amount, ...]  #: by lane: all its instances together
     places: dict[str, int]
     _rankings: dict[Key, Ranking] = field(default_factory=dict)
     _of_groups: dict[GroupId, Ranking] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Yard:
             one=np.array(shapes, dtype=np.int64).reshape(len(lanes), 3),
             instances=np.array([lane.instances for lane in lanes], dtype=np.int64),
             fleet=total,
+            wholes=tuple(Amount().plus(amount(lane.shape), lane.instances) for lane in lanes),
             places={lane.name: place for place, lane in enumerate(lanes)},
         )
 

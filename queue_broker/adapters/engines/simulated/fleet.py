@@ -74,6 +74,8 @@ class Fleet:
         self.random = random.Random(model.seed)
         self._agenda: list[tuple[float, int, str, object]] = []
         self._number = 0
+        names = ("arrive", "wake", "start", "exit", "kill", "idle", "take")
+        self._on_event = {name: getattr(self, f"_on_{name}") for name in names}
 
     def begin(self, now_s: float) -> None:
         """The clock starts here; a fixed fleet runs from now on."""
@@ -101,7 +103,7 @@ class Fleet:
         agenda = self._agenda
         while agenda and agenda[0][0] <= now_s:
             self.now_s, _, what, about = heapq.heappop(agenda)
-            getattr(self, f"_on_{what}")(about)
+            self._on_event[what](about)
         self.now_s = max(self.now_s, now_s)
 
     def stop(self, run: Run, cause: Cause) -> None:

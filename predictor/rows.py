@@ -142,8 +142,8 @@ def facts_of_jobs(
 def split_column(values: npt.NDArray[Any]) -> tuple[Vector, Words]:
     """A sweep's parameter as numbers and words, by the same rules as a single job's."""
     if values.dtype.kind in "biuf":
-        numbers = np.clip(values.astype(np.float64), -1e30, 1e30)
-        return numbers, Words((), _same)
+        numbers = values.astype(np.float64)
+        return np.clip(numbers, -1e30, 1e30, out=numbers), Words((), _same)
     codes, levels = pd.factorize(values)
     as_numbers = np.array([_or_nan(to_number(_plain(level))) for level in levels] + [np.nan])
     texts = [str(level)[:MAX_WORD] for level in levels]

@@ -79,11 +79,13 @@ def sizes(rows: Rows, answers: Mapping[str, Answer], ceiling: Flags, s: Predicto
     `ceiling` is one boolean a row: the request is a limit.
     """
     defaults = {"memory_mib": s.default.memory_mib, "vcpu": s.default.vcpu, "runtime_s": np.nan}
+    untold = ~np.isfinite(answers["vcpu"].give)
     for target, default in defaults.items():
         _fill(rows, answers[target], target, default)
     _fill(rows, answers["gpu_memory_mib"], "gpu_memory_mib", np.nan)
     memory = np.clip(answers["memory_mib"].give, s.min_memory_mib, s.max_memory_mib)
-    vcpu = np.clip(snap_vcpu(cores(answers["vcpu"])), s.min_vcpu, s.max_vcpu)
+    vcpu = np.where(untold, answers["vcpu"].give, snap_vcpu(cores(answers["vcpu"])))
+    vcpu = np.clip(vcpu, s.min_vcpu, s.max_vcpu)
     asked_memory, asked_vcpu = rows.number("request.memory_mib"), rows.number("request.vcpu")
     memory = snap_memory(memory)
     memory = np.where(ceiling & (asked_memory > 0), np.minimum(memory, asked_memory), memory)

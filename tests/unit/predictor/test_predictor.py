@@ -55,3 +55,9 @@ def test_a_sweep_is_cut_into_few_shapes_that_hold_every_task_once() -> None:
     groups = predictor.estimate_sweep(history[0].job, columns, 1000, "cost")
     assert len(groups) <= 16
     assert sorted(np.concatenate([tasks for tasks, _ in groups])) == list(range(1000))
+
+
+def test_with_no_history_a_task_has_the_cores_that_it_asks_for() -> None:
+    wide = job(resources=asking(vcpu=8.0))
+
+    assert Predictor().estimate([wide])[0].allocation.vcpu == 8.0

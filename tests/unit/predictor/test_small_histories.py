@@ -19,7 +19,12 @@ JOB = Job(
 
 
 #: vCPU asked for, threads, and what the thirtieth attempt may be given.
-WIDTHS = [(8.0, 4.5, 4.25, 5.0), (8.0, 1.0, 0.75, 1.25), (4.0, 4.0, 3.5, 4.0), (2.0, 0.5, 0.5, 0.75)]
+WIDTHS = [
+    (8.0, 4.5, 4.25, 5.0),
+    (8.0, 1.0, 0.75, 1.25),
+    (4.0, 4.0, 3.5, 4.0),
+    (2.0, 0.5, 0.5, 0.75),
+]
 
 
 def ended_well(at_s: float, peak_mib: float = 500.0) -> Observation:

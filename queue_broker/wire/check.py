@@ -32,7 +32,7 @@ WORDS: dict[str, str] = {
 }
 #: Batch takes RETRY and retry, EXIT and exit.
 ANY_CASE = {"RetryAction"}
-#: The model wants one member at least; the service takes none too (Snakemake always sends tags).
+#: The model wants one at least; what is made may come with none (Snakemake always sends tags).
 MAY_BE_EMPTY = {"TagrisTagsMap"}
 
 

@@ -56,7 +56,7 @@ def run_of(standing: Standing, place: Place) -> Answer:
     found: Answer = {}
     if standing.attempts:
         newest = standing.attempts[-1]
-        found |= {"logStreamName": stream_of(standing.record.job, newest), **on_ecs(newest, place)}
+        found |= {"logStreamName": stream_of(standing, newest), **on_ecs(newest, place)}
     last = last_ended(standing)
     return found | (exit_of(last) if last else {})
 

@@ -75,7 +75,7 @@ def to_detail(
     detail = to_summary(standing, place) | {
         "jobQueue": place.arn("job-queue", job.queue),
         "attempts": [
-            to_attempt(job, one, place) for one in standing.attempts if one.cause is not None
+            to_attempt(standing, one, place) for one in standing.attempts if one.cause is not None
         ],
         "dependsOn": [to_dependency(one, record.job_id) for one in job.depends_on],
         "parameters": {name: str(value) for name, value in job.parameters.items()},
@@ -175,11 +175,11 @@ def times(standing: Standing) -> tuple[float | None, float | None]:
     return None, None
 
 
-def to_attempt(job: Job, attempt: Attempt, place: Place) -> Answer:
+def to_attempt(standing: Standing, attempt: Attempt, place: Place) -> Answer:
     """An `AttemptDetail`; as with AWS, only of an attempt that is over."""
     found: Answer = {
         "container": exit_of(attempt)
-        | {"logStreamName": stream_of(job, attempt), "networkInterfaces": []}
+        | {"logStreamName": stream_of(standing, attempt), "networkInterfaces": []}
         | on_ecs(attempt, place),
         "statusReason": attempt_reason(attempt),
     }

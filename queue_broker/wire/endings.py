@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from headgate.job import Job
 from headgate.lifecycle import FINISHED, Cause, State
-from queue_broker.records import Attempt, Standing
+from queue_broker.records import Attempt, JobId, Standing
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
 
@@ -21,6 +20,9 @@ CONTAINER_REASONS = {
     Cause.OUT_OF_MEMORY: "OutOfMemoryError: Container killed due to memory usage",
     Cause.NOT_STARTED: "CannotStartContainerError",
 }
+
+#: A UUID's text.
+JOB_ID_LENGTH = 36
 
 
 def last_ended(standing: Standing) -> Attempt | None:
@@ -72,7 +74,24 @@ def on_ecs(attempt: Attempt, place: Place) -> Answer:
     }
 
 
-def stream_of(job: Job, attempt: Attempt) -> str:
-    """The attempt's log stream in /aws/batch/job: DEFINITION/default/LEAK-TASK."""
-    name = (job.definition or job.name).partition(":")[0]
+def stream_of(standing: Standing, attempt: Attempt) -> str:
+    """The attempt's log stream in /aws/batch/job: DEFINITION/default/LEAK-TASK.
+
+    The first one of a job that is no array is DEFINITION/default/JOB: a name that people can say.
+    """
+    record = standing.record
+    name = (record.job.definition or record.job.name).partition(":")[0]
+    if standing.task is None and attempt.leak == f"{record.job_id}-1":
+        return f"{name}/default/{record.job_id}"
     return f"{name}/default/{attempt.leak}-{attempt.task}"
+
+
+def place_of_stream(name: str) -> tuple[JobId, int] | None:
+    """The job whose attempt has a stream of this name, and its task; None when none can have."""
+    last = name.rpartition("/")[2]
+    if len(last) == JOB_ID_LENGTH:
+        return JobId(last), 0
+    leak, _, task = last.rpartition("-")
+    if not (task.isascii() and task.isdecimal()):
+        return None
+    return JobId(leak.rpartition("-")[0]), int(task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +42,11 @@ STANDING = Document(
     },
 )
 
+#: Only the form is checked: AWS has new types before anybody's list of them has.
+INSTANCE_TYPE = re.compile(
+    r"optimal|default_(x86_64|arm64)|[a-z]+(-|[0-9])[a-z0-9-]*(\.[a-z0-9-]+)?"
+)
+
 
 def create_environment(wire: Wire, call: Call) -> Answer:
     name = call.get("computeEnvironmentName")
@@ -62,6 +68,10 @@ def check_resources(resources: dict[str, Any] | None) -> None:
             raise refused("Instance role is required.")
         if "minvCpus" not in resources:
             raise refused("Resource minvCpus is required.")
+    for at, one in enumerate(resources.get("instanceTypes", ())):
+        if not INSTANCE_TYPE.fullmatch(one):
+            words = f"computeResources.instanceTypes.{at + 1}: got {one!r}"
+            raise refused(f"{words}; allowed: an instance type, a family, or optimal")
 
 
 def update_environment(wire: Wire, call: Call) -> Answer:

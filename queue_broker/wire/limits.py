@@ -79,6 +79,7 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("SubmitJobRequest", "jobName"): JOB_NAME,
     ("SubmitJobRequest", "schedulingPriorityOverride"): Limit(least=0, most=9999),
     ("SubmitJobRequest", "shareIdentifier"): SHARE,
+    ("TagResourceRequest", "tags"): Limit(least=1),
     ("TerminateJobRequest", "jobId"): Limit(least=1),
     ("TerminateJobRequest", "reason"): Limit(least=1, most=1024),
     ("TerminateJobsRequest", "jobs"): Limit(least=1, most=MAX_NAMED),

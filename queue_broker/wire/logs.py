@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from headgate.errors import NotFound
 from queue_broker.ports import Engine
-from queue_broker.records import Attempt, JobId, LogPage, Standing
+from queue_broker.records import Attempt, LogPage, Standing
 from queue_broker.wire.check import checked
 from queue_broker.wire.detail import ms
-from queue_broker.wire.endings import stream_of
+from queue_broker.wire.endings import place_of_stream, stream_of
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.frame import framed, parsed, place_of, read
 from queue_broker.wire.keys import Gatekeeper
@@ -163,12 +163,12 @@ def check_group(call: Call) -> None:
 
 
 def stream_named(wire: Wire, name: str) -> tuple[str, Stream] | None:
-    """The stream of exactly that name: DEFINITION/default/JOB-NUMBER-TASK."""
-    leak, _, task = name.rpartition("/")[2].rpartition("-")
-    if not (task.isascii() and task.isdecimal()):
+    """The stream of exactly that name."""
+    place = place_of_stream(name)
+    if place is None:
         return None
-    job_id = JobId(leak.rpartition("-")[0])
-    for one in wire.describer.standings([(job_id, int(task)), (job_id, None)]):
+    job_id, task = place
+    for one in wire.describer.standings([(job_id, task), (job_id, None)]):
         for known, stream in streams_of(one):
             if known == name:
                 return known, stream
@@ -176,8 +176,7 @@ def stream_named(wire: Wire, name: str) -> tuple[str, Stream] | None:
 
 
 def streams_of(standing: Standing) -> list[tuple[str, Stream]]:
-    job = standing.record.job
-    return [(stream_of(job, one), Stream.of(one)) for one in standing.attempts]
+    return [(stream_of(standing, one), Stream.of(one)) for one in standing.attempts]
 
 
 def log_streams(wire: Wire, call: Call) -> Answer:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from queue_broker.adapters.engines.instant import Outcome
 from tests.unit.queue_broker.wire.batch import Batch, refusal
 
 GROUP = "/aws/batch/job"
@@ -81,6 +82,20 @@ def test_bytes_that_are_no_text_do_not_stop_the_reader(batch: Batch) -> None:
     write(b"\xff\xfe\nfine\n")
     batch.engine.finish(f"{job_id}-1")
     assert lines(read(batch, stream, startFromHead=True))[-1] == "fine"
+
+
+def test_the_first_try_of_a_single_job_has_a_stream_named_by_the_job(batch: Batch) -> None:
+    batch.engine.at_once = False
+    job_id = batch.submit(retryStrategy={"attempts": 2})
+    batch.turn()
+    batch.engine.world.runs[f"{job_id}-1"].logs[0] = b"once\n"
+    batch.engine.finish(f"{job_id}-1", outcome=Outcome(exit_code=1))
+    batch.turn()
+    assert lines(read(batch, f"plain/default/{job_id}")) == ["once"]
+    newest = batch.describe(job_id)["container"]["logStreamName"]
+    assert newest == f"plain/default/{job_id}-2-0"
+    with pytest.raises(ClientError):
+        read(batch, f"other/default/{job_id}")
 
 
 def test_a_childs_log_has_a_stream_of_its_own(batch: Batch) -> None:

@@ -139,6 +139,16 @@ def test_a_managed_environment_needs_resources(client: Any) -> None:
         resources["instanceRole"] = "any"
 
 
+def test_an_instance_type_that_cannot_be_one_is_refused(client: Any) -> None:
+    resources: dict[str, Any] = {"type": "SPOT", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
+    resources |= {"instanceRole": "any", "instanceTypes": ["m5", "c7gn.16xlarge", "optimal"]}
+    named = {"computeEnvironmentName": "managed", "type": "MANAGED"}
+    client.create_compute_environment(**named, computeResources=resources)
+    resources["instanceTypes"] = ["m5.large", "unknown"]
+    with pytest.raises(ClientError, match=r"instanceTypes\.2: got 'unknown'"):
+        client.create_compute_environment(**named, computeResources=resources)
+
+
 def test_queues_come_in_pages(client: Any) -> None:
     pages = list(
         client.get_paginator("describe_job_queues").paginate(PaginationConfig={"PageSize": 3})

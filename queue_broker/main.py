@@ -273,7 +273,7 @@ def application(broker: Broker) -> FastAPI:
     app = create_app(services, lifespan)
     app.add_middleware(Express, routes=mount(app, wire_protocol(broker)))
     board = Board(broker.insights, broker.forecaster, broker.clock)
-    app.include_router(dashboard(board, broker.settings.tokens))
+    app.include_router(dashboard(board, services.steering, broker.settings.tokens))
     return app
 
 

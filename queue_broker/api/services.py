@@ -12,6 +12,7 @@ from fastapi import Depends, Path, Request
 from headgate.errors import Unauthorized
 from queue_broker.core.insights import Insights
 from queue_broker.core.limits import Limits
+from queue_broker.core.steering import Steering
 from queue_broker.core.submit import Caller, Submitter
 from queue_broker.ports import Store
 from queue_broker.records import JobId
@@ -35,6 +36,10 @@ class Services:
     problems: Callable[[], list[str]] = no_problems
     stopping: Callable[[], bool] = lambda: False  #: long polls end early then
     changed: Callable[[], None] = lambda: None  #: somebody's wish is in the store: run a cycle
+
+    @property
+    def steering(self) -> Steering:
+        return Steering(self.limits, self.changed)
 
     def may_change(self, caller: Caller, job_id: JobId) -> None:
         """`Forbidden` when the job is another tenant's, `NotFound` when there is none."""

@@ -18,6 +18,7 @@ from headgate.errors import Forbidden, InvalidInput, NotFound, PayloadTooLarge
 from headgate.job import MAX_PAYLOAD_BYTES, Job
 from headgate.sweep import Grid, Sweep
 from queue_broker.core.tables import Format, keep_table
+from queue_broker.core.tenant_tree import Tree
 from queue_broker.records import Accepted, JobId, Parameters, Submission, Table
 
 if TYPE_CHECKING:
@@ -121,8 +122,8 @@ class Submitter:
         """`Forbidden` unless the tenant is the caller's own, or below it."""
         if caller.tenant is None or tenant == caller.tenant:
             return
-        parents = {one.name: one.parent for one in self.store.tenants()}
-        if caller.tenant not in ancestors(tenant, parents):
+        tree = Tree({one.name: one for one in self.store.tenants()})
+        if not tree.is_below(tenant, caller.tenant):
             raise Forbidden(f"the token is of tenant {caller.tenant!r}, not of {tenant!r}")
 
     def _submission(self, job: Job, caller: Caller, extent: Extent) -> Submission:
@@ -170,16 +171,6 @@ def file_digest(file: BinaryIO) -> str:
         hashed.update(piece)
     file.seek(0)
     return hashed.hexdigest()
-
-
-def ancestors(tenant: str, parents: dict[str, str | None]) -> set[str]:
-    """All that stand above a tenant. A circle, which nobody should draw, ends the walk."""
-    above: set[str] = set()
-    parent = parents.get(tenant)
-    while parent is not None and parent not in above:
-        above.add(parent)
-        parent = parents.get(parent)
-    return above
 
 
 def check_template(job: Job) -> None:

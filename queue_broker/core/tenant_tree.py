@@ -31,6 +31,10 @@ class Tree:
             found = self._paths[name] = self._climb(name)
         return found
 
+    def is_below(self, name: str, above: str) -> bool:
+        """Whether a tenant stands somewhere below another."""
+        return above in self.path(name)[:-1]
+
     def _climb(self, name: str) -> tuple[str, ...]:
         path = [name]
         while (parent := self._parent(path[-1])) is not None:

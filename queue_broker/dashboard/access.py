@@ -1,31 +1,46 @@
-"""Who may look: the token as the API takes it, or a cookie made of it."""
+"""Who may look, and who asks: the token as the API takes it, or a cookie made of it."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from fastapi import Request, Response
 
-from headgate.errors import Unauthorized
+from headgate.errors import Forbidden, Unauthorized
+from queue_broker.core.submit import Caller
 
 COOKIE = "headgate_token"
 COOKIE_S = 30 * 86_400
 
 
-def check(request: Request, tokens: Sequence[str]) -> None:
-    """`Unauthorized` unless a known token came as a header or as the cookie; none set: all may."""
-    if tokens:
-        check_token(given(request), tokens)
+def check(request: Request, tokens: Mapping[str, str]) -> Caller:
+    """Who asks, by the token in a header or the cookie; with no tokens set, anybody.
+
+    `Unauthorized` unless the token is known.
+    """
+    return Caller(tenant_of(given(request), tokens)) if tokens else Caller()
 
 
-def check_token(token: str, known: Sequence[str]) -> None:
+def tenant_of(token: str, known: Mapping[str, str]) -> str:
     """Compared in constant time, with every one of them."""
-    hits = [hmac.compare_digest(token.encode(), one.encode()) for one in known]
-    if not any(hits):
+    sent = token.encode()
+    hits = [of for one, of in known.items() if hmac.compare_digest(sent, one.encode())]
+    if not hits:
         raise Unauthorized(
             "the broker knows no such token; open /dashboard?token=TOKEN once in this browser"
         )
+    return hits[0]
+
+
+def check_own_page(request: Request) -> None:
+    """`Forbidden` for a form that another site had this browser send.
+
+    A token's cookie would not come with it; but a broker without tokens listens to this machine's
+    browsers too. Browsers that do not say where a form is from are older than any in use.
+    """
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden("the form did not come from this dashboard")
 
 
 def given(request: Request) -> str:

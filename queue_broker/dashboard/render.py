@@ -13,6 +13,7 @@ OVERVIEW_PARTS = (
     "notices", "tiles", "sampled", "lanes", "queue", "waste", "model", "held", "jobs",
 )  # fmt: skip
 JOB_PARTS = ("summary", "states", "shapes", "task_now")
+LIMITS_PARTS = ("tenants_tree", "changes")
 FILTERS = (
     "count",
     "number",
@@ -24,6 +25,9 @@ FILTERS = (
     "usd",
     "tasks",
     "attempts",
+    "quota",
+    "caps",
+    "setting",
 )
 
 

@@ -2,68 +2,33 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
-from markupsafe import Markup
+from fastapi.responses import RedirectResponse
 
-from headgate.errors import HeadgateError
+from queue_broker.core.steering import Steering
 from queue_broker.dashboard import access, assets, figures, jobpage, overview, render
-from queue_broker.dashboard.board import Board
-from queue_broker.records import JobId
-
-#: Nothing but what this broker serves; plotly.js sets styles from its script.
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "frame-ancestors 'self'",
-        "base-uri 'none'",
-        "form-action 'self'",
-    )
+from queue_broker.dashboard.answers import (
+    PATH,
+    PageRoute,
+    as_json,
+    home,
+    html,
+    safe,
+    takes_gzip,
 )
-HEADERS = {
-    "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
-PATH = "/dashboard"
-#: Smaller bodies are not worth packing.
-PACKED_FROM_BYTES = 1024
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
-
-class PageRoute(APIRoute):
-    """Shows errors as a page; what a script reads keeps the API's JSON."""
-
-    def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
-
-        async def show_errors(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except HeadgateError as error:
-                if "text/html" not in request.headers.get("accept", ""):
-                    raise
-                body = render.page("error", home(request), error=error, live_url="")
-                return HTMLResponse(body, error.http_status, HEADERS)
-
-        return show_errors
+from queue_broker.dashboard.board import Board
+from queue_broker.dashboard.limits_routes import LimitsPages
+from queue_broker.records import JobId
 
 
 class Pages:
     """The handlers. Each checks the token, reads once, and renders."""
 
-    def __init__(self, board: Board, tokens: Iterable[str]) -> None:
+    def __init__(self, board: Board, tokens: Mapping[str, str]) -> None:
         self._board = board
-        self._tokens = tuple(tokens)
+        self._tokens = tokens
 
     def start(self, request: Request) -> Response:
         """The broker's address alone leads to the dashboard."""
@@ -160,15 +125,15 @@ class Pages:
         """Out of the address bar and the history, into a cookie."""
         answer = RedirectResponse(without_token(request), 303)
         if self._tokens:
-            access.check_token(token, self._tokens)
+            access.tenant_of(token, self._tokens)
             secure = request.url.scheme == "https"
             access.keep(answer, token, path=home(request), secure=secure)
         return answer
 
 
-def router(board: Board, tokens: Iterable[str] = ()) -> APIRouter:
+def router(board: Board, steering: Steering, tokens: Mapping[str, str]) -> APIRouter:
     """The dashboard's routes. `tokens` are those that the API takes; none: open to all."""
-    pages = Pages(board, tokens)
+    pages, limits = Pages(board, tokens), LimitsPages(board, steering, tokens)
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
     for path, handler in (
         ("/", pages.start),
@@ -176,16 +141,13 @@ def router(board: Board, tokens: Iterable[str] = ()) -> APIRouter:
         (f"{PATH}/live", pages.front_live),
         (f"{PATH}/jobs/{{job_id}}", pages.job),
         (f"{PATH}/jobs/{{job_id}}/live", pages.job_live),
+        (f"{PATH}/limits", limits.page),
+        (f"{PATH}/limits/live", limits.live),
         (f"{PATH}/static/{{digest}}/{{name}}", pages.static),
     ):
         routes.add_api_route(path, handler, methods=["GET"], response_model=None)
+    routes.add_api_route(f"{PATH}/limits", limits.change, methods=["POST"], response_model=None)
     return routes
-
-
-def home(request: Request) -> str:
-    """The dashboard's path, whatever a proxy has put before it."""
-    prefix: str = request.scope.get("root_path", "")
-    return prefix.rstrip("/") + PATH
 
 
 def without_token(request: Request) -> str:
@@ -193,30 +155,3 @@ def without_token(request: Request) -> str:
     url = request.url.remove_query_params("token")
     page = url.path.rsplit("/", 1)[-1]
     return f"{page}?{url.query}" if url.query else page
-
-
-def safe(parts: dict[str, str]) -> dict[str, Markup]:
-    """Rendered by templates that escape, so not to be escaped again."""
-    return {name: Markup(part) for name, part in parts.items()}  # noqa: S704
-
-
-def html(request: Request, body: str) -> Response:
-    return packed(request, body.encode(), "text/html; charset=utf-8")
-
-
-def as_json(request: Request, value: object) -> Response:
-    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return packed(request, body.encode(), "application/json")
-
-
-def packed(request: Request, body: bytes, media_type: str) -> Response:
-    """Points as text shrink to a quarter, which a laptop far from the broker will notice."""
-    headers = HEADERS | {"vary": "accept-encoding, cookie"}
-    if len(body) >= PACKED_FROM_BYTES and takes_gzip(request):
-        headers["content-encoding"] = "gzip"
-        body = gzip.compress(body, 4, mtime=0)
-    return Response(body, headers=headers, media_type=media_type)
-
-
-def takes_gzip(request: Request) -> bool:
-    return "gzip" in request.headers.get("accept-encoding", "")

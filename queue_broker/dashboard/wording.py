@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from typing import Any
+
+from headgate.tenancy import Quota, Tenant
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 NOTHING = "–"
@@ -100,3 +103,32 @@ def moment(at_s: float | None) -> str:
 def usd(dollars: float) -> str:
     sign = "−" if dollars < 0 else ""
     return f"{sign}${abs(dollars):,.2f}" if abs(dollars) >= 0.01 else f"{sign}${abs(dollars):.4f}"
+
+
+def quota(quota: Quota) -> str:
+    """What it bounds, one after another."""
+    pairs = (
+        (quota.vcpu, f"{number(quota.vcpu)} vCPU"),
+        (quota.memory_mib, memory(quota.memory_mib)),
+        (quota.gpus, f"{quota.gpus} GPUs"),
+        (quota.usd_hour, f"{usd(quota.usd_hour or 0)} an hour"),
+    )
+    return ", ".join(words for bound, words in pairs if bound is not None) or "unbounded"
+
+
+def caps(tenant: Tenant) -> str:
+    """What bounds its tasks beside the quota."""
+    pairs = (
+        (tenant.max_running, "running"),
+        (tenant.max_starts_per_minute, "starts a minute"),
+    )
+    return ", ".join(f"{count(most)} {words}" for most, words in pairs if most is not None)
+
+
+def setting(value: Any) -> str:
+    """A limit as it was set."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

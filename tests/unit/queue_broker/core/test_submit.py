@@ -12,7 +12,7 @@ from headgate.job import Dependency, Job
 from headgate.sweep import Grid, Sweep
 from headgate.tenancy import Tenant
 from queue_broker.core.group_commit import GroupCommit
-from queue_broker.core.submit import Caller, Submitter, ancestors, new_job_id, reads_store
+from queue_broker.core.submit import Caller, Submitter, new_job_id, reads_store
 from queue_broker.records import Table
 from queue_broker.settings import QueueRule, Settings
 
@@ -95,7 +95,17 @@ def test_nobody_submits_on_anothers_bill() -> None:
 
 
 def test_tenants_drawn_in_a_circle_do_not_hang_the_broker() -> None:
-    assert ancestors("a", {"a": "b", "b": "c", "c": "a"}) == {"a", "b", "c"}
+    circle = [Tenant(name="a", parent="b"), Tenant(name="b", parent="a")]
+    with pytest.raises(InvalidInput, match="nobody is below itself"):
+        a_submitter(*circle).allow(Caller("house"), "a")
+
+
+def test_a_name_with_a_slash_stands_below_without_being_set() -> None:
+    a_submitter().allow(Caller("house"), "house/lab/ada")
+    with pytest.raises(Forbidden):
+        a_submitter(Tenant(name="house/lab", parent="rival")).allow(
+            Caller("house"), "house/lab/ada"
+        )
 
 
 def test_a_sequential_sweep_may_wait_for_itself() -> None:

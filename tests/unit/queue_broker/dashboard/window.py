@@ -40,15 +40,18 @@ class Browser:
     root_path: str = ""  #: a proxy's prefix
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        return asyncio.run(self._get(path, options))
+        return asyncio.run(self._ask("GET", path, options))
 
-    async def _get(self, path: str, options: dict[str, Any]) -> httpx.Response:
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return asyncio.run(self._ask("POST", path, options))
+
+    async def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, root_path=self.root_path),
             base_url="http://testserver",
             cookies=self.cookies,
         ) as client:
-            answer = await client.get(path, **options)
+            answer = await client.request(method, path, **options)
             self.cookies = client.cookies
         return answer
 
@@ -105,7 +108,7 @@ def open_window(url: str, folder: Path, settings: Settings | None = None) -> Win
     forecaster = Forecaster(Predictor(), FolderRegistry(folder / "models"))
     board = Board(edge.insights, forecaster, lambda: START_S + 90)
     app = create_app(edge.services())
-    app.include_router(router(board, edge.settings.tokens))
+    app.include_router(router(board, edge.services().steering, edge.settings.tokens))
     return Window(edge, board, app, Browser(app))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from headgate.errors import InvalidInput
 from headgate.job import Job
+from queue_broker.core.intents import MAX_LEAK
 
 PREFIX = "headgate:"
 GANG = PREFIX + "gang"
@@ -49,6 +50,13 @@ def read_hints(job: Job) -> Hints:
         max_running=count(tags, MAX_RUNNING),
         max_starts_per_minute=count(tags, MAX_STARTS),
     )
+
+
+def check_hints(job: Job, tasks: int) -> None:
+    """Before a job of so many tasks is taken: `InvalidInput` names the tag that makes no sense."""
+    if read_hints(job).gang and tasks > MAX_LEAK:
+        allowed = f"at most {MAX_LEAK:,} tasks, since a gang starts as one array job"
+        raise InvalidInput.of(f"tags.{GANG}", f"true for {tasks:,} tasks", allowed)
 
 
 def hints_of(job: Job) -> Hints:

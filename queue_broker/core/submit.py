@@ -17,6 +17,7 @@ from uuid import UUID
 from headgate.errors import Forbidden, InvalidInput, NotFound, PayloadTooLarge
 from headgate.job import MAX_PAYLOAD_BYTES, Job
 from headgate.sweep import Grid, Sweep
+from queue_broker.core.hints import check_hints
 from queue_broker.core.tables import Format, keep_table
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.records import Accepted, JobId, Parameters, Submission, Table
@@ -133,6 +134,7 @@ class Submitter:
             raise InvalidInput.of("client_token", job.client_token, "text without NUL")
         if job.definition and not job.command:
             job = self.define(job)
+        check_hints(job, extent.size)
         return Submission(
             job_id=new_job_id(now_s),
             job=job,

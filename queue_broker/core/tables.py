@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from headgate.errors import InvalidInput, show
 from headgate.job import MAX_SWEEP_SIZE, Job
 from queue_broker.core.csv_rows import read_csv
+from queue_broker.core.hints import check_hints
 from queue_broker.core.json_rows import read_ndjson
 from queue_broker.records import Accepted, Chunk, Submission
 
@@ -55,6 +56,7 @@ def keep_table(intake: Intake, submission: Submission, file: BinaryIO, kind: For
             size += chunk.rows
         if not size:
             raise InvalidInput.of("table", "no row", "at least one row")
+        check_hints(submission.job, size)
         intake.seal_table(submission.job_id, size)
     except BaseException:
         intake.drop_table(submission.job_id)

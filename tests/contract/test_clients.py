@@ -174,6 +174,11 @@ def test_the_fleet(client: Any, call: Call, edge: Edge) -> None:
     ("change", "kind", "words"),
     [
         ({"tier": "gold"}, InvalidInput, "tier: got 'gold'; allowed: one of production"),
+        (
+            {"tags": {"headgate:max-starts-per-minute": "many"}},
+            InvalidInput,
+            "tags.headgate:max-starts-per-minute: got 'many'; allowed: a whole number",
+        ),
         ({"priority": 1}, Conflict, "'used' was used for another submission"),
         ({"command": ("x" * 40_000,)}, PayloadTooLarge, "allowed: at most 30,720 bytes"),
     ],
@@ -193,14 +198,25 @@ def test_a_refused_job_is_refused_in_the_brokers_words(
     [
         ({"table": [{"lr": 1}, {"x": 1}]}, "table.1.*the first row's columns: lr"),
         ({"grid": {"x": [1]}}, "job.command: got Ref::lr; allowed: a parameter of this sweep: x"),
+        (
+            {"tags": {"headgate:start-by": "-1"}, "grid": {"lr": [1]}},
+            "tags.headgate:start-by: got '-1'; allowed: seconds since the Unix epoch",
+        ),
+        (
+            {"tags": {"headgate:gang": "yes"}, "table": [{"lr": 1}]},
+            "tags.headgate:gang: got 'yes'; allowed: true or false",
+        ),
         ({"size": 2}, "job.command: got Ref::lr; allowed: a parameter of this sweep: none"),
     ],
 )
 def test_a_refused_sweep_is_refused_in_the_same_words(
     client: Any, call: Call, edge: Edge, sweep: dict[str, Any], words: str
 ) -> None:
+    job = JOB.model_copy(update={"tags": sweep.get("tags", {})})
+    extent = {name: one for name, one in sweep.items() if name != "tags"}
     with pytest.raises(InvalidInput, match=words):
-        call(client.submit_sweep(JOB, **sweep))
+        call(client.submit_sweep(job, **extent))
+    assert edge.store.jobs(limit=9) == []
 
 
 def test_what_is_not_there_is_not_found(client: Any, call: Call, edge: Edge) -> None:

@@ -57,6 +57,22 @@ def test_a_client_token_for_another_job_is_a_conflict(http: httpx.Client) -> Non
         ({"resources": {"vcpu": "two"}}, "resources.vcpu: got 'two'; allowed: a valid number"),
         ({"tier": "gold"}, "tier: got 'gold'; allowed: one of production, interactive, sweep"),
         (
+            {"tags": {"headgate:start-by": "tomorrow"}},
+            "tags.headgate:start-by: got 'tomorrow'; allowed: seconds since the Unix epoch",
+        ),
+        (
+            {"tags": {"headgate:gang": "perhaps"}},
+            "tags.headgate:gang: got 'perhaps'; allowed: true or false",
+        ),
+        (
+            {"tags": {"headgate:checkpoints": "1"}},
+            "tags.headgate:checkpoints: got '1'; allowed: true or false",
+        ),
+        (
+            {"tags": {"headgate:max-running": "0"}},
+            "tags.headgate:max-running: got '0'; allowed: a whole number, 1 at the least",
+        ),
+        (
             {"depends_on": [{"job_id": "nobody"}]},
             "depends_on.0.job_id: got 'nobody'; allowed: the id of a job submitted before",
         ),

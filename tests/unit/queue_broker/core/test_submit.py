@@ -47,6 +47,13 @@ def test_a_job_is_one_task_without_an_index() -> None:
     assert submission.submitted_at_s == 1_700_000_000.0
 
 
+def test_a_gang_that_no_array_job_could_hold_is_refused() -> None:
+    job = JOB.model_copy(update={"tags": {"headgate:gang": "true"}, "command": ("true",)})
+    a_submitter().prepare(Sweep(job=job, size=10_000), ANYBODY)
+    with pytest.raises(InvalidInput, match=r"tags\.headgate:gang: got 'true for 10,001 tasks'"):
+        a_submitter().prepare(Sweep(job=job, size=10_001), ANYBODY)
+
+
 def test_a_grid_is_kept_as_its_axes() -> None:
     grid = Grid(axes={"lr": (0.1, 0.2), "depth": (1, 2, 3)})
 

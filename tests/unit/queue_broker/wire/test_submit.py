@@ -287,3 +287,11 @@ def test_a_disabled_queue_takes_no_jobs(batch: Batch) -> None:
     batch.client.update_job_queue(jobQueue="default", state="DISABLED")
     with pytest.raises(ClientError, match="DISABLED"):
         batch.submit()
+
+
+def test_a_tag_of_ours_that_makes_no_sense_is_refused_by_name(batch: Batch) -> None:
+    with pytest.raises(ClientError) as refused:
+        batch.submit(tags={"headgate:max-running": "-2"})
+    code, status, words = refusal(refused.value)
+    assert (code, status) == ("ClientException", 400)
+    assert "tags.headgate:max-running: got '-2'" in words

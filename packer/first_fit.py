@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from packer.problem import UNLIMITED, Ints, Problem, ints
+from packer.problem import UNLIMITED, Bools, Ints, Problem, ints
 
 #: Demands, and how many tasks of each.
 Filling = tuple[Ints, Ints]
@@ -244,15 +244,15 @@ class Supply:
     def __init__(self, groups: Groups) -> None:
         rest = groups.problem.after(groups.host, groups.instances, groups.problem.count)
         self.problem, self.limit, self.quota = groups.problem, rest.limit, rest.quota
+        self.can = self.startable()
+
+    def startable(self) -> Bools:
+        problem = self.problem
+        return problem.is_new & (self.limit > 0) & (problem.room[:, 0] <= self.quota)
 
     def cheapest(self, room: Ints, count: int) -> int | None:
         """The host whose price for each of up to `count` tasks is least; ties go to the first."""
-        can = (
-            self.problem.is_new
-            & (room > 0)
-            & (self.limit > 0)
-            & (self.problem.room[:, 0] <= self.quota)
-        )
+        can = self.can & (room > 0)
         if not can.any():
             return None
         tasks = np.minimum(np.maximum(room, 1), count)
@@ -261,10 +261,13 @@ class Supply:
     def take(self, host: int, wanted: int) -> int:
         """Start up to `wanted` instances; returns how many the limit and the quota allow."""
         vcpu = float(self.problem.room[host, 0])
-        within_quota = self.quota // vcpu if vcpu and np.isfinite(self.quota) else wanted
+        bounded = np.isfinite(self.quota)
+        within_quota = self.quota // vcpu if vcpu and bounded else wanted
         started = int(min(wanted, self.limit[host], within_quota))
         self.limit[host] -= started
         self.quota -= started * vcpu
+        if bounded or self.limit[host] <= 0:
+            self.can = self.startable()
         return started
 
 

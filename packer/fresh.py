@@ -12,7 +12,16 @@ from packer.improve import CLUSTERS, Improved, improve, only_bins, together
 from packer.mend import mend
 from packer.problem import Problem
 from packer.proof import Prices, Proof
-from packer.relax import Market, Relaxed, learnt, relax, types_market, with_pools, worths
+from packer.relax import (
+    Market,
+    Relaxed,
+    learnt,
+    proven_simply,
+    relax,
+    types_market,
+    with_pools,
+    worths,
+)
 from packer.trim import trim
 
 #: Good enough to stop looking.
@@ -43,7 +52,9 @@ def fresh(problem: Problem, seed: int, deadline: Deadline) -> Found:
     groups = trim(refine(coarse, found.groups))
     if found.proofs and not deadline.over():
         groups = mend(groups, found.proofs[0], found.bound * ENOUGH)
-    return replace(found, groups=groups)
+    # Where there was no time for a better proof, there still is one.
+    bound = found.bound or proven_simply(problem, groups.placed())
+    return replace(found, groups=groups, bound=bound)
 
 
 @dataclass(frozen=True, slots=True)

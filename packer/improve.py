@@ -92,6 +92,8 @@ def candidates(
         return
     # 2. Deal everything out: near the best where many tasks of many shapes share an instance.
     dealt = deal(problem, problem.count, whole, deadline)
+    if dealt is None:
+        return
     yield Improved(completed(*deal_on(problem, whole, fitted(dealt, LENIENT), deadline)), "spread")
     # 3. Column generation for all of it, where that can see every shape.
     if np.count_nonzero(problem.count) <= SHAPES:
@@ -118,16 +120,16 @@ def solved(problem: Problem, deadline: Deadline) -> Improved | None:
     return Improved(best[0], "exact", best[1]) if best else None
 
 
-def deal(problem: Problem, count: Ints, whole: Relaxed, deadline: Deadline) -> list[Fleet]:
+def deal(problem: Problem, count: Ints, whole: Relaxed, deadline: Deadline) -> list[Fleet] | None:
     """Deal `count` tasks out on types that are small enough to come out even; `whole.worth`
-    judges."""
+    judges. None where there was no time."""
     worth = float(count @ np.where(count, whole.worth, 0.0))
     market = types_market(problem, dearest=worth * GRAIN)
     fits = np.where(market.fits.any(axis=1), count, 0)
     if not fits.any():
         return []
     found = relax(problem, market, fits, CLUSTERS, deadline.left())
-    return Deal(problem, found, whole.worth, fits).fleets(deadline) if found else []
+    return Deal(problem, found, whole.worth, fits).fleets(deadline) if found else None
 
 
 def fitted(dealt: list[Fleet], too_dear: float) -> list[Fleet]:
@@ -154,7 +156,7 @@ def deal_on(
     left = problem.count - done.placed()
     for _ in range(ROUNDS):
         rest = problem.after(done.host, done.instances, left)
-        more = fitted(deal(rest, left, whole, deadline), LENIENT)
+        more = fitted(deal(rest, left, whole, deadline) or [], LENIENT)
         if not more:
             break
         done.join(settle(rest, more))
@@ -212,7 +214,7 @@ def first_fitted(problem: Problem) -> Groups:
 
 
 def dealt_out(problem: Problem, guide: Relaxed, deadline: Deadline) -> Groups:
-    dealt = fitted(deal(problem, problem.count, guide, deadline), LENIENT)
+    dealt = fitted(deal(problem, problem.count, guide, deadline) or [], LENIENT)
     return completed(*deal_on(problem, guide, dealt, deadline))
 
 

@@ -58,7 +58,7 @@ def repacked(groups: Groups, worth: Floats) -> Iterator[Groups]:
                 break
             taken.append(row)
         answer = groups.less_one(taken)
-        refill(answer, worth)
+        refill(answer, groups.held - answer.held, worth)
         yield answer
         if len(taken) < most:
             return
@@ -79,10 +79,9 @@ def wasteful(groups: Groups, worth: Floats) -> Ints:
     return answer
 
 
-def refill(groups: Groups, worth: Floats) -> None:
-    """New instances for all that has no place, one after the other."""
-    problem, left = groups.problem, groups.problem.count - groups.held
-    demands = np.flatnonzero(left)
+def refill(groups: Groups, left: Ints, worth: Floats) -> None:
+    """New instances for what was taken off such, one after the other."""
+    problem, demands = groups.problem, np.flatnonzero(left)
     hosts = undominated(problem, demands)
     while len(demands):
         tail = Tail(problem, hosts, demands, left[demands])

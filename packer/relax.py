@@ -23,6 +23,9 @@ from packer.shapes import Cluster, clusters
 #: The programme counts in vCPU, GiB and GPUs: numbers of one size keep the simplex method exact.
 UNIT = np.array([MILLI, 1024, 1])
 
+#: Shares of an instance's price for its vCPUs, memory and GPUs, for a bound at once.
+MIXTURES = ((0.7, 0.3, 0.0), (0.4, 0.6, 0.0), (0.1, 0.1, 0.8))
+
 
 @dataclass(frozen=True, slots=True)
 class Market:
@@ -101,6 +104,20 @@ def proven_by(problem: Problem, prices: Mapping[str, Prices]) -> Proof:
     value = np.array([prices[key] for key in keys])
     pools = np.tile(value.max(axis=0), (len(market.host) - len(keys), 1))
     return worths(problem, market, np.vstack([value, pools]), 0.0)
+
+
+def proven_simply(problem: Problem, count: Ints) -> float:
+    """What `count` tasks cost at the least, USD an hour, with no programme solved: by prices that
+    give each part of every instance the same share of what it costs. Quick, and some way off."""
+    new = np.flatnonzero(problem.is_new)
+    keys, bounds = [problem.hosts[host].key for host in new], [0.0]
+    for mixture in MIXTURES:
+        there = np.where(problem.room[new] > 0, np.array(mixture), 0.0)
+        share = there / np.maximum(there.sum(axis=1, keepdims=True), 1e-12)
+        value = share * problem.price[new, None] / np.maximum(problem.room[new], 1)
+        prices = {key: (v, m, g) for key, (v, m, g) in zip(keys, value.tolist(), strict=True)}
+        bounds.append(proven_by(problem, prices).bound(count))
+    return max(bounds)
 
 
 def learnt(problem: Problem, relaxed: Relaxed) -> dict[str, Prices]:

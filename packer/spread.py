@@ -50,14 +50,17 @@ class Deal:
     worth: Floats
     count: Ints
 
-    def fleets(self, deadline: Deadline) -> list[Fleet]:
-        """The tasks dealt onto whole instances of each type; what is not dealt is left over."""
+    def fleets(self, deadline: Deadline) -> list[Fleet] | None:
+        """The tasks dealt onto whole instances of each type; what is not dealt is left over. None
+        where there was no time for all of it."""
         share = shares(self.relaxed, self.count)
         market = self.relaxed.market
         used = np.flatnonzero((self.relaxed.instances >= 1) & (market.host >= 0)).tolist()
-        return [self.best(t, share[:, t], deadline) for t in used if not deadline.over()]
+        dealt = [self.best(t, share[:, t], deadline) for t in used]
+        whole = [fleet for fleet in dealt if fleet]
+        return whole if len(whole) == len(dealt) else None
 
-    def best(self, t: int, share: Ints, deadline: Deadline) -> Fleet:
+    def best(self, t: int, share: Ints, deadline: Deadline) -> Fleet | None:
         """The cheapest dealing of one type's share, what it leaves over counted in."""
         host, limit = int(self.relaxed.market.host[t]), int(self.relaxed.market.limit[t])
         wanted = self.relaxed.instances[t]
@@ -67,14 +70,16 @@ class Deal:
         tried: list[tuple[float, int, Fleet]] = []
         for instances in sorted(sizes):
             # More instances than the best so far costs in all cannot be better.
-            if tried and (deadline.over() or instances * price >= min(tried)[0]):
+            if tried and instances * price >= min(tried)[0]:
                 break
-            fleet = Fleet(self.problem, host, instances, part_of(share, instances / wanted))
+            fleet = Fleet(self.problem, host, instances, share)
+            if not fleet.deal_all(part_of(share, instances / wanted), deadline):
+                break
             dealt = float(fleet.placed() @ worth)
             fleet.dearness = instances * price / max(dealt, 1e-12)
             cost = instances * price + LEFTOVER * (float(share @ worth) - dealt)
             tried.append((cost, instances, fleet))
-        return min(tried)[2]
+        return min(tried)[2] if tried else None
 
 
 def part_of(share: Ints, part: float) -> Ints:
@@ -106,8 +111,14 @@ class Fleet:
         self.instances = np.full(rows, instances)
         self.left = np.tile(problem.room[host], (rows, 1))
         self.filled = np.zeros((rows, len(there)), dtype=np.int32)
-        for column, demand in enumerate(self.demands):
-            self.deal(column, int(demand), int(share[demand]))
+
+    def deal_all(self, share: Ints, deadline: Deadline) -> bool:
+        """Deal out so many tasks of each demand; whether there was time for all of them."""
+        for column, demand in enumerate(self.demands.tolist()):
+            if deadline.over():
+                return False
+            self.deal(column, demand, int(share[demand]))
+        return True
 
     def deal(self, column: int, demand: int, tasks: int) -> None:
         """Deal tasks evenly, the odd ones to where the most is left of what they need, measured by

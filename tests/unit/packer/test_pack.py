@@ -197,3 +197,11 @@ def test_a_warm_start_from_another_world_does_no_harm() -> None:
 def test_fractions_of_a_vcpu_add_up() -> None:
     plan = pack([demand("a", 0.1, 100, 10)], bins=[machine("here", 1, 16_000)])
     assert plan.placed() == {"a": 10}
+
+
+def test_what_only_a_full_machine_could_hold_waits_and_the_rest_is_packed() -> None:
+    bins = [machine("large", 64, 900_000)]
+    wanted = [demand("giant", 40, 800_000, 2), demand("a", 3, 9000, 70), demand("b", 1, 700, 90)]
+    plan = pack(wanted, bins=bins, catalogue=MARKET, options=WHOLE)
+    assert [(u.key, u.count, u.reason) for u in plan.unplaced] == [("giant", 1, Reason.NO_ROOM)]
+    assert verify(plan, wanted, bins, MARKET) == []

@@ -12,7 +12,15 @@ from packer.enumerate import every_column, maximal
 from packer.first_fit import Groups, first_fit
 from packer.pricing import best_filling, fillings
 from packer.problem import Problem, compile_problem
-from packer.relax import learnt, proven_by, relax, types_market, undominated, with_pools
+from packer.relax import (
+    learnt,
+    proven_by,
+    proven_simply,
+    relax,
+    types_market,
+    undominated,
+    with_pools,
+)
 from packer.shapes import clusters
 from packer.spread import Deal, part_of, shares
 from packer.trim import trim
@@ -62,7 +70,7 @@ def test_dealing_gives_every_instance_its_share() -> None:
     assert relaxed is not None
     assert (shares(relaxed, problem.count).sum(axis=1) == problem.count).all()
     deal = Deal(problem, relaxed, relaxed.worth, problem.count)
-    (fleet,) = deal.fleets(Deadline(LONG))
+    (fleet,) = deal.fleets(Deadline(LONG)) or []
     assert (fleet.placed() == problem.count).all()
     rows = [contents for _, _, contents in fleet.groups().rows()]
     for k in range(len(problem.count)):
@@ -71,6 +79,20 @@ def test_dealing_gives_every_instance_its_share() -> None:
     for _, _, contents in fleet.groups().rows():
         used = sum(problem.need[k] * n for k, n in contents.items())
         assert (used <= problem.room[fleet.host[0]]).all()
+
+
+def test_dealing_stops_when_time_is_up() -> None:
+    problem = mixed()
+    relaxed = relax(problem, types_market(problem), problem.count, 50, LONG)
+    assert relaxed is not None
+    assert Deal(problem, relaxed, relaxed.worth, problem.count).fleets(Deadline(0.0)) is None
+
+
+def test_a_bound_needs_no_programme() -> None:
+    problem = mixed()
+    relaxed = relax(problem, types_market(problem), problem.count, 50, LONG)
+    assert relaxed is not None
+    assert 0.8 * relaxed.bound <= proven_simply(problem, problem.count) <= relaxed.bound
 
 
 def test_a_part_of_a_share_is_as_good_a_mixture_as_the_whole() -> None:

@@ -7,7 +7,7 @@ on purpose: it may hold secrets, and it predicts nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -23,6 +23,12 @@ _QUANTILES = ("memory_mib", "vcpu", "runtime_s", "gpu_memory_mib")
 _REQUEST = ("vcpu", "memory_mib", "gpus", "gpu_memory_mib", "gpu_model", "arch")
 _JOB_WORDS = ("name", "definition", "image", "queue", "tier", "tenant")
 _JSON = ("command", "inputs", "parameters", "task_parameters", "tags")
+#: Every column that tells of the job itself.
+_JOB = (
+    *(*_JOB_WORDS, "priority", "timeout_s", "request_ceiling"),
+    *(f"{name}_json" for name in ("command", "inputs", "parameters", "tags")),
+    *(f"request_{name}" for name in _REQUEST),
+)
 _USAGE = ("runtime_s", "peak_memory_mib", "cpu_s", "gpu_memory_mib", "gpu_utilisation")
 
 SCHEMA = pa.schema(
@@ -73,9 +79,15 @@ def to_table(observations: Sequence[Observation]) -> pa.Table:
 
 def from_table(table: pa.Table) -> list[Observation]:
     """The observations that a table of `SCHEMA` holds; columns that are missing count as
-    unknown.
+    unknown. Attempts of one job share it: to make it is most of the work.
     """
-    return [_observation(row) for row in table.to_pylist()]
+    jobs: dict[Hashable, Job] = {}
+    found = []
+    for row in table.to_pylist():
+        told = tuple(map(row.get, _JOB))
+        job = jobs.get(told) or jobs.setdefault(told, _job(row))
+        found.append(_observation(row, job))
+    return found
 
 
 def from_frame(frame: pd.DataFrame) -> list[Observation]:
@@ -131,9 +143,9 @@ def _estimate_row(estimate: Estimate | None) -> dict[str, Any]:
     return row
 
 
-def _observation(row: Mapping[str, Any]) -> Observation:
+def _observation(row: Mapping[str, Any], job: Job) -> Observation:
     return Observation(
-        job=_job(row),
+        job=job,
         usage=_usage(row),
         cause=Cause(row.get("cause") or Cause.EXITED),
         exit_code=row.get("exit_code"),

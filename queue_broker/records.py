@@ -203,6 +203,8 @@ class Ended:
     usage: Usage | None = None
     reason: str | None = None
     started_at_s: float | None = None
+    #: The service's own statusReason and container's reason; None: it has no words of its own.
+    said: tuple[str, str] | None = None
 
 
 Event = Started | Ended

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from headgate.job import EvaluateOnExit
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
+from queue_broker.core.endings import both_reasons
 from queue_broker.records import Ended, Fail, Judged, Leak, Requeue, Retry, Succeed, Verdict
 
 #: The next attempt's allocation after a kill for memory, or None when nothing bigger can be had.
@@ -69,9 +70,10 @@ def action(rules: tuple[EvaluateOnExit, ...], ended: Ended) -> str:
 
 
 def matches(rule: EvaluateOnExit, ended: Ended) -> bool:
+    status, container = both_reasons(ended)
     seen = (
         (rule.on_exit_code, "" if ended.exit_code is None else str(ended.exit_code)),
-        (rule.on_reason, ended.reason or ""),
-        (rule.on_status_reason, ended.reason or ""),
+        (rule.on_reason, container),
+        (rule.on_status_reason, status),
     )
     return all(pattern is None or fnmatchcase(value, pattern) for pattern, value in seen)

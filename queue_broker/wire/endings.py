@@ -5,21 +5,11 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from headgate.lifecycle import FINISHED, Cause, State
+from queue_broker.core import endings
+from queue_broker.core.endings import container_reason
 from queue_broker.records import Attempt, JobId, Standing
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
-
-#: The service's words for how an attempt ended; of the others, the attempt's own reason is told.
-STATUS_REASONS = {
-    Cause.EXITED: "Essential container in task exited",
-    Cause.OUT_OF_MEMORY: "Essential container in task exited",
-    Cause.TIMEOUT: "Job attempt duration exceeded timeout",
-    Cause.NOT_STARTED: "Task failed to start",
-}
-CONTAINER_REASONS = {
-    Cause.OUT_OF_MEMORY: "OutOfMemoryError: Container killed due to memory usage",
-    Cause.NOT_STARTED: "CannotStartContainerError",
-}
 
 #: A UUID's text.
 JOB_ID_LENGTH = 36
@@ -52,15 +42,13 @@ def exit_of(attempt: Attempt) -> Answer:
     found: Answer = {}
     if attempt.exit_code is not None:
         found["exitCode"] = attempt.exit_code
-    if attempt.cause is not None and (words := CONTAINER_REASONS.get(attempt.cause)):
-        detail = f": {attempt.reason}" if attempt.cause is Cause.NOT_STARTED else ""
-        found["reason"] = words + detail
+    if attempt.cause is not None and (words := container_reason(attempt.cause, attempt.reason)):
+        found["reason"] = words
     return found
 
 
 def attempt_reason(attempt: Attempt) -> str:
-    cause = attempt.cause or Cause.EXITED
-    return STATUS_REASONS.get(cause) or attempt.reason or cause.value
+    return endings.status_reason(attempt.cause or Cause.EXITED, attempt.reason)
 
 
 def on_ecs(attempt: Attempt, place: Place) -> Answer:

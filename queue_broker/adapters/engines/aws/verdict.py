@@ -43,7 +43,7 @@ def ended(leak: Leak, task: int, told: Mapping[str, Any], stopped: Cause | None)
     started_s = seconds(told.get("startedAt"))
     at_s = seconds(told.get("stoppedAt")) or started_s or seconds(told.get("createdAt")) or 0.0
     usage = Usage(max(0.0, at_s - started_s)) if started_s is not None else None
-    return Ended(leak.name, task, at_s, cause, code, usage, reason, started_s)
+    return Ended(leak.name, task, at_s, cause, code, usage, reason, started_s, reasons(told))
 
 
 def cause_of(
@@ -51,8 +51,7 @@ def cause_of(
 ) -> tuple[Cause, str | None]:
     if told["status"] == "SUCCEEDED":
         return Cause.EXITED, None
-    status = str(told.get("statusReason") or last_attempt(told).get("statusReason") or "")
-    reason = str(container(told).get("reason") or "")
+    status, reason = reasons(told)
     words = f"{status}; {reason}".strip("; ")
     said = words.lower()
     if any(mark in said for mark in OUT_OF_MEMORY):
@@ -70,6 +69,12 @@ def cause_of(
     if told.get("isTerminated") or told.get("isCancelled"):
         return Cause.CANCELLED, words
     return (Cause.NOT_STARTED if code is None else Cause.EXITED), words or None
+
+
+def reasons(told: Mapping[str, Any]) -> tuple[str, str]:
+    """The job's statusReason and its container's reason, each "" where there is none."""
+    status = told.get("statusReason") or last_attempt(told).get("statusReason")
+    return str(status or ""), str(container(told).get("reason") or "")
 
 
 def reason_of(cause: Cause) -> str:

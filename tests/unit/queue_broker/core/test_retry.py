@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from headgate.estimate import Estimate, Quantiles, Source
@@ -131,4 +133,50 @@ def test_the_first_rule_that_matches_decides() -> None:
     )
 
     assert isinstance(judge(leak(2, 1, 0, *rules), ended(exit_code=42)), Retry)
+    assert isinstance(judge(leak(2, 1, 0, *rules), ended(exit_code=1)), Fail)
+
+
+#: (cause, exit code, the engine's words) -> (statusReason, the container's reason), as told.
+FAILURES = {
+    "exited": (ended(exit_code=1), "Essential container in task exited", ""),
+    "timeout": (ended(Cause.TIMEOUT, 137), "Job attempt duration exceeded timeout", ""),
+    "not_started": (
+        ended(Cause.NOT_STARTED, None, "no such image"),
+        "Task failed to start",
+        "CannotStartContainerError: no such image",
+    ),
+    "of_the_service": (
+        replace(ended(exit_code=1, reason="a; b"), said=("Host EC2 is gone", "DockerTimeoutError")),
+        "Host EC2 is gone",
+        "DockerTimeoutError",
+    ),
+}
+
+
+@pytest.mark.parametrize(("end", "status", "container"), FAILURES.values(), ids=FAILURES)
+def test_each_condition_is_matched_against_its_own_string(
+    end: Ended, status: str, container: str
+) -> None:
+    def exits(**conditions: str) -> bool:
+        rule = EvaluateOnExit(action="EXIT", **conditions)
+        return isinstance(judge(leak(2, 1, 0, rule), end), Fail)
+
+    assert exits(on_status_reason=f"{status[:8]}*")
+    assert exits(on_status_reason=status)
+    assert exits(on_reason=f"{container[:8]}*")
+    assert exits(on_reason=container or "*")
+    assert not exits(on_reason=status)
+    assert not exits(on_status_reason=container or "CannotPull*")
+    assert exits(on_reason=f"{container}*", on_status_reason=f"{status}*")
+    assert not exits(on_reason="Cannot*", on_status_reason="Cannot*")
+
+
+def test_batch_s_own_example_retries_lost_hosts_alone() -> None:
+    """From the user guide: RETRY on `Host EC2*`, EXIT on any reason, and that is none too."""
+    rules = (
+        EvaluateOnExit(action="RETRY", on_status_reason="Host EC2*"),
+        EvaluateOnExit(action="EXIT", on_reason="*"),
+    )
+    lost = replace(ended(exit_code=1), said=("Host EC2 (instance i-1) terminated.", ""))
+    assert isinstance(judge(leak(2, 1, 0, *rules), lost), Retry)
     assert isinstance(judge(leak(2, 1, 0, *rules), ended(exit_code=1)), Fail)

@@ -52,8 +52,8 @@ def run(
     if rows_in is not None:
         told[ROWS_VARIABLE] = rows_in.as_uri()
     command = [*(shell or ["/bin/sh"]), *cargo.command[1:]]
-    done = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
-    output, report = take_report(done.stdout)
+    done = subprocess.run(command, env=told, capture_output=True, check=False)
+    output, report = take_report(done.stdout.decode())  # not as text, where \r would become \n
     assert report is not None, done.stderr
     return output
 

@@ -62,6 +62,13 @@ def test_a_task_that_ended_before_it_was_stopped_ended_by_itself() -> None:
     assert ended(a_leak(), 0, told(statusReason="x"), Cause.CANCELLED).cause is Cause.CANCELLED
 
 
+def test_the_service_s_two_reasons_stay_apart_for_retry_strategies() -> None:
+    detail = told(statusReason="Task failed to start", container={"reason": PULL})
+    assert ended(a_leak(), 0, detail, None).said == ("Task failed to start", PULL)
+    last = {"statusReason": ESSENTIAL, "container": {"exitCode": 2, "reason": "Error"}}
+    assert ended(a_leak(), 0, told(attempts=[{}, last]), None).said == (ESSENTIAL, "Error")
+
+
 def test_a_report_brings_what_was_used_and_the_kills_that_only_the_kernel_saw() -> None:
     failed = ended(a_leak(), 0, told(statusReason=ESSENTIAL, container={"exitCode": 1}), None)
 

@@ -1,17 +1,31 @@
-"""A broker whose engine is AWS Batch, over the stand-in; its process can die at any call."""
+"""A broker whose engine is AWS Batch (the stand-in), killed with SIGKILL and started again.
+
+`python -m tests.integration.aws.broker URL FOLDER ADDRESS TASKS` reads numbers from standard input.
+For each it forks a broker that kills itself at that many calls to AWS or (negative) statements of
+its database, and answers with "killed" or, where nothing was left to do, "finished". Forking spares
+the imports.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import sys
 import time
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from headgate.errors import Unavailable
 from headgate.job import Job
+from headgate.lifecycle import State
 from headgate.resources import ResourceRequest
 from predictor.predictor import Predictor
 from queue_broker.adapters.engines.aws.clients import Clients
@@ -23,31 +37,12 @@ from queue_broker.adapters.store.store import SqlStore
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.parameters import Parameters
 from queue_broker.main import Broker, Parts, wire
-from queue_broker.records import Event, HandOver, JobId, Leak, Submission
-from queue_broker.settings import AwsSettings, Settings
+from queue_broker.records import JobId, Leak, Submission
+from queue_broker.settings import Settings
+from tests.contract.dying import die_after
+from tests.integration.aws.stand_in import quick, speak
 
-
-class Killed(BaseException):
-    """The broker's process died."""
-
-
-class Mortal(AwsEngine):
-    """Dies now and then after AWS did what it was asked, and before the store hears of it."""
-
-    deaths: Callable[[], bool] = staticmethod(lambda: False)
-
-    def hand_over(self, leaks: Sequence[Leak]) -> list[HandOver]:
-        answers = super().hand_over(leaks)
-        self._maybe_die()
-        return answers
-
-    def acknowledge(self, events: Sequence[Event]) -> None:
-        self._maybe_die()
-        super().acknowledge(events)
-
-    def _maybe_die(self) -> None:
-        if self.deaths():
-            raise Killed
+SWEEPS = 10
 
 
 @dataclass(slots=True)
@@ -79,62 +74,90 @@ class Rumours:
         return {}
 
 
-class AwsBroker:
-    """The broker's parts; `die` and what follows is a new process on the same store."""
+def sweeps(tasks: int) -> Iterator[Submission]:
+    """Ten sweeps told apart by index."""
+    asked = ResourceRequest(vcpu=1, memory_mib=512)
+    for number in range(SWEEPS):
+        job = Job(name=f"s{number}", command=("work",), resources=asked)
+        given = (JobId(f"sweep-s{number}"), job, "acme", "sweep", time.time(), "d")
+        yield Submission(*given, size=tasks // SWEEPS, array=True)
 
-    def __init__(self, url: str, folder: Path, settings: AwsSettings, clients: Clients) -> None:
-        self.url, self.folder = url, folder
-        self.settings, self.clients = settings, clients
-        self.deaths: Callable[[], bool] = lambda: False
-        self.lives = 0
-        self.broker: Broker
-        self.live()
 
-    def live(self) -> None:
-        self.lives += 1
-        store = SqlStore(self.url)
-        registry = FolderRegistry(self.folder / "models")
-        parameters = Parameters(store)
-        engine = Mortal(self.settings, self.clients, parameters.of, time.time)
-        engine.deaths = self._dies
-        parts = Parts(
-            store=store,
-            shelf=SqlShelf(store.database),
-            describer=SqlDescriber(store.database),
-            engine=engine,
-            registry=registry,
-            forecaster=Forecaster(Predictor(), registry),
-            parameters=parameters,
-        )
-        self.broker = wire(Settings(data_dir=self.folder), time.time, parts)
+def broker(url: str, folder: Path, clients: Clients, **aws: Any) -> Broker:
+    """A broker's parts, wired, over the stand-in's clients."""
+    store, registry = SqlStore(url), FolderRegistry(folder / "models")
+    parameters = Parameters(store)
+    parts = Parts(
+        store=store,
+        shelf=SqlShelf(store.database),
+        describer=SqlDescriber(store.database),
+        engine=AwsEngine(quick("", **aws), clients, parameters.of, time.time),
+        registry=registry,
+        forecaster=Forecaster(Predictor(), registry),
+        parameters=parameters,
+    )
+    return wire(Settings(data_dir=folder), time.time, parts)
 
-    def _dies(self) -> bool:
-        return self.deaths()
 
-    def die(self) -> None:
-        """Nothing is finished; the operating system takes back threads and connections."""
-        self.broker.engine.close()
-        self.broker.store.close()
+def live(url: str, folder: Path, address: str, end: int, seed: int) -> None:
+    """A life, until nothing is left to do or the process kills itself."""
+    pace = {"lanes_s": 5.0, "look_s": 0.2, "children_s": 0.5, "events_queue_url": "queue"}
+    clients = speak(quick(address))
+    rumours = Rumours(clients.submit, random.Random(seed))  # which does not try again
+    clients.__dict__["sqs"] = rumours
+    one = broker(url, folder, clients, **pace)
+    store: Any = one.store
+    if end > 0:
+        die_at_call(clients, end)
+    else:
+        die_after(store, -end)
+    while unfinished(store):
+        with suppress(Unavailable):
+            one.lead()
+        if rumours.waiting:
+            continue
+        with suppress(ClientError, BotoCoreError):
+            rumours.overhear(store.open_leaks())
+    folder.mkdir(exist_ok=True)
+    (folder / "told").write_text(str(rumours.told))
 
-    def turn(self) -> None:
-        """A pass of the cycle, in this life or the next."""
-        try:
-            self.broker.lead()
-        except Unavailable:
-            pass
-        except Killed:
-            self.die()
-            self.live()
 
-    def sweep(self, name: str, size: int, **more: Any) -> JobId:
-        """Submit a sweep told apart by index."""
-        asked = ResourceRequest(vcpu=1, memory_mib=512)
-        job = Job(name=name, command=("work",), resources=asked, **more)
-        job_id = JobId(f"sweep-{name}")
-        self.broker.store.add(
-            [Submission(job_id, job, "acme", "sweep", time.time(), "d", size, array=True)]
-        )
-        return job_id
+def die_at_call(clients: Clients, calls: int) -> None:
+    """Every second time it is before a call is sent, and else after its answer has come."""
+    left = iter(range(calls))
 
-    def close(self) -> None:
-        self.die()
+    def count(**_: Any) -> None:
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for client in (clients.batch, clients.submit):
+        client.meta.events.register("before-send.batch", count)
+        client.meta.events.register("response-received.batch", count)
+
+
+def unfinished(store: SqlStore) -> int:
+    counts = [job.counts for job in store.jobs()]
+    over = (State.SUCCEEDED, State.FAILED)
+    return sum(n for one in counts for state, n in one.items() if state not in over)
+
+
+def main(url: str, folder: str, address: str, tasks: str) -> None:
+    store = SqlStore(url)
+    store.add(list(sweeps(int(tasks))))
+    store.close()
+    for seed, line in enumerate(sys.stdin):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                live(url, Path(folder), address, int(line), seed)
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        _, status = os.waitpid(pid, 0)
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        print("killed" if killed else "finished" if status == 0 else f"broken {status}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,26 +1,38 @@
-"""Twenty thousand tasks through an AWS that throttles, fails and loses answers, handed over by a
-broker that dies: none lost, none started twice, counts exact."""
+"""Tasks through an AWS that throttles, fails and loses answers, handed over by a broker that is
+killed again and again: none lost, none started twice, counts exact.
+
+HEADGATE_FAULT_TASKS=20000 is a run of some minutes.
+"""
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from headgate.lifecycle import Cause, State
 from headgate.resources import Resources
 from queue_broker.adapters.engines.instant import InstantEngine, Outcome, World
-from queue_broker.records import JobId, Lane, Leak
-from tests.integration.aws.broker import AwsBroker, Rumours
+from queue_broker.adapters.store.store import SqlStore
+from queue_broker.records import Lane, Leak
+from tests.integration.aws.broker import SWEEPS
 from tests.integration.aws.stand_in import Faults, StandIn, make_lane, quick, speak
 
-TASKS, SWEEPS = 20_000, 10
-PATIENCE_S = 400.0
+TASKS = int(os.environ.get("HEADGATE_FAULT_TASKS", "2000"))
+#: Kills before a broker is let live.
+KILLS = max(6, TASKS // 500)
+ROOT = Path(__file__).parents[3]
 HOST_LOST = Outcome(Cause.CANCELLED, None, reason="Host EC2 (instance i-1) terminated.")
 FAILS = Outcome(exit_code=3)
 THROTTLED = "TooManyRequestsException"
+#: Enough calls, or statements, for any life to come to its end.
+FOR_EVER = 10**9
 
 
 class Fleet:
@@ -46,59 +58,75 @@ class Fleet:
         return ends
 
 
+class Lives:
+    """Processes of a broker, one after another on one store."""
+
+    def __init__(self, url: str, folder: Path, address: str) -> None:
+        command = [sys.executable, "-m", "tests.integration.aws.broker", url, str(folder), address]
+        self._process = subprocess.Popen(
+            [*command, str(TASKS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+
+    def live(self, end: int) -> str:
+        """One life, to a call to AWS (or, negative, a statement) or to the work's end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{end}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextmanager
+def lives(url: str, folder: Path, address: str) -> Iterator[Lives]:
+    made = Lives(url, folder, address)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
 def test_nothing_is_lost_and_nothing_starts_twice(
     sqlite_url: str, second_sqlite_url: str, tmp_path: Path
 ) -> None:
-    fleet, world = Fleet(), World()
+    fleet, world, rng = Fleet(), World(), random.Random(11)
     lane = Lane("instant", Resources(10_000, 10**8), 1)
     engine = InstantEngine([lane], time.time, world=world, script=fleet.script)
     stand_in = StandIn(second_sqlite_url, tmp_path / "batch", engine)
     address = stand_in.open()
-    clients = speak(quick(address))
-    make_lane(clients.batch, shape="16/64000/0", most=400)
+    make_lane(speak(quick(address)).batch, shape="16/64000/0", most=TASKS // 20)
     faults = stand_in.between.faults = Faults(throttled=0.05, failed=0.01, lost=0.02)
-    rng = random.Random(11)
-    rumours = Rumours(clients.batch, rng)
-    clients.__dict__["sqs"] = rumours
-    settings = quick(address, events_queue_url="queue", lanes_s=5.0, look_s=0.2, children_s=0.5)
-    ours = AwsBroker(sqlite_url, tmp_path / "ours", settings, clients)
-    ours.deaths = lambda: rng.random() < 0.06
 
-    jobs = [ours.sweep(f"s{n}", TASKS // SWEEPS) for n in range(SWEEPS)]
-    run(ours, jobs, rumours)
+    with lives(sqlite_url, tmp_path / "ours", address) as brokers:
+        ends = [rng.randrange(5, 60) * rng.choice((1, -3)) for _ in range(KILLS)]
+        said = [brokers.live(end) for end in [*ends, FOR_EVER]]
 
-    records = [ours.broker.store.job(one) for one in jobs]
-    submitted = stand_in.broker.store.jobs(limit=10_000)
-    ours.close()
+    submitted = stand_in.broker.store.jobs(limit=100_000)
     stand_in.close()
-    assert ours.lives > 1
+    store = SqlStore(sqlite_url)
+    records = store.jobs()
+    store.close()
+    assert Counter(said) == {"killed": KILLS, "finished": 1}
     assert min(faults.counts[one] for one in ("lost", "ServerException", THROTTLED)) > 0
-    assert rumours.told > 20
+    assert int((tmp_path / "ours" / "told").read_text()) > 20
     assert max(Counter(one.job.name for one in submitted).values()) == 1
     assert world.twice == []
+    assert len(records) == SWEEPS
     for record in records:
         mine = [one.size for one in submitted if sweep_of(one.job.name) == record.job_id]
         failed = fleet.failed[record.job_id]
         assert record.counts[State.FAILED] == failed
-        assert record.counts[State.SUCCEEDED] == record.size - failed
+        assert record.counts[State.SUCCEEDED] == record.size - failed == TASKS // SWEEPS - failed
         assert sum(mine) == record.size + fleet.lost[record.job_id]
-
-
-def run(ours: AwsBroker, jobs: list[JobId], rumours: Rumours) -> None:
-    """Turn the cycle until every task has ended."""
-    deadline = time.monotonic() + PATIENCE_S
-    while left := unfinished(ours, jobs):
-        assert time.monotonic() < deadline, f"{left} tasks have not ended"
-        ours.turn()
-        rumours.overhear(ours.broker.store.open_leaks())
 
 
 def sweep_of(leak: str) -> str:
     """A leak is named by its job and a number."""
     return leak.rpartition("-")[0]
-
-
-def unfinished(ours: AwsBroker, jobs: list[JobId]) -> int:
-    counts = [ours.broker.store.job(one).counts for one in jobs]
-    ended = sum(one.get(state, 0) for one in counts for state in (State.SUCCEEDED, State.FAILED))
-    return TASKS - ended

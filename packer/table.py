@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,6 +28,10 @@ class Line(BaseModel):
     gpu_memory_mib: float | None = Field(default=None, allow_inf_nan=False)
     arch: str | None = None
     runtime_s: float | None = Field(default=None, allow_inf_nan=False)
+    rank: int = 0
+    spot_ok: bool = True
+    max_per_instance: int | None = None
+    licence: str | None = None
     count: int = 1
 
 
@@ -35,7 +40,7 @@ def to_demands(records: Iterable[Mapping[str, Any]]) -> list[Demand]:
 
     Rows are numbered from 1, without the header.
     """
-    counts: dict[tuple[Any, ...], int] = {}
+    counts: dict[Demand, int] = {}
     problems: list[Problem] = []
     for number, record in enumerate(records, start=1):
         try:
@@ -46,11 +51,14 @@ def to_demands(records: Iterable[Mapping[str, Any]]) -> list[Demand]:
                 for found in error.problems
             ]
             continue
-        counts[shape_of(line)] = counts.get(shape_of(line), 0) + line.count
+        demand = one_of(line)
+        counts[demand] = counts.get(demand, 0) + line.count
     if problems:
         raise InvalidInput(problems)
-    ordered = sorted(counts, key=lambda shape: [(part is not None, part) for part in shape])
-    return [demand(f"d{i}", shape, counts[shape]) for i, shape in enumerate(ordered)]
+    return [
+        replace(demand, key=f"d{i}", count=counts[demand])
+        for i, demand in enumerate(sorted(counts, key=order))
+    ]
 
 
 def present(value: object) -> bool:
@@ -59,21 +67,34 @@ def present(value: object) -> bool:
     )
 
 
-def shape_of(line: Line) -> tuple[Any, ...]:
-    model = line.gpu_model.upper() if line.gpu_model else None
-    gpu_memory = math.ceil(line.gpu_memory_mib) if line.gpu_memory_mib else None
-    memory = math.ceil(line.memory_mib)
-    return line.vcpu, memory, line.gpus, model, gpu_memory, line.arch, line.runtime_s
-
-
-def demand(key: str, shape: tuple[Any, ...], count: int) -> Demand:
-    vcpu, memory_mib, gpus, gpu_model, gpu_memory_mib, arch, runtime_s = shape
+def one_of(line: Line) -> Demand:
+    """A task of the line's; what has no key yet is equal where the shapes and constraints are."""
     return Demand(
-        key=key,
-        shape=Resources(vcpu, memory_mib, gpus),
-        count=count,
-        runtime_s=runtime_s,
-        gpu_model=gpu_model,
-        gpu_memory_mib=gpu_memory_mib,
-        arch=arch,
+        key="",
+        shape=Resources(line.vcpu, math.ceil(line.memory_mib), line.gpus),
+        count=1,
+        rank=line.rank,
+        runtime_s=line.runtime_s,
+        gpu_model=line.gpu_model.upper() if line.gpu_model else None,
+        gpu_memory_mib=math.ceil(line.gpu_memory_mib) if line.gpu_memory_mib else None,
+        arch=line.arch,
+        spot_ok=line.spot_ok,
+        max_per_instance=line.max_per_instance,
+        licence=line.licence,
     )
+
+
+def order(demand: Demand) -> list[tuple[bool, Any]]:
+    """By size, then by all else: a total order."""
+    parts = (
+        demand.shape,
+        demand.gpu_model,
+        demand.gpu_memory_mib,
+        demand.arch,
+        demand.runtime_s,
+        demand.rank,
+        demand.spot_ok,
+        demand.max_per_instance,
+        demand.licence,
+    )
+    return [(part is not None, part) for part in parts]

@@ -13,6 +13,9 @@ from packer.demand import Demand
 from packer.plan import Reason, Unplaced
 from packer.problem import Problem
 
+#: Sums of sizes are reckoned in 64 bits: so much of anything for so many tasks is safe.
+LARGEST, MOST_TASKS = 2**32, 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -48,8 +51,11 @@ def nonsense(demand: Demand) -> Unplaced | None:
     if not all(0 <= size < float("inf") for size in sizes) or not any(sizes):
         got = f"got {shape}; allowed: no negative part, and not all zero"
         return Unplaced(demand.key, demand.count, Reason.INVALID, f"shape: {got}")
-    if demand.count <= 0:
-        detail = f"count: got {demand.count}; allowed: at least 1"
+    if max(sizes) > LARGEST:
+        got = f"got {shape}; allowed: at most {LARGEST:,} of each"
+        return Unplaced(demand.key, demand.count, Reason.INVALID, f"shape: {got}")
+    if not 1 <= demand.count <= MOST_TASKS:
+        detail = f"count: got {demand.count}; allowed: 1 to {MOST_TASKS:,}"
         return Unplaced(demand.key, demand.count, Reason.INVALID, detail)
     if demand.max_per_instance is not None and demand.max_per_instance <= 0:
         detail = f"max_per_instance: got {demand.max_per_instance}; allowed: at least 1"
@@ -107,7 +113,10 @@ def unplaceable(demand: Demand, hosts: Sequence[Host]) -> Unplaced | None:
     """
     if not hosts:
         return Unplaced(
-            demand.key, demand.count, Reason.NO_CAPACITY, "neither bins nor instance types"
+            demand.key,
+            demand.count,
+            Reason.NO_CAPACITY,
+            "neither free capacity nor instance types were given",
         )
     left = list(hosts)
     for reason, need, keeps in filters(demand):
@@ -151,7 +160,7 @@ def filters(demand: Demand) -> list[Filter]:
 
 
 def words(shape: Resources) -> str:
-    gpus = f", {shape.gpus} GPUs" if shape.gpus else ""
+    gpus = f", {shape.gpus} GPU{'s' * (shape.gpus != 1)}" if shape.gpus else ""
     return f"{shape.vcpu:g} vCPU, {shape.memory_mib} MiB{gpus}"
 
 
@@ -161,7 +170,8 @@ def most(reason: Reason, hosts: Sequence[Host]) -> str:
         largest = Resources()
         for host in hosts:
             largest = largest.largest(host.room)
-        return f"the largest of each that one host has is {words(largest)}"
+        gpus = "" if largest.gpus else ", no GPU"
+        return f"the largest of each that one host has is {words(largest)}{gpus}"
     if reason is Reason.ARCH:
         return "there is " + listed(host.traits.arch for host in hosts)
     if reason is Reason.GPU_MODEL:

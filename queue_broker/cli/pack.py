@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from headgate.errors import InvalidInput
 from queue_broker.cli.tables import any_arch, read_demands, read_types
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def pack(
     arch: Annotated[str, typer.Option(help="x86_64, arm64, or any.")] = "x86_64",
     types: Annotated[int, typer.Option(min=1, help="At most so many types.")] = 300,
     quota: Annotated[float | None, typer.Option(min=0, help="The most vCPUs to start.")] = None,
+    licence: Annotated[
+        list[str] | None, typer.Option(help="Free seats, as matlab=10; can be repeated.")
+    ] = None,
     money: Annotated[
         bool, typer.Option("--money", help="Minimise USD until the last task ends, by runtime_s.")
     ] = False,
@@ -49,7 +53,7 @@ def pack(
     """Pack a table of demands onto EC2 types, and say how far from the best that can be.
 
     The table's columns: vcpu, memory_mib; optional gpus, gpu_model, gpu_memory_mib, arch,
-    runtime_s, count. Nothing is started.
+    runtime_s, count, rank, spot_ok, max_per_instance, licence. Nothing is started.
 
         headgate pack demands.csv
         headgate pack demands.parquet --family m6i. --family c6i. --deadline 10
@@ -63,13 +67,28 @@ def pack(
     )
     demands = read_demands(file)
     options = PackOptions(
-        deadline_s=deadline, seed=seed, vcpu_quota=quota, objective="money" if money else "rate"
+        deadline_s=deadline,
+        objective="money" if money else "rate",
+        seed=seed,
+        vcpu_quota=quota,
+        licences=seats(licence or []),
     )
     plan = pack_them(demands, catalogue=chosen, options=options)
     if as_json:
         print(json.dumps(to_json(plan), indent=2))
     else:
         show(plan, demands, chosen)
+
+
+def seats(given: list[str]) -> dict[str, int]:
+    """Licences with their free seats."""
+    found = {}
+    for one in given:
+        name, _, number = one.partition("=")
+        if not name or not number.isdecimal():
+            raise InvalidInput.of("--licence", one, "a name and a number of seats, as matlab=10")
+        found[name] = int(number)
+    return found
 
 
 def to_json(plan: Plan) -> dict[str, object]:
@@ -86,11 +105,12 @@ def to_json(plan: Plan) -> dict[str, object]:
 
 
 def show(plan: Plan, demands: list[Demand], types: list[InstanceType]) -> None:
-    console.print(fleet(plan, demands, types))
+    if plan.placements:
+        console.print(fleet(plan, demands, types))
     tasks = sum(plan.placed().values())
     console.print(f"{tasks:,} tasks on {instances(plan):,} instances, {money_words(plan)}")
     if plan.unplaced:
-        console.print(unplaced(plan))
+        console.print(unplaced(plan, demands))
 
 
 def instances(plan: Plan) -> int:
@@ -101,6 +121,8 @@ def money_words(plan: Plan) -> str:
     words = f"[bold]{plan.cost_usd_hour:,.4f} USD an hour[/]"
     if plan.cost_usd is not None:
         return f"{words}; {plan.cost_usd:,.4f} USD until the last task ends ({plan.solver})"
+    if not plan.cost_usd_hour:
+        return words
     if not plan.bound_usd_hour:
         return f"{words}; no bound was proven in {plan.seconds:.2f} s"
     proof = f"at most {plan.gap:.2%} above the proven bound of {plan.bound_usd_hour:,.4f}"
@@ -145,8 +167,14 @@ def bar(used: float, room: float) -> str:
     return f"[green]{'█' * full}[/][dim]{'░' * (BAR - full)}[/] {used / room:4.0%}"
 
 
-def unplaced(plan: Plan) -> Table:
+def unplaced(plan: Plan, demands: list[Demand]) -> Table:
+    from packer.triage import words
+
+    wanted = {demand.key: demand for demand in demands}
     table = Table("not placed", "tasks", "reason", "in particular")
     for one in plan.unplaced[:SHOWN]:
-        table.add_row(one.key, f"{one.count:,}", one.reason.value, one.detail)
+        what = words(wanted[one.key].shape)
+        table.add_row(what, f"{one.count:,}", one.reason.value, one.detail)
+    if len(plan.unplaced) > SHOWN:
+        table.caption = f"and {len(plan.unplaced) - SHOWN} more; --json has them all"
     return table

@@ -22,6 +22,10 @@ def read_demands(path: Path) -> list[Demand]:
         frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except (ValueError, OSError) as error:
         raise InvalidInput.of("FILE", str(path), f"a CSV or Parquet table ({error})") from error
+    missing = {"vcpu", "memory_mib"} - set(frame.columns)
+    if missing:
+        columns = ", ".join(map(str, frame.columns[:12]))
+        raise InvalidInput.of("FILE", columns, f"also the columns {', '.join(sorted(missing))}")
     return to_demands([{str(k): v for k, v in row.items()} for row in frame.to_dict("records")])
 
 

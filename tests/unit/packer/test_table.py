@@ -18,6 +18,20 @@ def test_rows_become_demands_and_equal_shapes_come_together() -> None:
     assert (gpu.gpu_model, gpu.shape.gpus, gpu.runtime_s, gpu.count) == ("T4", 1, 60.0, 1)
 
 
+def test_constraints_make_another_demand_of_the_same_shape() -> None:
+    records: list[dict[str, object]] = [
+        {"vcpu": 1, "memory_mib": 100, "count": 3},
+        {"vcpu": 1, "memory_mib": 100, "spot_ok": "false", "rank": 2, "licence": "matlab"},
+        {"vcpu": 1, "memory_mib": 100, "max_per_instance": 2},
+    ]
+    found = to_demands(records)
+    assert sorted((d.count, d.spot_ok, d.rank, d.licence, d.max_per_instance) for d in found) == [
+        (1, False, 2, "matlab", None),
+        (1, True, 0, None, 2),
+        (3, True, 0, None, None),
+    ]
+
+
 def test_every_wrong_row_and_field_is_named() -> None:
     records: list[dict[str, object]] = [
         {"vcpu": "many", "memory_mib": 1},

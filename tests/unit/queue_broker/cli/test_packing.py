@@ -53,6 +53,24 @@ def test_pack_says_the_plan_in_json(files: tuple[str, str]) -> None:
     assert [one["reason"] for one in plan["unplaced"]] == ["too_big"]
 
 
+def test_pack_knows_seats_of_licences_and_says_what_has_none(tmp_path: Path) -> None:
+    table = "vcpu,memory_mib,count,licence,max_per_instance\n2,1000,9,matlab,1\n1,500,4,,\n"
+    (tmp_path / "demands.csv").write_text(table)
+    shown = run("pack", str(tmp_path / "demands.csv"), "--licence", "matlab=3")
+    told = " ".join(shown.output.split())
+    assert "7 tasks" in told
+    assert "2 vCPU, 1000 MiB │ 6 │ licence" in told
+    refused = run("pack", str(tmp_path / "demands.csv"), "--licence", "matlab")
+    assert "--licence: got 'matlab'" in str(refused.exception)
+
+
+def test_a_file_that_is_no_table_of_demands_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "words.csv").write_text("hello\n")
+    shown = run("pack", str(tmp_path / "words.csv"))
+    assert isinstance(shown.exception, InvalidInput)
+    assert "memory_mib, vcpu" in str(shown.exception)
+
+
 def test_a_wrong_table_is_refused_by_row_and_field(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("vcpu,memory_mib\nlots,5\n")
     shown = run("pack", str(tmp_path / "bad.csv"))

@@ -25,6 +25,7 @@ CONTAINER_LISTS = (
 )
 LATEST = {"platformVersion": "LATEST"}
 TRIES = 20
+LEAST_MEMORY_MIB = 4
 
 
 def register(wire: Wire, call: Call) -> Answer:
@@ -84,6 +85,8 @@ def check_container(container: Mapping[str, Any]) -> None:
             raise refused(f"{words} is not provided.")
         if not positive(value):
             raise refused(f"{words}: got {value!r}; allowed: a number above 0")
+        if kind == "MEMORY" and float(value) < LEAST_MEMORY_MIB:
+            raise refused(f"{words}: got {value!r}; allowed: at least {LEAST_MEMORY_MIB} MiB")
 
 
 def positive(value: object) -> bool:
@@ -157,7 +160,7 @@ def describe(wire: Wire, call: Call) -> Answer:
 
 def matching(shelf: Shelf, call: Call) -> Iterator[Document]:
     """The definitions asked for, by name and then newest first, from the page's start on."""
-    after = pages.from_token(call.get("nextToken"))
+    after = pages.from_token(call.get("nextToken"), list)
     start = None if after is None else (str(after[0]), int(after[1]))
     wanted = list(call.get("jobDefinitions", ()))
     if name := call.get("jobDefinitionName"):

@@ -6,7 +6,16 @@ name the field, what was got and what is allowed (docs/reference/wire.md says wh
 
 from __future__ import annotations
 
-from headgate.errors import Forbidden, HeadgateError, Throttled, Unauthorized, UpstreamRefused
+from dataclasses import replace
+
+from headgate.errors import (
+    Forbidden,
+    HeadgateError,
+    InvalidInput,
+    Throttled,
+    Unauthorized,
+    UpstreamRefused,
+)
 
 #: Of a value that is refused, so many characters are shown.
 MOST_SHOWN = 80
@@ -40,6 +49,31 @@ def constraint(path: str, value: object, rule: str) -> Fault:
     return Fault(f"{detected} failed to satisfy constraint: {rule}")
 
 
+#: Members of `Job` in the words of SubmitJob.
+MEMBERS = {
+    "definition": "jobDefinition",
+    "depends_on": "dependsOn",
+    "evaluate_on_exit": "evaluateOnExit",
+    "gpus": "GPU",
+    "job_id": "jobId",
+    "memory_mib": "MEMORY",
+    "name": "jobName",
+    "priority": "schedulingPriorityOverride",
+    "queue": "jobQueue",
+    "resources": "resourceRequirements",
+    "retry_strategy": "retryStrategy",
+    "tenant": "shareIdentifier",
+    "timeout_s": "timeout",
+    "vcpu": "VCPU",
+}
+
+
+def member(field: str) -> str:
+    """`depends_on.0.job_id` as `dependsOn.1.jobId`: AWS counts from one."""
+    parts = (str(int(one) + 1) if one.isdecimal() else one for one in field.split("."))
+    return ".".join(MEMBERS.get(one, one) for one in parts)
+
+
 #: The broker's own errors as AWS's codes; the rest is a ClientException or a ServerException.
 CODES: dict[type[HeadgateError], tuple[str, int]] = {
     Throttled: ("TooManyRequestsException", 429),
@@ -51,6 +85,8 @@ CODES: dict[type[HeadgateError], tuple[str, int]] = {
 def to_fault(error: HeadgateError) -> Fault:
     """One of the broker's own errors, as Batch would put it."""
     words = "; ".join(str(error).splitlines())
+    if isinstance(error, InvalidInput) and error.problems:
+        words = "; ".join(str(replace(one, field=member(one.field))) for one in error.problems)
     if isinstance(error, UpstreamRefused):
         return Fault(words, error.aws_code, error.status)
     if known := CODES.get(type(error)):

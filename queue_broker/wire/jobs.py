@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from queue_broker.wire.service import Answer, Call, Wire
 MOST_LISTED, MOST_SCANNED = 1000, 5000
 #: How many jobs a snapshot of a queue's front holds.
 FRONT = 100
+SHARE = "SHARE_IDENTIFIER"
 
 
 def describe(wire: Wire, call: Call) -> Answer:
@@ -55,7 +56,7 @@ def children(wire: Wire, call: Call) -> Answer:
     """An array's children in one state, by index."""
     job_id, _ = split_id(call.get("arrayJobId"))
     most = pages.size(call.get("maxResults"), MOST_LISTED)
-    after = pages.from_token(call.get("nextToken"))
+    after = pages.from_token(call.get("nextToken"), int)
     state = State(call.get("jobStatus", State.RUNNING))
     try:
         record = wire.store.job(job_id)
@@ -76,7 +77,7 @@ def in_queue(wire: Wire, call: Call) -> Answer:
     """A queue's jobs, newest first: in one state, or those that a filter lets through."""
     most = pages.size(call.get("maxResults"), MOST_LISTED)
     listing = to_listing(wire, call, most)
-    wanted = definition_filter(call)
+    wanted = one_by_one(call)
     found: list[Standing] = []
     last, more = JobId(""), None
     for scanned, one in enumerate(every(wire, listing)):
@@ -84,7 +85,7 @@ def in_queue(wire: Wire, call: Call) -> Answer:
             more = pages.to_token(last)
             break
         last = one.record.job_id
-        if wanted is None or is_of(one, wanted):
+        if wanted(one):
             found.append(one)
     return summaries(found, call, more)
 
@@ -96,13 +97,19 @@ def every(wire: Wire, listing: Listing) -> Iterator[Standing]:
 
 
 def to_listing(wire: Wire, call: Call, most: int) -> Listing:
-    """With a filter the state plays no part, as with AWS; without either, RUNNING is meant."""
+    """With a filter the state plays no part, as with AWS, but with SHARE_IDENTIFIER it may.
+
+    Without a filter and without a state, RUNNING is meant.
+    """
+    after = pages.from_token(call.get("nextToken"), str)
     listing = Listing(
         queue=open_queue(wire, call.get("jobQueue")),
-        after=pages.from_token(call.get("nextToken")),
+        after=None if after is None else JobId(after),
         limit=most + 1,
     )
     for one in call.get("filters", ()):
+        if one.get("name") == SHARE and "jobStatus" in call.given:
+            listing = replace(listing, state=State(call.get("jobStatus")))
         return filtered(listing, one.get("name", ""), value_of(one))
     return replace(listing, state=State(call.get("jobStatus", State.RUNNING)))
 
@@ -123,9 +130,9 @@ def filtered(listing: Listing, name: str, value: str) -> Listing:
             return replace(listing, submitted_before_s=seconds(value))
         case "AFTER_CREATED_AT":
             return replace(listing, submitted_after_s=seconds(value))
-        case "JOB_DEFINITION":
+        case "JOB_DEFINITION" | "SHARE_IDENTIFIER":
             return listing
-    known = "JOB_NAME, JOB_DEFINITION, BEFORE_CREATED_AT, AFTER_CREATED_AT"
+    known = "JOB_NAME, JOB_DEFINITION, BEFORE_CREATED_AT, AFTER_CREATED_AT, SHARE_IDENTIFIER"
     raise Fault(f"filters.1.name: got {name!r}; allowed: one of {known}")
 
 
@@ -137,11 +144,15 @@ def seconds(value: str) -> float:
         raise Fault(f"filters.1.values: got {value!r}; allowed: {words}") from None
 
 
-def definition_filter(call: Call) -> str | None:
-    wanted = [
-        one["values"][0] for one in call.get("filters", ()) if one["name"] == "JOB_DEFINITION"
-    ]
-    return name_of(wanted[0]) if wanted else None
+def one_by_one(call: Call) -> Callable[[Standing], bool]:
+    """What the store cannot filter by is looked for in each job."""
+    for one in call.get("filters", ()):
+        value = value_of(one)
+        if one["name"] == SHARE:
+            return lambda job: job.record.job.batch.get("shareIdentifier") == value
+        if one["name"] == "JOB_DEFINITION":
+            return lambda job: is_of(job, name_of(value))
+    return lambda job: True
 
 
 def is_of(standing: Standing, wanted: str) -> bool:

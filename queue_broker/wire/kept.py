@@ -46,7 +46,7 @@ def every(shelf: Shelf, kind: str, after: At | None = None) -> Iterator[Document
 
 def page(name: str, found: list[Answer], call: Call) -> Answer:
     """A page of a list that is short enough to be read whole (a Region has at most 50 of each)."""
-    start = pages.from_token(call.get("nextToken")) or 0
+    start = pages.from_token(call.get("nextToken"), int) or 0
     most = pages.size(call.get("maxResults"))
     answer: Answer = {name: found[start : start + most]}
     if start + most < len(found):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from queue_broker.wire.faults import Fault
+
+T = TypeVar("T")
 
 DEFAULT = 100
 
@@ -16,14 +19,27 @@ def to_token(place: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
 
-def from_token(token: str | None) -> Any:
-    """The place that `to_token` was given; None for None."""
+def from_token(token: str | None, kind: type[T]) -> T | None:
+    """The place of this kind that `to_token` was given; None for None. `Fault` for another list's.
+
+    A pair is a name and a number.
+    """
     if token is None:
         return None
-    try:
-        return json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, binascii.Error) as error:
-        raise Fault(f"nextToken: got {token[:80]!r}; allowed: one that was answered") from error
+    place: Any = None
+    with suppress(ValueError, binascii.Error):
+        place = json.loads(base64.urlsafe_b64decode(token.encode()))
+    if not is_place(place, kind):
+        raise Fault(f"nextToken: got {token[:80]!r}; allowed: one that was answered to this call")
+    found: T = place
+    return found
+
+
+def is_place(place: Any, kind: type) -> bool:
+    if kind is list:
+        pair = isinstance(place, list) and len(place) == 2
+        return pair and is_place(place[0], str) and is_place(place[1], int)
+    return type(place) is kind and not (kind is int and not 0 <= place < 2**31)
 
 
 def size(asked: int | None, most: int = DEFAULT) -> int:

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from headgate.lifecycle import Cause
 from queue_broker.adapters.engines.instant import Outcome
 from queue_broker.records import Leak, Tasks
+from queue_broker.wire.pages import to_token
 from tests.factories import START_S
 from tests.unit.queue_broker.wire.batch import Batch
 
@@ -233,6 +234,16 @@ def test_filters_look_at_jobs_in_any_state(batch: Batch) -> None:
     assert filtered("AFTER_CREATED_AT", str(START_MS + 5_000)) == ["beta", "Alpha-2"]
 
 
+def test_a_share_and_a_state_are_looked_for_together(batch: Batch) -> None:
+    batch.submit(jobName="done", shareIdentifier="A")
+    batch.turn()
+    batch.submit(jobName="waits", shareIdentifier="A")
+    batch.submit(jobName="others", shareIdentifier="B")
+    asked = {"jobQueue": "default", "filters": [{"name": "SHARE_IDENTIFIER", "values": ["A"]}]}
+    assert names(batch, **asked) == ["waits", "done"]
+    assert names(batch, **asked, jobStatus="SUCCEEDED") == ["done"]
+
+
 def test_lists_come_in_pages_newest_first(batch: Batch) -> None:
     for at in range(5):
         batch.submit(jobName=f"job-{at}")
@@ -259,6 +270,9 @@ def test_lists_come_in_pages_newest_first(batch: Batch) -> None:
             "milliseconds",
         ),
         ({"jobQueue": "default", "filters": [{"name": "JOB_NAME", "values": []}]}, "values"),
+        ({"jobQueue": "default", "nextToken": "zzz"}, "nextToken"),
+        ({"jobQueue": "default", "nextToken": to_token(["another list's", 1])}, "nextToken"),
+        ({"arrayJobId": "x", "nextToken": to_token(2**31)}, "nextToken"),
     ],
 )
 def test_a_bad_list_is_refused(batch: Batch, asked: dict[str, Any], words: str) -> None:

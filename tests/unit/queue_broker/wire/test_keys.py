@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from headgate.tenancy import Tenant
 from queue_broker.wire import sigv4
 from queue_broker.wire.keys import KIND, TWINS_S, AccessKey, Replays, new_key
-from tests.unit.queue_broker.wire.batch import Batch, refusal
+from tests.unit.queue_broker.wire.batch import Batch, as_text, refusal
 
 
 @pytest.fixture
@@ -83,15 +83,15 @@ def test_a_replayed_request_is_refused_and_starts_nothing(
     batch.client.meta.events.register_first(
         "before-send", lambda request, **kwargs: seen.append(request)
     )
-    batch.submit()
+    job_id = batch.submit()
     sent = seen[0]
-    headers = {
-        name: value.decode() if isinstance(value, bytes) else value
-        for name, value in sent.headers.items()
-    }
+    headers = {name: as_text(value) for name, value in sent.headers.items()}
     answer = batch.send("POST", sent.url, sent.body, headers)
     assert answer.status_code == 403
     assert answer.headers["x-amzn-errortype"] == "InvalidSignatureException"
+    batch.restart()  # as another replica, which has not seen the signature
+    answer = batch.send("POST", sent.url, sent.body, headers)
+    assert answer.json()["jobId"] == job_id
     assert len(batch.broker.store.jobs()) == 1
 
 

@@ -262,12 +262,12 @@ SLIGHTLY_TOO_MUCH: list[tuple[dict[str, Any], str]] = [
     ({"jobDefinition": "none"}, "JobDefinition name none does not exist or is not in ACTIVE"),
     ({"jobDefinition": "plain:2"}, "JobDefinition name plain:2 does not exist"),
     ({"jobDefinition": "plain:latest"}, "not supported pattern"),
-    ({"dependsOn": [{"jobId": "unknown"}]}, "'unknown'"),
+    ({"dependsOn": [{"jobId": "unknown"}]}, "dependsOn.1.jobId: got 'unknown'"),
     ({"dependsOn": [{"type": "SEQUENTIAL"}]}, "SEQUENTIAL"),
     ({"shareIdentifier": "a b"}, "shareIdentifier"),
     (
         {"containerOverrides": {"resourceRequirements": [{"type": "VCPU", "value": "many"}]}},
-        "vcpu",
+        "resourceRequirements.VCPU: got 'many'",
     ),
 ]
 

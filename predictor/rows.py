@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from headgate.job import Job
-from predictor.features import MAX_WORD, Facts, facts, family_keys, step_of, to_number
+from predictor.features import LARGEST, MAX_WORD, Facts, facts, family_keys, step_of, to_number
 from predictor.past import Past, with_past
 from predictor.risk import Vector
 
@@ -142,15 +142,19 @@ def facts_of_jobs(
 def split_column(values: npt.NDArray[Any]) -> tuple[Vector, Words]:
     """A sweep's parameter as numbers and words, by the same rules as a single job's."""
     if values.dtype.kind in "biuf":
-        numbers = values.astype(np.float64)
-        return np.clip(numbers, -1e30, 1e30, out=numbers), Words((), _same)
+        numbers = values.astype(np.float64, copy=False)
+        beyond = (np.abs(numbers) > LARGEST).any()
+        return np.clip(numbers, -LARGEST, LARGEST) if beyond else numbers, Words((), _same)
     codes, levels = pd.factorize(values)
     as_numbers = np.array([_or_nan(to_number(_plain(level))) for level in levels] + [np.nan])
     texts = [str(level)[:MAX_WORD] for level in levels]
     spoken = [place for place in range(len(levels)) if np.isnan(as_numbers[place])]
+    said = tuple(texts[place] for place in spoken)
+    if len(said) == len(levels):
+        return np.full(1, np.nan), Words(said, codes.astype(np.intp, copy=False))
     renamed = np.full(len(levels) + 1, -1, dtype=np.intp)
     renamed[spoken] = np.arange(len(spoken))
-    return as_numbers[codes], Words(tuple(texts[place] for place in spoken), renamed[codes])
+    return as_numbers[codes], Words(said, renamed[codes])
 
 
 def distinct(columns: Sequence[npt.NDArray[Any]], size: int) -> tuple[Codes, Codes]:

@@ -86,12 +86,12 @@ def sweep(model: Model, predictor: Predictor, size: int, seed: int) -> Result:
         "rows": rng.integers(1_000, 200_000, size),
         "rate": rng.lognormal(-3, 1, size),
     }
-    rows = Rows.of_sweep(JOB, columns, size, predictor.families.past)
+    rows = Rows.of_sweep(JOB, dict(columns), size, predictor.families.past)
     matrix = model.encoder.encode(rows)
     ours, theirs = [], []
     for _ in range(3):
         began = time.perf_counter()
-        predictor.estimate_sweep(JOB, columns, size)
+        predictor.estimate_sweep(JOB, dict(columns), size)
         ours.append(time.perf_counter() - began)
         began = time.perf_counter()
         for target in model.targets:

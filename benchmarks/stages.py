@@ -25,6 +25,7 @@ from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.parameters import Parameters
+from queue_broker.footprint import bound_heap, rest_collector
 from queue_broker.main import Broker, Parts, application, wire
 from queue_broker.records import Lane
 from queue_broker.settings import Settings
@@ -79,7 +80,9 @@ def serve(url: str, has_room: bool) -> None:
     """Serve a broker over HTTP until the process is ended; its port is the first line printed."""
     # Uvicorn raises SIGTERM again once it is down; the folders are still to be removed then.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    bound_heap()
     with instant_broker(url, LANE if has_room else FULL) as broker:
+        rest_collector()
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         print(listener.getsockname()[1], flush=True)
         config = uvicorn.Config(application(broker), log_level="warning", access_log=False)

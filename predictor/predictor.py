@@ -80,14 +80,15 @@ class Predictor:
     def estimate_sweep(
         self,
         job: Job,
-        columns: Mapping[str, npt.NDArray[Any]] | None,
+        columns: dict[str, npt.NDArray[Any]] | None,
         size: int,
         mode: str = "cost",
     ) -> list[tuple[Indexes, Estimate]]:
         """The tasks of a sweep by predicted shape: at most `max_sweep_groups`, each with its
         estimate.
 
-        `columns` holds the tasks' parameters by name, `size` values each; None: they are alike.
+        `columns` holds the tasks' parameters by name, `size` values each; None: they are alike. It
+        is emptied on the way.
         """
         if not columns or size == 0:
             return [(np.arange(size, dtype=np.uint32), self.estimate([job], mode)[0])]

@@ -56,18 +56,21 @@ class Rows:
 
     @classmethod
     def of_sweep(
-        cls, job: Job, columns: Mapping[str, npt.NDArray[Any]], size: int, past: Past
+        cls, job: Job, columns: dict[str, npt.NDArray[Any]], size: int, past: Past
     ) -> Self:
-        """One row for each task of a sweep: the template's facts, with the columns over them."""
+        """One row for each task of a sweep: the template's facts, with the columns over them.
+
+        `columns` is emptied on the way, so that a million rows are in memory once.
+        """
         base = facts(job)
         base = with_past(base, step_of(family_keys(job, base)), past, np.inf)
         numbers = {name: np.array([value]) for name, value in base.numbers.items()}
         words = {name: Words((word,), _same) for name, word in base.words.items()}
-        for name, values in columns.items():
+        for name in list(columns):
             feature = f"parameter.{name}"
             numbers.pop(feature, None)
             words.pop(feature, None)
-            number, word = split_column(values)
+            number, word = split_column(columns.pop(name))
             if np.isfinite(number).any():
                 numbers[feature] = number
             if word.levels:
@@ -161,13 +164,18 @@ def distinct(columns: Sequence[npt.NDArray[Any]], size: int) -> tuple[Codes, Cod
     """The first place of each distinct combination of the columns' values, and each row's
     combination.
     """
-    code = np.zeros(size, dtype=np.int64)
+    code, combinations = np.zeros(size, dtype=np.int64), 1
     for values in columns:
         inverse, levels = pd.factorize(values, use_na_sentinel=False)
-        code, _ = pd.factorize(code * len(levels) + inverse)
+        code *= len(levels)
+        code += inverse
+        if combinations > 1:  # else they are numbered already
+            del inverse
+            code, levels = pd.factorize(code)
+        combinations = max(len(levels), 1)
     first = np.full(int(code.max()) + 1 if size else 0, size, dtype=np.intp)
     first[code[::-1]] = np.arange(size)[::-1]
-    return first, code.astype(np.intp)
+    return first, code.astype(np.intp, copy=False)
 
 
 def _kin(feature: str, column: Words, past: Past) -> dict[str, Vector]:

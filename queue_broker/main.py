@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import socket
 import threading
@@ -42,6 +41,7 @@ from queue_broker.core.predict import Estimating
 from queue_broker.core.submit import Submitter
 from queue_broker.dashboard.board import Board
 from queue_broker.dashboard.routes import router as dashboard
+from queue_broker.footprint import bound_heap, rest_collector
 from queue_broker.ports import Clock, Describer, Engine, Lake, ModelRegistry, Shelf, Store, Upstream
 from queue_broker.settings import Settings
 from queue_broker.wire.mount import mount
@@ -294,14 +294,12 @@ def wire_protocol(broker: Broker) -> Wire:
 
 def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM, then stop in order."""
+    bound_heap()
     broker = build(settings)
     config = uvicorn.Config(
         application(broker), log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
-    # What was built lives as long as the process: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    rest_collector()
     # Uvicorn raises the signal again once all is stopped; a stop that was asked for is no error.
     with suppress(KeyboardInterrupt):
         Server(config, broker).run(sockets=[listener])

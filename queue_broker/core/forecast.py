@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
@@ -39,7 +39,7 @@ class Forecaster:
             return self._predictor.estimate(jobs, modes)
 
     def estimate_sweep(
-        self, job: Job, columns: Mapping[str, npt.NDArray[Any]] | None, size: int, mode: str
+        self, job: Job, columns: dict[str, npt.NDArray[Any]] | None, size: int, mode: str
     ) -> list[tuple[Indexes, Estimate]]:
         with self._lock:
             return self._predictor.estimate_sweep(job, columns, size, mode)

@@ -18,7 +18,7 @@ from queue_broker.records import Group, Split, Tasks
 #: The mode of a tier that nobody knows any more.
 COST = "cost"
 #: A sweep's parameters by name, a value a task; None when its tasks are told apart by index alone.
-Columns = Callable[[Group], Mapping[str, npt.NDArray[Any]] | None]
+Columns = Callable[[Group], dict[str, npt.NDArray[Any]] | None]
 
 
 @dataclass(frozen=True, slots=True)

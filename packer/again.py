@@ -26,8 +26,8 @@ LOOSE = 0.001
 
 
 def again(memory: Memory) -> Groups | None:
-    """The packing that is remembered, put to its problem's counts; None where a fresh plan should
-    do better."""
+    """The packing that is remembered, put to its problem's counts; None where not all of it finds
+    room so."""
     problem = memory.problem
     groups, settled = exchanged(memory.groups)
     extended(groups, settled)
@@ -35,9 +35,12 @@ def again(memory: Memory) -> Groups | None:
         return None
     trim(groups, settled)
     proof = memory.best_proof()
-    bound = proof.bound(problem.count)
-    groups = mend(groups, proof, bound * (1 + memory.fresh_gap + LOOSE))
-    return groups if groups.cost() <= bound * (1 + memory.fresh_gap + DRIFT) else None
+    return mend(groups, proof, proof.bound(problem.count) * (1 + memory.fresh_gap + LOOSE))
+
+
+def has_drifted(memory: Memory) -> bool:
+    """Whether a plan made again is so far from its bound that a fresh one should do better."""
+    return memory.groups.cost() > memory.bound() * (1 + memory.fresh_gap + DRIFT)
 
 
 def exchanged(groups: Groups) -> tuple[Groups, int]:

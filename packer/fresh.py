@@ -10,6 +10,7 @@ from packer.deadline import Deadline
 from packer.first_fit import Groups, first_fit
 from packer.improve import CLUSTERS, Improved, improve, only_bins, together
 from packer.mend import mend
+from packer.options import PackOptions
 from packer.problem import Problem
 from packer.proof import Prices, Proof
 from packer.relax import (
@@ -24,8 +25,6 @@ from packer.relax import (
 )
 from packer.trim import trim
 
-#: Good enough to stop looking.
-ENOUGH = 1.0005
 #: The part of the time left that is for the search; the rest puts its plan together.
 SEARCHING = 0.85
 #: Beyond so many shapes, like ones are rounded up to one; this many cost some 0.1 % at the most.
@@ -43,15 +42,15 @@ class Found:
     prices: Mapping[str, Prices] = field(default_factory=dict)
 
 
-def fresh(problem: Problem, seed: int, deadline: Deadline) -> Found:
+def fresh(problem: Problem, options: PackOptions, deadline: Deadline) -> Found:
     """First fit, then better as far as time allows."""
     coarse = coarsen(problem, MOST_SHAPES)
     found = Found(first_fit(coarse.problem), "first-fit")
     if found.groups.cost() and not deadline.over():
-        found = searched(problem, coarse, found, Search(seed, deadline))
+        found = searched(problem, coarse, found, Search(options, deadline))
     groups = trim(refine(coarse, found.groups))
     if found.proofs and not deadline.over():
-        groups = mend(groups, found.proofs[0], found.bound * ENOUGH)
+        groups = mend(groups, found.proofs[0], found.bound * (1 + options.enough))
     # Where there was no time for a better proof, there still is one.
     bound = found.bound or proven_simply(problem, groups.placed())
     return replace(found, groups=groups, bound=bound)
@@ -59,9 +58,9 @@ def fresh(problem: Problem, seed: int, deadline: Deadline) -> Found:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How to look for better."""
+    """How to look for better, and until when."""
 
-    seed: int
+    options: PackOptions
     deadline: Deadline
 
 
@@ -80,10 +79,12 @@ def searched(problem: Problem, coarse: Coarse, first: Found, search: Search) -> 
         found = proven_in_part(first, coarse, search.deadline)
     left = Deadline(search.deadline.left() * SEARCHING)
     exact = coarse.problem is problem and whole is not None
-    for one in improve(rest, whole, search.seed, left):
-        found = better(found, replace(one, groups=together(bins, one.groups)), exact)
-        if found.groups.cost() <= found.bound * ENOUGH:
+    packings = improve(rest, whole, search.options.seed, left)
+    while found.groups.cost() > found.bound * (1 + search.options.enough):
+        one = next(packings, None)
+        if one is None:
             break
+        found = better(found, replace(one, groups=together(bins, one.groups)), exact)
     return found
 
 

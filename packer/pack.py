@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from headgate.errors import InvalidInput
-from packer.again import again
+from packer.again import again, has_drifted
 from packer.catalogue import Bin, InstanceType
 from packer.deadline import Deadline
 from packer.demand import Demand
@@ -46,7 +46,9 @@ def pack(
         return replace(warm, seconds=deadline.used())
     unique(asked)
     answer = remade(warm, asked) if warm and warm.memory else None
-    return planned(answer or afresh(asked, deadline), asked, warm, deadline)
+    if answer is None or has_drifted(answer.memory):
+        answer = better(afresh(asked, deadline), answer)
+    return planned(answer, asked, warm, deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,19 @@ class Answer:
     for_money: bool = False
 
 
+def better(fresh: Answer, again: Answer | None) -> Answer:
+    """The one that places more, or is cheaper: a fresh one may have had too little time."""
+    if again is None:
+        return fresh
+    placed, cost = fresh.memory.groups.held.sum(), fresh.memory.groups.cost()
+    kept = again.memory.groups
+    if placed > kept.held.sum() or (placed == kept.held.sum() and cost <= kept.cost()):
+        return fresh
+    return replace(again, bound=max(again.bound, fresh.bound))
+
+
 def remade(warm: Plan, asked: Asked) -> Answer | None:
-    """The plan before put to what is asked now; None where a fresh one should do better."""
+    """The plan before put to what is asked now; None where not all of it finds room so."""
     known = recounted(warm, asked) or carried(warm, asked)
     groups = again(known[0]) if known else None
     if known is None or groups is None:
@@ -103,7 +116,7 @@ def compiled(asked: Asked) -> Question:
 
 def afresh(asked: Asked, deadline: Deadline) -> Answer:
     question = compiled(asked)
-    found = fresh(question.problem, asked.options.seed, deadline)
+    found = fresh(question.problem, asked.options, deadline)
     groups, for_money = found.groups, bool(question.offered_s)
     bound = 0.0 if for_money else min(found.bound, groups.cost())
     gap = groups.cost() / bound - 1 if bound else 1.0

@@ -118,3 +118,14 @@ def test_half_empty_instances_are_packed_together() -> None:
     assert (mended.placed() == 20).all()
     assert mended.cost() == pytest.approx(0.80)  # 20 vCPUs of the lean kinds, at 0.04 each
     assert groups.cost() == pytest.approx(3.20)
+
+
+def test_a_drifted_plan_is_still_better_than_one_that_had_no_time(before: Plan) -> None:
+    wanted = [replace(d, count=d.count * 2) for d in many()]
+    hurried = replace(WHOLE, deadline_s=0.0)
+    plan = pack(wanted, catalogue=MARKET, options=hurried, warm=before)
+    fresh = pack(wanted, catalogue=MARKET, options=hurried)
+    assert verify(plan, wanted, (), MARKET) == []
+    assert plan.solver == "again"
+    assert plan.cost_usd_hour < fresh.cost_usd_hour
+    assert plan.bound_usd_hour >= fresh.bound_usd_hour

@@ -48,6 +48,13 @@ def test_the_order_of_the_input_does_not_matter() -> None:
     assert (one.placements, one.cost_usd_hour) == (two.placements, two.cost_usd_hour)
 
 
+def test_who_is_content_with_a_gap_gets_the_first_plan_within_it() -> None:
+    wanted = [demand(f"d{i}", 1 + i % 4, 700 * (i % 9 + 1), 40 + i) for i in range(12)]
+    content = pack(wanted, catalogue=MARKET, options=replace(WHOLE, enough=0.5))
+    assert content.solver == "first-fit"
+    assert 0.0 < content.gap <= 0.5
+
+
 def test_the_bound_is_proven_and_the_plan_is_near_it() -> None:
     wanted = [demand(f"d{i}", 1 + i % 4, 700 * (i % 9 + 1), 40 + i) for i in range(12)]
     plan = pack(wanted, catalogue=MARKET, options=WHOLE)

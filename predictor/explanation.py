@@ -8,18 +8,23 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headgate.estimate import Estimate
-from predictor.families import Families, Voice
+from predictor.bases import strongest
+from predictor.families import ANYONE, Families, Voice
 from predictor.model import Model
 from predictor.regression import logged
 from predictor.rows import Rows
 
 NEIGHBOURS = 5
+#: The most inputs that nearness is judged by.
+MOST_INPUTS = 4
 TARGET = "memory_mib"
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A past attempt that is like the job: when it ended, what it needed, what was known of it."""
+    """A past attempt that is like the job: when it ended, what it needed, and what was known of it
+    of the inputs that its family's need moves with; of all, where it moves with none.
+    """
 
     finished_at_s: float
     memory_mib: float
@@ -47,28 +52,39 @@ def explain(estimate: Estimate, rows: Rows, families: Families, model: Model | N
     """The explanation of the estimate of a single row."""
     keys = rows.families[0]
     voice = families.voice(keys, TARGET)
+    if voice is not None and voice.key == ANYONE:
+        voice = None  # jobs of other kinds are not like it
     return Explanation(
         estimate,
         families.counts(keys, TARGET),
         {} if model is None else model.contributions(rows, TARGET),
-        {} if voice is None else voice.series.prices(),
+        {} if voice is None else _in_words(voice.series.prices()),
         () if voice is None else _neighbours(voice, rows),
     )
 
 
+def _in_words(prices: Mapping[str, float]) -> dict[str, float]:
+    """`line/0.92` as `line, tail above 92 %`: from there on its errors are smoothed."""
+    ways = ((*way.rpartition("/"), price) for way, price in prices.items())
+    return {f"{base}, tail above {100 * float(tail):g} %": price for base, _, tail, price in ways}
+
+
 def _neighbours(voice: Voice, rows: Rows) -> tuple[Neighbour, ...]:
-    """The nearest by the inputs that differ within the family, each scaled by its spread;
-    ties to the latest.
-    """
-    inputs = voice.series.ring.window().known.inputs
-    seen = list(voice.series.ring.seen)
+    """The nearest by the inputs that tell most, each scaled by its spread; ties to the latest."""
+    window, seen = voice.series.ring.window(), voice.series.ring.seen
+    names = (strongest(window) or list(window.known.inputs))[:MOST_INPUTS]
     distance = np.zeros(len(seen))
-    for name, values in inputs.items():
-        shaped = logged(values)
+    for name in names:
+        shaped = logged(window.known.inputs[name])
         gap = (shaped - logged(rows.number(name)[0])) / (shaped.std() + 1e-12)
         distance += np.nan_to_num(gap) ** 2
     order = np.lexsort((-np.arange(len(seen)), distance))[:NEIGHBOURS]
     return tuple(
-        Neighbour(item.at_s, float(np.exp(item.log)), item.runtime_s, item.inputs)
+        Neighbour(
+            item.at_s,
+            float(np.exp(item.log)),
+            item.runtime_s,
+            {name: item.inputs[name] for name in names},
+        )
         for item in (seen[place] for place in order)
     )

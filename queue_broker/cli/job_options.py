@@ -52,6 +52,8 @@ def job_of(
     memory: Annotated[str | None, option("For example 512M, 4G; MiB without a unit.", NEED)] = None,
     vcpu: Annotated[float | None, option("vCPUs.", NEED)] = None,
     gpus: Annotated[int | None, option("Whole GPUs.", NEED)] = None,
+    gpu_memory: Annotated[str | None, option("Of each GPU, as for --memory.", NEED)] = None,
+    gpu_model: Annotated[str | None, option("For example T4, A10G, H100.", NEED)] = None,
     queue: Annotated[str | None, option("Queue; it says tier and tenant.", WHERE)] = None,
     tier: Annotated[str | None, option("Class of urgency, such as production.", WHERE)] = None,
     tenant: Annotated[str | None, option("Who pays.", WHERE)] = None,
@@ -73,7 +75,13 @@ def job_of(
         "environment": pairs("--env", env),
         "parameters": literals(pairs("--param", param)),
         "inputs": [read_input(one) for one in input_ or ()],
-        "resources": present(memory_mib=memory_mib(memory), vcpu=vcpu, gpus=gpus),
+        "resources": present(
+            memory_mib=memory_mib("--memory", memory),
+            vcpu=vcpu,
+            gpus=gpus,
+            gpu_memory_mib=memory_mib("--gpu-memory", gpu_memory),
+            gpu_model=gpu_model,
+        ),
         "queue": queue,
         "tier": tier,
         "tenant": tenant,
@@ -125,13 +133,13 @@ def name_of(fields: dict[str, Any]) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:128] or "job"
 
 
-def memory_mib(text: str | None) -> int | None:
+def memory_mib(name: str, text: str | None) -> int | None:
     """MiB of `512M`, `4G`, `4GiB` or a bare number."""
     if text is None:
         return None
     match = MEMORY.fullmatch(text.strip())
     if match is None:
-        raise InvalidInput.of("--memory", text, "a number of MiB, or one with M, G or T")
+        raise InvalidInput.of(name, text, "a number of MiB, or one with M, G or T")
     return round(float(match.group(1)) * MIB[match.group(2).upper()])
 
 

@@ -7,6 +7,7 @@ from math import exp
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from headgate.estimate import Estimate, Quantiles
@@ -18,7 +19,6 @@ from headgate.views import (
     Foretold,
     JobList,
     JobView,
-    NeighbourView,
     QueueView,
     Shape,
     TaskView,
@@ -26,8 +26,8 @@ from headgate.views import (
 
 console = Console(highlight=False)
 
-#: Reasons that an estimate is shown with: the strongest.
-MOST_REASONS = 8
+#: Reasons and ways that an estimate is shown with: the strongest, the cheapest.
+MOST_REASONS, MOST_WAYS = 8, 5
 COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.RUNNING: "cyan"}
 
 
@@ -49,10 +49,11 @@ def columns(*names: str) -> Table:
 
 
 def print_job(view: JobView, shapes: list[Shape]) -> None:
+    told = summary(view) if view.array else escape(view.reason or "")
     print_facts(
         job=view.job_id,
         name=view.name,
-        state=f"{coloured(view.state)} {summary(view) if view.array else view.reason or ''}",
+        state=f"{coloured(view.state)} {told}",
         tier=f"{view.tier}, tenant {view.tenant}, queue {view.queue}, priority {view.priority}",
         submitted=moment(view.submitted_at_s),
         started=moment(view.started_at_s),
@@ -73,7 +74,7 @@ def shape_table(shapes: list[Shape]) -> Table:
             coloured(shape.state),
             amount(foretold.allocation) if foretold else "-",
             foretold.source if foretold else "-",
-            shape.hold or "",
+            escape(shape.hold or ""),
         )
     return table
 
@@ -102,9 +103,9 @@ def print_jobs(page: JobList) -> None:
 def print_task(view: TaskView) -> None:
     print_facts(
         task=f"{view.job_id}:{view.index}",
-        state=f"{coloured(view.state)} {view.reason or ''}",
-        command=" ".join(view.command),
-        parameters=", ".join(f"{name}={value}" for name, value in view.parameters.items()),
+        state=f"{coloured(view.state)} {escape(view.reason or '')}",
+        command=escape(" ".join(view.command)),
+        parameters=escape(", ".join(f"{name}={value}" for name, value in view.parameters.items())),
         estimate=estimate_words(view.estimate) if view.estimate else None,
     )
     if view.attempts:
@@ -124,7 +125,7 @@ def attempt_table(attempts: list[AttemptView]) -> Table:
             amount(one.allocation),
             "-" if peak is None else f"{peak:,.0f} MiB",
             took,
-            one.reason or ended,
+            escape(one.reason or ended),
         )
     return table
 
@@ -140,49 +141,69 @@ def print_queue(view: QueueView) -> None:
         held = columns("held", "job", "tier", "tenant", "because")
         for group in view.held:
             held.add_row(
-                f"{group.tasks_waiting:,}", group.name, group.tier, group.tenant, group.reason
+                f"{group.tasks_waiting:,}",
+                group.name,
+                group.tier,
+                group.tenant,
+                escape(group.reason),
             )
         console.print()
         console.print(held)
 
 
 def print_foretold(foretold: Foretold) -> None:
-    estimate = foretold.estimate
+    estimate, gpu = foretold.estimate, foretold.estimate.gpu_memory_mib
     print_facts(
         tier=f"{foretold.tier}, tenant {foretold.tenant}",
         would_be_given=amount(estimate.allocation),
         memory=quantiles(estimate.memory_mib, "MiB"),
         vcpu=quantiles(estimate.vcpu, "vCPU"),
         runtime=quantiles(estimate.runtime_s, "s"),
-        source=f"{estimate.source} {estimate.model_version or ''}",
-        because=estimate.why,
-        known=", ".join(f"{name}: {count:,}" for name, count in foretold.families.items()),
+        GPU_memory=quantiles(gpu, "MiB") if gpu else None,
+        smallest_GPU=foretold.gpu,
+        source=estimate.source,
+        because=escape(estimate.why),
+        known="\n".join(
+            f"{count:,} of {escape(name)}" for name, count in foretold.families.items()
+        ),
+        model=estimate.model_version,
         lanes=", ".join(foretold.fits) or "none that could run it",
     )
-    strongest = sorted(foretold.contributions.items(), key=lambda one: (-abs(one[1]), one[0]))
-    if strongest:
-        table = columns("what the model goes by", "times the memory")
-        for name, added in strongest[:MOST_REASONS]:
-            table.add_row(name, f"{exp(added):.2f}")
+    tables = (contribution_table, price_table, neighbour_table)
+    for table in filter(None, (make(foretold) for make in tables)):
         console.print()
         console.print(table)
-    if foretold.neighbours:
-        console.print()
-        console.print(neighbour_table(foretold.neighbours[:MOST_REASONS]))
 
 
-def neighbour_table(neighbours: list[NeighbourView]) -> Table:
+def contribution_table(foretold: Foretold) -> Table | None:
+    """What the model makes of the job, whoever spoke in the end."""
+    strongest = sorted(foretold.contributions.items(), key=lambda one: (-abs(one[1]), one[0]))
+    table = columns("what the model goes by", "times the memory")
+    for name, added in strongest[:MOST_REASONS]:
+        table.add_row(escape(name), f"{exp(added):.2f}")
+    return table if strongest else None
+
+
+def price_table(foretold: Foretold) -> Table | None:
+    """The ways of foretelling memory that were tried on the family's past."""
+    table = columns("ways of foretelling", "cost so far")
+    for name, price in list(foretold.prices.items())[:MOST_WAYS]:
+        table.add_row(name, f"{price:.3g}")
+    return table if foretold.prices else None
+
+
+def neighbour_table(foretold: Foretold) -> Table | None:
     """The past jobs that are most like this one."""
     table = columns("nearest past jobs", "memory", "runtime", "what was known")
-    for one in neighbours:
-        known = ", ".join(f"{name} {value:,.4g}" for name, value in one.inputs.items())
-        memory, runtime = f"{one.memory_mib:,.0f} MiB", f"{one.runtime_s:,.4g} s"
-        table.add_row(moment(one.finished_at_s), memory, runtime, known)
-    return table
+    for one in foretold.neighbours:
+        known = ", ".join(f"{name} {number(value)}" for name, value in one.inputs.items())
+        memory, runtime = f"{one.memory_mib:,.0f} MiB", f"{number(one.runtime_s)} s"
+        table.add_row(moment(one.finished_at_s), memory, runtime, escape(known))
+    return table if foretold.neighbours else None
 
 
 def estimate_words(estimate: Estimate) -> str:
-    return f"{amount(estimate.allocation)}, by {estimate.source}: {estimate.why}"
+    return f"{amount(estimate.allocation)}, by {estimate.source}: {escape(estimate.why)}"
 
 
 def amount(given: Resources) -> str:
@@ -191,7 +212,12 @@ def amount(given: Resources) -> str:
 
 
 def quantiles(foretold: Quantiles, unit: str) -> str:
-    return f"half below {foretold.p50:,.4g}, 95 % below {foretold.p95:,.4g} {unit}"
+    return f"half below {number(foretold.p50)}, 95 % below {number(foretold.p95)} {unit}"
+
+
+def number(value: float) -> str:
+    """Four digits, and all of those before the point."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def coloured(state: State) -> str:

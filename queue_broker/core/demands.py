@@ -55,9 +55,9 @@ def gpu_mib(asked: ResourceRequest, estimate: Estimate, lanes: Iterable[Lane]) -
 
 def smallest_gpu(demand: Demand, lanes: Sequence[Lane]) -> str | None:
     """The GPU with the least memory that holds a task, as in `T4 (16,384 MiB)`; by name among
-    equals. Where none of the lanes do, it is of all that EC2 has.
+    equals. Where none of the lanes do, it is of all that EC2 has. None where nobody knows the need.
     """
-    if not demand.shape.gpus:
+    if not demand.shape.gpus or not (demand.gpu_memory_mib or demand.gpu_model):
         return None
     kinds = [to_type(lane, 1) for lane in lanes]
     holding = [kind for kind in kinds if could_hold(demand, kind.capacity, kind)]

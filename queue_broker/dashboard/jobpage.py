@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headgate.job import Job
 from headgate.lifecycle import State
 from headgate.views import JobView, Shape, TaskView
-from predictor.explanation import Explanation, Neighbour
+from predictor.explanation import Explanation
 from queue_broker.core.insights import Insights
 from queue_broker.dashboard.board import Board
 from queue_broker.records import JobId
@@ -79,19 +79,6 @@ def shares(explained: Explanation) -> list[Share]:
     order = sorted(explained.contributions.items(), key=lambda pair: (-abs(pair[1]), pair[0]))
     most = abs(order[0][1]) if order else 1.0
     return [Share(name, math.exp(push), abs(push) / most) for name, push in order[:MOST_REASONS]]
-
-
-def differing(neighbours: Sequence[Neighbour]) -> list[Mapping[str, float]]:
-    """What is known of each neighbour, less what they all share."""
-    seen = {
-        name: {one.inputs.get(name) for one in neighbours}
-        for one in neighbours
-        for name in one.inputs
-    }
-    return [
-        {name: value for name, value in one.inputs.items() if len(seen[name]) > 1}
-        for one in neighbours
-    ]
 
 
 def prices(explained: Explanation) -> list[tuple[str, float]]:

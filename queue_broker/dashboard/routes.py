@@ -79,7 +79,6 @@ class Pages:
             explained=explained,
             shares=jobpage.shares(explained),
             prices=jobpage.prices(explained),
-            differing=jobpage.differing(explained.neighbours),
             tail=jobpage.tail(self._board.insights, page.task, None),
             parts=safe(self._job_parts(request, page)),
         )

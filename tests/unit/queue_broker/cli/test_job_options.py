@@ -79,7 +79,15 @@ def test_options_go_over_what_the_file_says(tmp_path: Path) -> None:
     [("512", 512), ("512M", 512), ("4G", 4096), ("1.5GiB", 1536), ("2tb", 2097152), ("1 g", 1024)],
 )
 def test_memory_is_read_with_its_unit(text: str, mib: int) -> None:
-    assert memory_mib(text) == mib
+    assert memory_mib("--memory", text) == mib
+
+
+def test_a_gpu_is_asked_for_by_memory_and_model() -> None:
+    asked = job_of(command=["x"], gpu_memory="20G", gpu_model="A10G").resources
+
+    assert (asked.gpus, asked.gpu_memory_mib, asked.gpu_model) == (None, 20_480, "A10G")
+    with pytest.raises(InvalidInput, match="--gpu-memory"):
+        job_of(command=["x"], gpu_memory="lots")
 
 
 @pytest.mark.parametrize(

@@ -174,5 +174,5 @@ def test_an_estimate_says_what_and_why(headgate: Headgate) -> None:
 
     assert "2,048 MiB" in text
     assert "leaning to safe" in text
-    assert "train: 12" in text
+    assert "12 of train" in text
     assert "2.01" in text  # bytes adds 0.7 to the logarithm

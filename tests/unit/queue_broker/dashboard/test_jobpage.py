@@ -86,8 +86,8 @@ def test_contributions_are_told_as_factors_the_strongest_first() -> None:
 def test_why_names_the_nearest_past_attempts_and_the_cheapest_way(
     window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    near = Neighbour(START_S - 3600, 2048.0, 75.0, {"parameter.depth": 8.0, "request.vcpu": 2.0})
-    far = Neighbour(START_S - 7200, 4096.0, 90.0, {"parameter.depth": 16.0, "request.vcpu": 2.0})
+    near = Neighbour(START_S - 3600, 2048.0, 75.0, {"parameter.depth": 8.0})
+    far = Neighbour(START_S - 7200, 4096.0, 90.0, {"parameter.depth": 16.0})
     said = an_explanation(
         neighbours=(near, far), families={"train?depth": 12}, prices={"dear": 2.0, "cheap": 0.5}
     )

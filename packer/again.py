@@ -86,8 +86,10 @@ def extended(groups: Groups, settled: int) -> None:
     order = largest_first(problem, left)
     for demand in order.tolist():
         left[demand] = groups.place(demand, int(left[demand]), settled)
-    for row in range(len(groups.contents) if left.any() else 0):
-        repeat(groups, row, left)
+    there = set(np.flatnonzero(left).tolist())
+    for row in range(len(groups.contents) if there else 0):
+        if groups.contents[row].keys() <= there:
+            repeat(groups, row, left)
     complete(groups, left, order)
 
 

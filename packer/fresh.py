@@ -25,8 +25,9 @@ from packer.relax import (
 )
 from packer.trim import trim
 
-#: The part of the time left that is for the search; the rest puts its plan together.
-SEARCHING = 0.85
+#: The part of the time left that is for the search; the rest puts its plan together. That takes
+#: the longer the longer it took to come here.
+SEARCHING, ASSEMBLING = 0.85, 0.2
 #: Beyond so many shapes, like ones are rounded up to one; this many cost some 0.1 % at the most.
 MOST_SHAPES = 2000
 
@@ -77,7 +78,7 @@ def searched(problem: Problem, coarse: Coarse, first: Found, search: Search) -> 
         found = first if whole is None else proven(first, problem, whole)
     else:
         found = proven_in_part(first, coarse, search.deadline)
-    left = Deadline(search.deadline.left() * SEARCHING)
+    left = Deadline(search.deadline.left() * SEARCHING - search.deadline.used() * ASSEMBLING)
     exact = coarse.problem is problem and whole is not None
     packings = improve(rest, whole, search.options.seed, left)
     while found.groups.cost() > found.bound * (1 + search.options.enough):

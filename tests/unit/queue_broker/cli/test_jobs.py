@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from headgate.estimate import Quantiles
 from headgate.lifecycle import State
+from headgate.resources import Resources
+from headgate.views import Foretold
 from queue_broker.cli.main import app
+from queue_broker.cli.show import print_foretold
 from queue_broker.cli.submitting import axis
 from queue_broker.records import Fail, JobId
-from tests.factories import ends
+from tests.factories import an_estimate, ends
 from tests.unit.queue_broker.api.serving import Edge, Stage
 
 Headgate = Callable[..., str]
@@ -167,6 +172,37 @@ def test_the_queue_says_why_what_waits_does(headgate: Headgate, edge: Edge) -> N
 
     assert "interactive" in text
     assert "no capacity" in text
+
+
+def test_brackets_in_a_command_are_printed_as_they_are(headgate: Headgate) -> None:
+    job_id = headgate("submit", "--param", "x=[/bold]", "--", "sh", "[/red]", "[64,32]").strip()
+
+    text = headgate("status", job_id, "--task", "0")
+
+    assert "sh [/red] [64,32]" in text
+    assert "x=[/bold]" in text
+
+
+def test_an_estimate_of_gpus_names_the_smallest_that_will_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = replace(an_estimate(1024), allocation=Resources(1, 1024, 1), least_gpu_mib=15_000)
+    bounds = Quantiles(12_000.0, 15_000.0)
+    told = Foretold(
+        tier="sweep",
+        tenant="acme",
+        estimate=replace(given, gpu_memory_mib=bounds),
+        fits=["t4"],
+        gpu="T4 (16,384 MiB)",
+        prices={"line": 0.5},
+    )
+
+    print_foretold(told)
+
+    text = capsys.readouterr().out
+    assert "half below 12,000, 95 % below 15,000 MiB" in text
+    assert "T4 (16,384 MiB)" in text
+    assert "line" in text
 
 
 def test_an_estimate_says_what_and_why(headgate: Headgate) -> None:

@@ -94,7 +94,6 @@ def test_why_names_the_nearest_past_attempts_and_the_cheapest_way(
     monkeypatch.setattr(window.board.forecaster, "explain", lambda job, mode: said)
     told = words(page(window, window.run()))
     assert "1 h ago 2.00 GiB 1 min 15 s parameter.depth 8 2 h ago" in told
-    assert "request.vcpu" not in told
     assert "train?depth 12" in told
     assert "cheap 0.500 dear 2.00" in told
 

@@ -122,7 +122,9 @@ def unplaceable(demand: Demand, hosts: Sequence[Host]) -> Unplaced | None:
     for reason, need, keeps in filters(demand):
         kept = [host for host in left if keeps(host)]
         if not kept:
-            return Unplaced(demand.key, demand.count, reason, f"{need}; {most(reason, left)}")
+            return Unplaced(
+                demand.key, demand.count, reason, f"{need}; {most(reason, left, demand)}"
+            )
         left = kept
     return None
 
@@ -164,13 +166,13 @@ def words(shape: Resources) -> str:
     return f"{shape.vcpu:g} vCPU, {shape.memory_mib} MiB{gpus}"
 
 
-def most(reason: Reason, hosts: Sequence[Host]) -> str:
+def most(reason: Reason, hosts: Sequence[Host], demand: Demand) -> str:
     """What there is instead, in the words of the constraint."""
     if reason is Reason.TOO_BIG:
         largest = Resources()
         for host in hosts:
             largest = largest.largest(host.room)
-        gpus = "" if largest.gpus else ", no GPU"
+        gpus = ", no GPU" if demand.shape.gpus and not largest.gpus else ""
         return f"the largest of each that one host has is {words(largest)}{gpus}"
     if reason is Reason.ARCH:
         return "there is " + listed(host.traits.arch for host in hosts)

@@ -53,7 +53,8 @@ class Bin(Traits):
     """Free room on something that runs and is paid for already.
 
     `capacity` is its room when empty (None: what is free is all), so that a task that only has to
-    wait is told apart from one that can never fit. `ends_in_s`: how long it stays.
+    wait is told apart from one that can never fit. `ends_in_s`: how long it stays; tasks that are
+    predicted to run longer do not go there.
     """
 
     key: str

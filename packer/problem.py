@@ -161,21 +161,29 @@ def allowed(demands: Sequence[Demand], hosts: Sequence[Bin | InstanceType]) -> B
     """Demands by hosts: whether the constraints other than size allow it. Equal constraints are
     looked at once."""
     answer = np.ones((len(demands), len(hosts)), dtype=bool)
-    market = SpotMarket(hosts)
+    market, stays_s = SpotMarket(hosts), np.array([stay_s(host) for host in hosts])
+    timed = market.exists or bool(np.isfinite(stays_s).any())
     known: dict[tuple[object, ...], Bools] = {}
     for k, demand in enumerate(demands):
-        runtime_s = demand.runtime_s if market.exists else None
+        runtime_s = demand.runtime_s if timed else None
         asked = (demand.arch, demand.gpu_model, demand.gpu_memory_mib, demand.spot_ok, runtime_s)
         if asked == ANYTHING:
             continue
         if asked not in known:
             known[asked] = one_allowed(demand, hosts, market)
+            known[asked] &= (demand.runtime_s or 0.0) <= stays_s
         answer[k] = known[asked]
     return answer
 
 
 #: What a demand asks for that may run anywhere.
 ANYTHING = (None, None, None, True, None)
+
+
+def stay_s(host: Bin | InstanceType) -> float:
+    """How long a host stays; what is started stays as long as it is needed."""
+    known = host.ends_in_s if isinstance(host, Bin) else None
+    return np.inf if known is None else known
 
 
 def one_allowed(demand: Demand, hosts: Sequence[Traits], market: SpotMarket) -> Bools:

@@ -73,6 +73,9 @@ def misplaced(demand: Demand, tasks: int, host: Host, where: str) -> Iterator[st
         yield f"{where}: {demand.key} needs {demand.gpu_memory_mib} MiB a GPU"
     if not demand.spot_ok and host.purchase == "SPOT":
         yield f"{where}: {demand.key} may not run on Spot"
+    ends_in_s = host.ends_in_s if isinstance(host, Bin) else None
+    if ends_in_s is not None and (demand.runtime_s or 0.0) > ends_in_s:
+        yield f"{where}: {demand.key} runs {demand.runtime_s} s, this ends in {ends_in_s}"
     if demand.max_per_instance is not None and tasks > demand.max_per_instance:
         yield f"{where}: {tasks} of {demand.key} on one, at most {demand.max_per_instance}"
 

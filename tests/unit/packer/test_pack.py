@@ -140,6 +140,20 @@ def test_short_tasks_go_to_spot_and_long_ones_that_would_be_interrupted_do_not()
     }
 
 
+def test_tasks_that_outlast_a_machine_do_not_go_there() -> None:
+    bins = [machine("here", 8, 16_000, ends_in_s=600.0)]
+    wanted = [demand("short", 1, 100, runtime_s=500.0), demand("long", 1, 100, runtime_s=900.0)]
+    plan = pack(wanted, bins=bins, catalogue=MARKET, options=WHOLE)
+    assert {key: p.is_new for p in plan.placements for key in p.contents} == {
+        "short": False,
+        "long": True,
+    }
+    assert verify(plan, wanted, bins, MARKET) == []
+    assert verify(plan, wanted, [replace(bins[0], ends_in_s=400.0)], MARKET) == [
+        "here: short runs 500.0 s, this ends in 400.0"
+    ]
+
+
 def test_limits_of_types_and_the_quota_are_kept() -> None:
     wanted = [demand("a", 4, 4000, 10)]
     limited = [replace(MARKET[2], limit=3)]

@@ -176,11 +176,24 @@ class QueueView(View):
     held: list[Held]
 
 
+class Training(View):
+    """What a training came to: the new model was promoted, or the current one (or none) kept."""
+
+    at_s: float
+    promoted: bool
+    reason: str
+    version: str | None = None  #: of the promoted model
+
+
 class Models(View):
-    """The published models, oldest first, and the one that speaks now."""
+    """The published models, oldest first, the one that speaks now, and the trainings, newest first.
+
+    Of the trainings, the latest few hundred are kept.
+    """
 
     current: str | None
     versions: list[str]
+    trainings: list[Training] = []
 
 
 class NeighbourView(View):

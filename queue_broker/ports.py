@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headgate.lifecycle import State
 from headgate.tenancy import Tenant
 from headgate.usage import Observation
+from headgate.views import Training
 from queue_broker.records import (
     Accepted,
     Attempt,
@@ -262,6 +263,12 @@ class ModelRegistry(Protocol):
 
     def versions(self) -> list[str]:
         """Oldest first."""
+
+    def note(self, training: Training) -> None:
+        """Remember what a training came to."""
+
+    def trainings(self) -> list[Training]:
+        """The latest few hundred, newest first. `BadArtifact` when they cannot be read."""
 
 
 class Lake(Protocol):

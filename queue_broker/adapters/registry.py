@@ -2,6 +2,7 @@
 
     <root>/<version>/...        what `predictor.artifact` makes of a model, with its checksums
     <root>/current              the name of the current version, switched in one step
+    <root>/trainings.jsonl      what the latest trainings came to, a line each, newest last
 
 A version's folder appears whole or not at all, and is never changed.
 """
@@ -14,12 +15,17 @@ import tempfile
 from pathlib import Path
 
 from headgate.errors import BadArtifact, Conflict, InvalidInput, NotFound
+from headgate.validation import parse
+from headgate.views import Training
 from predictor.artifact import CHECKSUM, from_files, to_files
 from predictor.model import Model
 from queue_broker.adapters.files import sync_folder, write_whole
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 CURRENT = "current"
+TRAININGS = "trainings.jsonl"
+#: A year of nights.
+MOST_TRAININGS = 366
 
 
 class FolderRegistry:
@@ -66,6 +72,27 @@ class FolderRegistry:
         folders = [path for path in self.root.glob("*") if VERSION.fullmatch(path.name)]
         folders = [path for path in folders if path.is_dir()]
         return [path.name for path in sorted(folders, key=lambda p: (p.stat().st_mtime_ns, p.name))]
+
+    def note(self, training: Training) -> None:
+        """Two trainings that end in the same moment may lose one of the two lines."""
+        try:
+            known = self.trainings()
+        except BadArtifact:  # it is only a record: no training fails for it, and it begins anew
+            known = []
+        kept = [training, *known[: MOST_TRAININGS - 1]]
+        text = "".join(f"{one.model_dump_json()}\n" for one in reversed(kept))
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_whole(self.root / TRAININGS, text.encode(), durable=True)
+
+    def trainings(self) -> list[Training]:
+        """Newest first. `BadArtifact` when somebody has hurt the file."""
+        try:
+            lines = (self.root / TRAININGS).read_text(encoding="utf-8").splitlines()
+            return [parse(Training, line) for line in reversed(lines)]
+        except FileNotFoundError:
+            return []
+        except (InvalidInput, OSError, UnicodeDecodeError) as error:
+            raise BadArtifact(f"{TRAININGS} cannot be read: {error}") from error
 
     def _keep(self, version: str, files: dict[str, bytes]) -> None:
         self.root.mkdir(parents=True, exist_ok=True)

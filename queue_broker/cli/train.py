@@ -37,20 +37,23 @@ def train(
 
 
 def train_once(settings: Settings, days: float) -> tuple[TrainingResult, str | None]:
-    """Read the lake, train, and publish if promoted; returns the version then."""
+    """Read the lake, train, publish if promoted (returns the version then), and note why."""
     import time
 
+    from headgate.views import Training
     from queue_broker.adapters.registry import FolderRegistry
     from queue_broker.cli.lakes import lake_of
     from training.gate import Promote
     from training.nightly import train as train_on
 
-    registry = FolderRegistry(settings.data_dir / "models")
-    history = lake_of(settings).read(since_s=time.time() - days * 86_400)
+    registry, now_s = FolderRegistry(settings.data_dir / "models"), time.time()
+    history = lake_of(settings).read(since_s=now_s - days * 86_400)
     result = train_on(history, registry.load())
-    if result.model is None or not isinstance(result.decision, Promote):
-        return result, None
-    return result, registry.publish(result.model)
+    promoted = result.model is not None and isinstance(result.decision, Promote)
+    version = registry.publish(result.model) if promoted and result.model else None
+    reason = result.decision.reason
+    registry.note(Training(at_s=now_s, promoted=promoted, reason=reason, version=version))
+    return result, version
 
 
 def show(result: TrainingResult, version: str | None) -> None:

@@ -143,8 +143,12 @@ class Insights:
         return list(self.limits.tiers())
 
     def models(self) -> Models:
-        """The published models, and the one that speaks now."""
-        return Models(current=self.registry.current_version(), versions=self.registry.versions())
+        """The published models, the one that speaks now, and what the trainings came to."""
+        return Models(
+            current=self.registry.current_version(),
+            versions=self.registry.versions(),
+            trainings=self.registry.trainings(),
+        )
 
     def estimate(self, job: Job, tenant: str) -> Foretold:
         """What a job would get if it were submitted now, and why."""

@@ -13,6 +13,7 @@ from headgate.errors import BadArtifact
 from queue_broker.core.scoreboard import Scoreboard
 
 if TYPE_CHECKING:
+    from headgate.views import Training
     from queue_broker.core.forecast import Forecaster
     from queue_broker.core.insights import Insights
     from queue_broker.ports import Clock
@@ -76,6 +77,14 @@ class Board:
         if version not in self._cards:
             self._cards = {version: self._read_card(version)}
         return self._cards[version]
+
+    def trainings(self) -> Sequence[Training]:
+        """What the trainings came to, newest first; none where that cannot be read."""
+        try:
+            return self.insights.registry.trainings()
+        except BadArtifact as error:
+            log.warning("the trainings are not shown: %s", error)
+            return ()
 
     def _read_card(self, version: str) -> Mapping[str, Any]:
         try:

@@ -98,7 +98,9 @@ def read(board: Board) -> Reading:
         backlog=queue.backlog,
         held=queue.held,
         jobs=insights.jobs(limit=MOST_JOBS).jobs,
-        model=model_facts(board.forecaster.version, board.forecaster.problem, board.card()),
+        model=model_facts(
+            board.forecaster.version, board.forecaster.problem, board.card(), board.trainings()
+        ),
         tiers=[tier.name for tier in tiers],
     )
 

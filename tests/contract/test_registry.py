@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import BadArtifact, Conflict, InvalidInput, NotFound
+from headgate.views import Training
 from predictor.artifact import CARD, CHECKSUM, SCHEMA_VERSION, checksums
 from predictor.model import Model
+from queue_broker.adapters import registry as folder
 from queue_broker.adapters.registry import FolderRegistry
 from tests.unit.predictor.examples import sweep_history
 from training.dataset import build
@@ -139,3 +141,31 @@ def test_a_publication_cut_short_by_a_crash_is_not_seen(
 
     assert registry.versions() == [model.version]
     assert registry.current_version() == model.version
+
+
+def test_what_trainings_came_to_is_remembered_newest_first(registry: FolderRegistry) -> None:
+    assert registry.trainings() == []
+    kept = Training(at_s=1, promoted=False, reason="too few\nto learn from")
+    promoted = Training(at_s=2, promoted=True, reason="costs less", version="a")
+    for one in (kept, promoted):
+        registry.note(one)
+    assert registry.trainings() == [promoted, kept]
+    assert (registry.versions(), registry.current_version()) == ([], None)
+
+
+def test_the_record_of_trainings_does_not_grow_for_ever(
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "MOST_TRAININGS", 3)
+    for at_s in range(5):
+        registry.note(Training(at_s=at_s, promoted=False, reason="why"))
+    assert [one.at_s for one in registry.trainings()] == [4, 3, 2]
+
+
+def test_a_hurt_record_of_trainings_is_said_and_begun_anew(registry: FolderRegistry) -> None:
+    registry.note(Training(at_s=1, promoted=False, reason="why"))
+    (registry.root / folder.TRAININGS).write_text("{")
+    with pytest.raises(BadArtifact, match=r"trainings\.jsonl cannot be read"):
+        registry.trainings()
+    registry.note(Training(at_s=2, promoted=False, reason="why"))
+    assert [one.at_s for one in registry.trainings()] == [2]

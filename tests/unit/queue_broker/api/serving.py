@@ -20,6 +20,7 @@ from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.resources import Resources
 from headgate.sweep import Sweep
+from headgate.views import Training
 from predictor.explanation import Explanation
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.store import SqlStore
@@ -44,6 +45,7 @@ class Fleet:
     name: str = "none"
     texts: dict[tuple[str, int], str] = field(default_factory=dict)
     published: list[str] = field(default_factory=list)
+    noted: list[Training] = field(default_factory=list)
 
     def lanes(self) -> list[Lane]:
         small, big = Resources(2, 4096), Resources(16, 65536)
@@ -62,6 +64,9 @@ class Fleet:
 
     def versions(self) -> list[str]:
         return self.published
+
+    def trainings(self) -> list[Training]:
+        return self.noted
 
 
 class Edge:

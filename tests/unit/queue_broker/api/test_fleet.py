@@ -4,6 +4,7 @@ import httpx
 
 from headgate.job import Job
 from headgate.tenancy import DEFAULT_TIERS, Tenant
+from headgate.views import Training
 from tests.unit.queue_broker.api.serving import Edge, problem
 
 
@@ -31,11 +32,16 @@ def test_tenants_and_tiers_are_told(http: httpx.Client, edge: Edge) -> None:
 
 
 def test_models_are_told_with_the_one_that_speaks(http: httpx.Client, edge: Edge) -> None:
-    assert http.get("/models").json() == {"current": None, "versions": []}
+    assert http.get("/models").json() == {"current": None, "versions": [], "trainings": []}
 
     edge.fleet.published += ["v1", "v2"]
+    edge.fleet.noted = [Training(at_s=5, promoted=True, reason="costs less", version="v2")]
 
-    assert http.get("/models").json() == {"current": "v2", "versions": ["v1", "v2"]}
+    told = http.get("/models").json()
+    assert (told["current"], told["versions"]) == ("v2", ["v1", "v2"])
+    assert told["trainings"] == [
+        {"at_s": 5.0, "promoted": True, "reason": "costs less", "version": "v2"}
+    ]
 
 
 def test_a_broker_with_a_problem_lives_but_is_not_ready(http: httpx.Client, edge: Edge) -> None:

@@ -34,9 +34,10 @@ THREADS = 32
 ROUNDS = 3
 NAMED = 100
 MOTO = """
-import socket
+import logging
 from werkzeug.serving import make_server
 from moto.server import DomainDispatcherApplication, create_backend_app
+logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
 server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
 print(server.server_port, flush=True)
 server.serve_forever()

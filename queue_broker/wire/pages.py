@@ -39,7 +39,9 @@ def is_place(place: Any, kind: type) -> bool:
     if kind is list:
         pair = isinstance(place, list) and len(place) == 2
         return pair and is_place(place[0], str) and is_place(place[1], int)
-    return type(place) is kind and not (kind is int and not 0 <= place < 2**31)
+    if kind is int:
+        return type(place) is int and 0 <= place < 2**31
+    return type(place) is kind
 
 
 def size(asked: int | None, most: int = DEFAULT) -> int:

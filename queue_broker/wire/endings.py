@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 from headgate.lifecycle import FINISHED, Cause, State
@@ -53,13 +54,18 @@ def attempt_reason(attempt: Attempt) -> str:
 
 def on_ecs(attempt: Attempt, place: Place) -> Answer:
     """Names such as ECS gives: made of the attempt's own and its lane's."""
-    task = blake2b(f"{attempt.leak}:{attempt.task}".encode(), digest_size=16).hexdigest()
-    instance = blake2b(attempt.lane.encode(), digest_size=16).hexdigest()
+    task, instance = digest(f"{attempt.leak}:{attempt.task}"), digest(attempt.lane)
     where = f"arn:aws:ecs:{place.region}:{place.account}"
     return {
         "containerInstanceArn": f"{where}:container-instance/headgate/{instance}",
         "taskArn": f"{where}:task/headgate/{task}",
     }
+
+
+@lru_cache(maxsize=4096)
+def digest(words: str) -> str:
+    """DescribeJobs needs each twice, and clients ask for the same jobs again and again."""
+    return blake2b(words.encode(), digest_size=16).hexdigest()
 
 
 def stream_of(standing: Standing, attempt: Attempt) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from fastapi import Request, Response
+from pydantic_core import to_json
 
 from headgate.errors import HeadgateError
 from queue_broker.settings import Settings
@@ -41,8 +42,7 @@ async def framed(request: Request, work: Callable[[], Awaitable[Answer]]) -> Res
 
 
 def respond(body: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> Response:
-    content = json.dumps(body, separators=(",", ":")).encode()
-    return Response(content, status, headers, media_type="application/json")
+    return Response(to_json(body), status, headers, media_type="application/json")
 
 
 async def read(request: Request) -> Raw:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -38,8 +39,9 @@ def among(
     if is_postgres(connection):
         kind = BigInteger() if not kept or isinstance(kept[0], int) else Text()
         return of == func.any(bindparam(None, kept, ARRAY(kind), unique=True))
-    each = func.json_each(bindparam(None, json.dumps(kept), Text(), unique=True))
-    return of.in_(select(each.table_valued("value").c.value))
+    # As text: put together from functions it takes three times as long, on every query's way.
+    each = text("SELECT value FROM json_each(:kept)")
+    return of.in_(each.bindparams(bindparam("kept", json.dumps(kept), Text(), unique=True)))
 
 
 def one_writer(connection: Connection, of: str) -> None:

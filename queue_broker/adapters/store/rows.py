@@ -89,6 +89,7 @@ def select_jobs() -> Select[Any]:
 
 
 def to_job(row: Row[Any]) -> JobRecord:
+    counts = row._mapping
     return JobRecord(
         job_id=JobId(row.job_id),
         job=codec.load_job(row.template),
@@ -99,7 +100,7 @@ def to_job(row: Row[Any]) -> JobRecord:
         array=row.is_array,
         parameters=codec.load_parameters(row.parameters),
         submitted_at_s=row.submitted_at_s,
-        counts={state: row._mapping[name] for state, name in COUNT_OF.items()},
+        counts={state: counts[name] for state, name in COUNT_OF.items()},
         started_at_s=row.started_at_s,
         finished_at_s=row.finished_at_s,
         reason=row.reason,

@@ -75,7 +75,8 @@ def standings(connection: Connection, wanted: Wanted, ends: Memory) -> list[Stan
     found = {row.job_id: row for row in connection.execute(query)}
     asked = [(found[job], task) for job, task in wanted if job in found]
     known = [(row, task) for row, task in asked if exists(row, task)]
-    records = {row.number: rows.to_job(row) for row, _ in known}
+    asked_for = {row.number: row for row, _ in known}
+    records = {number: rows.to_job(row) for number, row in asked_for.items()}
     singles = {number: record for number, record in records.items() if not record.array}
     children = {(row.number, task) for row, task in known if task is not None}
     stand = of_singles(connection, singles) | of_children(connection, children)

@@ -30,6 +30,9 @@ from packer.trim import trim
 SEARCHING, ASSEMBLING = 0.85, 0.2
 #: Beyond so many shapes, like ones are rounded up to one; this many cost some 0.1 % at the most.
 MOST_SHAPES = 2000
+#: Where so much of the time is gone already, the machine is slow or the time short: fewer shapes
+#: are quicker in all that follows, and cost some 0.2 % more at the most.
+HURRIED, HURRIED_SHAPES = 0.04, 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Found:
 
 def fresh(problem: Problem, options: PackOptions, deadline: Deadline) -> Found:
     """First fit, then better as far as time allows."""
-    coarse = coarsen(problem, MOST_SHAPES)
+    hurried = deadline.used() > HURRIED * deadline.seconds
+    coarse = coarsen(problem, HURRIED_SHAPES if hurried else MOST_SHAPES)
     found = Found(first_fit(coarse.problem), "first-fit")
     if found.groups.cost() and not deadline.over():
         found = searched(problem, coarse, found, Search(options, deadline))

@@ -21,7 +21,7 @@ from benchmarks.baselines.headgate import MIB, Headgate
 from benchmarks.baselines.plots import RESULTS, calibration
 from benchmarks.baselines.tables import foretell, shuffled_folds
 from benchmarks.report import Options, Result, main
-from benchmarks.runtime_error import CALCLOUD, MIB_PER_GB
+from benchmarks.runtime_error import CALCLOUD, calcloud_rows
 from headgate.estimate import Quantiles
 from training.dataset import Vector
 
@@ -76,8 +76,7 @@ def workflows(frame: pd.DataFrame) -> dict[str, tuple[list[Pair], float]]:
 
 def table(frame: pd.DataFrame, seed: int) -> tuple[list[Pair], float]:
     began = time.perf_counter()
-    kept = frame[(frame["memory"] > 0) & (frame["wallclock"] > 0)].reset_index(drop=True)
-    kept["memory_mib"] = kept["memory"] * MIB_PER_GB
+    kept = calcloud_rows(frame)
     said = foretell(kept, CALCLOUD, shuffled_folds(len(kept), seed))
     pairs = [(said[place].memory_mib, float(need)) for place, need in enumerate(kept["memory_mib"])]
     return pairs, time.perf_counter() - began

@@ -12,7 +12,8 @@ from predictor.families import ANYONE, NEW, Families, Voice
 from predictor.model import Model
 from predictor.risk import Vector, outlook
 from predictor.rows import Codes, Rows
-from predictor.series import Way
+from predictor.series import BOUND
+from predictor.ways import Way
 from predictor.window import Known
 
 #: The part of a request that speaks of the same quantity as a target.
@@ -23,8 +24,6 @@ REQUESTED = {
 }
 #: Growth where kills say that more is needed and nothing says how much.
 BLIND = 2.0
-#: How sure the published bound is meant to be.
-BOUND = 0.95
 
 
 @dataclass(slots=True)
@@ -102,12 +101,10 @@ def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, weight
 def _put(said: Answer, voice: Voice, way: Way, centre: Vector, where: tuple[Codes, Vector]) -> None:
     """What to give, and bounds that `_bounds` may better."""
     places, weights = where
-    margins = {float(weight): way.outlook.cheapest(weight) for weight in np.unique(weights)}
-    least = voice.series.least_margin(way)
-    margin = np.array([max(margins[float(weight)], least) for weight in weights[:1]])
-    if len(margins) > 1:
-        margin = np.array([max(margins[float(weight)], least) for weight in weights])
-    said.put(places, centre, (way.middle, bound(way), margin))
+    dearer = way.weight / voice.series.price.weight
+    margin = way.outlook.margins(weights * dearer) + voice.series.caution
+    margin = np.maximum(margin, voice.series.least_margin(way))
+    said.put(places, centre, (way.middle, voice.series.bound(way), margin))
 
 
 def _bounds(said: Answer, voice: Voice, known: Known, places: Codes) -> None:
@@ -117,16 +114,8 @@ def _bounds(said: Answer, voice: Voice, known: Known, places: Codes) -> None:
     centre = closest.fit.centre(known)
     there = np.isfinite(centre)
     said.p50[places[there]] = np.exp(centre[there] + closest.middle)
-    high = np.exp(centre[there] + bound(closest))
+    high = np.exp(centre[there] + voice.series.bound(closest))
     said.p95[places[there]] = np.maximum(high, said.p50[places[there]])
-
-
-def bound(way: Way) -> float:
-    """The log error that the next task stays below with a chance of 95 %, given so many
-    errors seen.
-    """
-    level = min(1.0, BOUND * (way.count + 1) / max(way.count, 1))
-    return way.outlook.quantile(min(level, 0.999))
 
 
 def _from_model(
@@ -135,7 +124,7 @@ def _from_model(
     known = model.calibration[target]
     errors = np.sort(np.asarray(known.new_errors or known.errors or (0.0,)))
     what = outlook(errors, 0.8)
-    margins = np.array([what.cheapest(weight) for weight in weights])
+    margins = what.margins(weights)
     said.put(places, logs, (what.quantile(0.5), what.quantile(BOUND), margins))
 
 

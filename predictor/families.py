@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from predictor.past import Past
-from predictor.series import Series, Way
+from predictor.risk import LOST_S, Price
+from predictor.series import Series
+from predictor.ways import Way
 from predictor.window import Seen
 
 #: A coarser family must promise this much less waste for each grain before it may speak instead.
@@ -61,9 +63,10 @@ class Families:
     def _of(self, key: str, target: str) -> Series:
         found = self.series.get((key, target))
         if found is None:
-            weight = self.failure_weight if target.endswith("memory_mib") else EVEN
+            dear = Price(self.failure_weight, LOST_S)
+            price = dear if target.endswith("memory_mib") else Price(EVEN)
             bases = frozenset({"request", "model"}) if key == ANYONE else None
-            found = self.series[key, target] = Series(weight, bases)
+            found = self.series[key, target] = Series(price, bases)
         return found
 
     def total(self, key: str, target: str) -> int:
@@ -94,7 +97,7 @@ class Families:
             way = series.best() if series and told else None
             finer = series.total if series else finer
             if series and way:
-                waste = way.outlook.least_charge(series.failure_weight)
+                waste = way.outlook.least_charge(way.weight)
                 yield penalty * waste, Voice(key, series, way, series.total)
             penalty *= GRAIN_PENALTY
 

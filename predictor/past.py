@@ -29,11 +29,14 @@ MAX_WORDS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One attempt that ended: when, in which family, and the logs of what it needed."""
+    """One attempt that ended: when, in which family, the logs of what it needed, and how far those
+    were from its family's middles.
+    """
 
     at_s: float
     family: str
     logs: Mapping[str, float]
+    gaps: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,6 +59,8 @@ class Past:
         for name, word in words.items():
             if _names(name):
                 found |= self.kin_numbers(name, word, before_s)
+            if _names(name) and name.startswith("tag."):
+                found |= self._twin_numbers(family, name, word, before_s)
         return found
 
     def kin_numbers(self, name: str, word: str, before_s: float) -> dict[str, float]:
@@ -64,14 +69,28 @@ class Past:
         A ratio; 1 where there are no kin yet.
         """
         latest = {
-            item.family: item.logs
+            item.family: item.gaps
             for item in self.kin.get((name, word), ())
             if item.at_s <= before_s
         }
         found = {}
         for target in OF:
-            gaps = [logs[target] for logs in latest.values() if target in logs]
+            gaps = [known[target] for known in latest.values() if target in known]
             found[f"kin.{target}.{name}"] = float(np.exp(np.mean(gaps))) if gaps else 1.0
+        return found
+
+    def _twin_numbers(self, family: str, name: str, word: str, before_s: float) -> dict[str, float]:
+        """What the latest kin of the same family needed: the mean of the logs, and the last."""
+        found = {}
+        for target in OF:
+            logs = [
+                item.logs[target]
+                for item in self.kin.get((name, word), ())
+                if item.family == family and item.at_s <= before_s and target in item.logs
+            ]
+            if logs:
+                found[f"twin.{target}.{name}"] = sum(logs) / len(logs)
+                found[f"twin.{target}.{name}.last"] = logs[-1]
         return found
 
     def add(
@@ -80,13 +99,15 @@ class Past:
         """Take in an attempt that ended."""
         seen = self.families.setdefault(family, deque(maxlen=REMEMBERED))
         if len(seen) >= ENOUGH:
+            middles = {target: _middle(seen, target) for target in logs if target in OF}
             gaps = {
-                target: log - _middle(seen, target) for target, log in logs.items() if target in OF
+                target: logs[target] - middle
+                for target, middle in middles.items()
+                if np.isfinite(middle)
             }
-            gaps = {target: gap for target, gap in gaps.items() if np.isfinite(gap)}
             for name, word in words.items():
                 if _names(name):
-                    self._remember((name, word), Ended(at_s, family, gaps))
+                    self._remember((name, word), Ended(at_s, family, dict(logs), gaps))
         seen.append(Ended(at_s, family, dict(logs)))
 
     def _remember(self, key: tuple[str, str], item: Ended) -> None:

@@ -18,12 +18,30 @@ Vector = npt.NDArray[np.float64]
 SCALES = np.geomspace(0.0003, 0.8, 14)
 #: The tail is followed to this chance; beyond it a retry must do.
 LEAST_CHANCE = 1e-4
+#: From a kill for memory to the start of the next attempt.
+LOST_S = 60.0
 #: Points at which tails are tabulated: each scale's own exceedances of falling chance.
 REACH = np.unique(np.append(np.outer(SCALES, -np.log(np.geomspace(1.0, LEAST_CHANCE, 10))), 0.0))
 SURVIVAL = np.exp(-REACH[:, None] / SCALES)
 
 
-def charge(given: Vector, need: Vector, runtime_s: Vector, failure_weight: float) -> Vector:
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a lost attempt costs beyond what it held: `weight` times its need, for as long as it
+    runs and `lost_s` seconds more, until the kill is seen and the next attempt has started.
+    """
+
+    weight: float
+    lost_s: float = 0.0
+
+    def weights(self, runtime_s: Vector) -> Vector:
+        """The weight of each task in `charge`, where only the runtime counts."""
+        return self.weight * (1 + self.lost_s / runtime_s)
+
+
+def charge(
+    given: Vector, need: Vector, runtime_s: Vector, failure_weight: float | Vector
+) -> Vector:
     """What each allocation cost, in memory x seconds; element by element."""
     enough = given >= need
     lost = given + failure_weight * need
@@ -46,6 +64,12 @@ class Outlook:
         """The margin of least expected charge."""
         return float(self.points[int(np.argmin(self._expected(failure_weight)))])
 
+    def margins(self, failure_weights: Vector) -> Vector:
+        """The cheapest margin at each weight, each rounded to the next eighth of an octave."""
+        steps, place = np.unique(np.round(8 * np.log2(failure_weights)), return_inverse=True)
+        found = np.array([self.cheapest(float(weight)) for weight in np.exp2(steps / 8)])
+        return found[place]
+
     def least_charge(self, failure_weight: float) -> float:
         """The expected charge at that margin, in proportion to the expected need."""
         expected_need = float(self.chances @ np.exp(self.points))
@@ -56,6 +80,9 @@ class Outlook:
         covered = np.cumsum(self.chances * needs)
         expected: Vector = needs - covered + failure_weight * (covered[-1] - covered)
         return expected
+
+    def chance_beyond(self, point: float) -> float:
+        return float(self.chances[self.points > point].sum())
 
     def beyond(self, point: float) -> Outlook | None:
         """The outlook once the error is known to be larger than `point`; None past its end."""

@@ -11,46 +11,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from predictor.bases import Fit, fits
-from predictor.risk import Outlook, Vector, charge, outlook
-from predictor.window import Known, Ring, Seen, Window
+from predictor.risk import Price, charge
+from predictor.ways import Way, bounds_threshold, closest, ways
+from predictor.window import Known, Ring, Seen
 
-#: Where the smooth tail takes over from the errors as they were seen.
-THRESHOLDS = (0.5, 0.8, 0.92, 0.98)
-#: The tail that bounds are read from.
-BOUNDS_THRESHOLD = 0.92
-#: So many errors are half believed about the median.
-FEW = 10
-#: So many errors must lie in a tail for it to be told from the widest.
-SEEN_IN_TAIL = 4
-#: A family's own fit must beat the model by this factor to set the bounds.
-NEAR_TIE = 1.25
-#: An attempt counts this much less with each later one: on the window, and in the ledger.
-FADING, LEDGER_FADING = 0.99, 0.9
+#: How sure the published bound is meant to be; by how much its level follows each task that it
+#: held for or not, and how far.
+BOUND, ADAPTING, LEVELS = 0.95, 0.02, (0.9, 0.99)
+#: A bound is this much higher, in log, against rounding.
+HAIR = 1e-9
+#: A kill that was not foreseen widens the margin by this part of the errors' mean.
+CAUTION = 0.2
+#: An attempt of the ledger counts this much less with each later one.
+LEDGER_FADING = 0.9
 #: The window is looked at anew after so many attempts: at first each time, at last every
 #: `MAX_STEP`.
 STEP_SHARE, MAX_STEP = 16, 64
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A fitted base with the outlook on its errors: everything needed to size a task."""
-
-    fit: Fit
-    threshold: float
-    outlook: Outlook
-    margin: float
-    left_out: float
-    count: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.fit.base}/{self.threshold}"
-
-    @property
-    def middle(self) -> float:
-        """The log error in the median; few errors say little of it, and are held towards none."""
-        return float(np.nanmedian(self.fit.errors)) * self.count / (self.count + FEW)
 
 
 @dataclass(slots=True)
@@ -69,11 +45,13 @@ class Account:
 class Series:
     """The recent values of one quantity in one family."""
 
-    failure_weight: float
+    price: Price
     bases: frozenset[str] | None = None  #: None: all of them
     ring: Ring = field(default_factory=Ring)
     ledger: dict[str, Account] = field(default_factory=dict)
     killed: list[Seen] = field(default_factory=list)
+    level: float = BOUND  #: the quantile that, of late, held as often as `BOUND` promises
+    caution: float = 0.0  #: what kills beyond those foreseen add to the log of what is given
     _ways: list[Way] = field(default_factory=list)
     _best: Way | None = None
     _closest: Way | None = None
@@ -95,7 +73,35 @@ class Series:
 
     def kill(self, item: Seen) -> None:
         """A kill for memory: censored, its need is at least what was given."""
+        self._hold(True)
         self.killed = [*self.killed[-7:], item]
+
+    def _hold(self, killed: bool) -> None:
+        """Keep the promised chance of a kill: a kill more than foreseen widens the margin at once,
+        each success narrows it as much as it was foreseen to (Gibbs and Candes, 2021).
+        """
+        best = self.best()
+        if best is not None:
+            surprise = killed - best.outlook.chance_beyond(best.margin)
+            self.caution = max(0.0, self.caution + CAUTION * best.fit.spread * surprise)
+
+    def _adapt(self, item: Seen) -> None:
+        """Adaptive conformal inference (Gibbs and Candes, 2021): a bound that held is lowered a
+        little, one that did not is raised 19 times as much.
+        """
+        closest = self.closest()
+        if closest is None:
+            return
+        centre = float(closest.fit.centre(_one(item))[0])
+        if np.isfinite(centre):
+            held = item.log <= centre + self.bound(closest)
+            self.level = float(np.clip(self.level + ADAPTING * (BOUND - held), *LEVELS))
+
+    def bound(self, way: Way) -> float:
+        """The log error that the next task stays below with a chance of `BOUND`; a hair more, so
+        that a need that comes again and again is not above itself by rounding.
+        """
+        return way.outlook.quantile(self.level) + HAIR
 
     def forget(self) -> None:
         """Look at the window anew when next asked."""
@@ -103,10 +109,12 @@ class Series:
 
     def _charge(self, item: Seen) -> None:
         known, runtime = _one(item), np.array([item.runtime_s])
-        need = np.exp([item.log])
+        need, weights = np.exp([item.log]), self.price.weights(runtime)
         best = self.best()
         if best is None:
             return
+        self._hold(False)
+        self._adapt(item)
         surprised = item.log > best.fit.centre(known)[0] + best.margin
         reference = 0.0
         centres: dict[int, float] = {}
@@ -114,7 +122,7 @@ class Series:
             centre = centres.setdefault(id(way.fit), float(way.fit.centre(known)[0]))
             if np.isfinite(centre):
                 given = np.exp([centre + way.margin])
-                cost = float(charge(given, need, runtime, self.failure_weight)[0])
+                cost = float(charge(given, need, runtime, weights)[0])
                 reference = reference or cost
                 self.ledger.setdefault(way.name, Account()).book(cost, reference)
         if surprised:
@@ -128,11 +136,10 @@ class Series:
     def _fit(self) -> None:
         if self._is_fitted or not self.total:
             return
-        self._ways = ways(self.ring.window(), self.failure_weight, self.bases)
+        self._ways = ways(self.ring.window(), self.price, self.bases)
         self._best = min(self._ways, key=self._price, default=None)
         tail = bounds_threshold(self.total)
-        bounding = [way for way in self._ways if way.threshold == tail]
-        self._closest = min(bounding, key=_distance, default=None)
+        self._closest = closest([way for way in self._ways if way.threshold == tail])
         self._looked, self._is_fitted = self.total, True
 
     def closest(self) -> Way | None:
@@ -161,47 +168,6 @@ class Series:
         """What kills that nothing has contradicted since say of the margin; -inf without them."""
         margins = [kill.log - float(way.fit.centre(_one(kill))[0]) for kill in self.killed]
         return max((margin for margin in margins if np.isfinite(margin)), default=-np.inf)
-
-
-def bounds_threshold(count: int) -> float:
-    """The highest tail, up to `BOUNDS_THRESHOLD`, that a few errors have been seen in."""
-    told = [one for one in THRESHOLDS if count * (1 - one) >= SEEN_IN_TAIL]
-    return min(BOUNDS_THRESHOLD, max(told, default=THRESHOLDS[0]))
-
-
-def _distance(way: Way) -> float:
-    """The error in proportion; the model has seen more than this family, so near ties are its
-    own.
-    """
-    return way.fit.spread * (1.0 if way.fit.base == "model" else NEAR_TIE)
-
-
-def ways(window: Window, failure_weight: float, bases: frozenset[str] | None = None) -> list[Way]:
-    """Every base with every tail, the simplest first; `left_out` costs are relative to the
-    first's.
-    """
-    made: list[Way] = []
-    fading = FADING ** np.arange(len(window))[::-1]
-    reference = np.ones(len(window))
-    for fit in fits(window):
-        if bases is not None and fit.base not in bases:
-            continue
-        there = np.isfinite(fit.errors)
-        ordered = np.sort(fit.errors[there])
-        for threshold in THRESHOLDS:
-            outcome = outlook(ordered, threshold)
-            margin = outcome.cheapest(failure_weight)
-            costs = _left_out(window, fit.errors, margin, failure_weight) * fading
-            if not made:
-                reference = np.maximum(costs, 1e-9 * costs.sum() + 1e-300)
-            relative = float(costs[there].sum() / reference[there].sum())
-            made.append(Way(fit, threshold, outcome, margin, relative, len(ordered)))
-    return made
-
-
-def _left_out(window: Window, errors: Vector, margin: float, failure_weight: float) -> Vector:
-    given = np.exp(window.logs - errors + margin)
-    return charge(given, np.exp(window.logs), window.runtime_s, failure_weight)
 
 
 def _one(item: Seen) -> Known:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -24,10 +24,16 @@ MIN_ROWS = 20
 MAX_ERRORS, MAX_SAID = 500, 20_000
 #: The latest share of the rows, on which recipes are compared; on fewer than so many it is chance.
 CHOOSING, MIN_CHOOSING = 0.25, 50
+#: More rows than so many latest hardly change the choice, and take their time.
+MAX_CHOOSING = 8_000
+#: Rounds are added as long as later rows gain from it, up to so many times what rows get at first;
+#: it is over when as many rounds as that did not help.
+MOST_LONGER = 5.0
 #: The least rows in a leaf of a fine booster.
 FINE_LEAF = 5
-#: The features that move from one attempt to the next.
-PAST = ("history.", "kin.")
+#: The features that move from one attempt to the next: the family's own past, and what shares a
+#: word with it.
+PAST = ("history.", "kin.", "twin.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +51,19 @@ class Recipe:
     """One way to grow a booster: what its leaves hold, and what it may look at."""
 
     objective: str = "quantile"
-    history: bool = True  #: whether it sees what the family's last attempts needed
+    past: tuple[str, ...] = PAST  #: which of the moving features it sees
     fine: bool = False  #: small leaves and twice the rounds
+    longer: float = 1.0  #: how many times the rounds that so many rows get at first
 
 
-#: Leaves of medians shrug off wild labels, those of means learn faster; the family's recent past is
-#: the best of features where needs drift, and noise where they do not. Which it is, the data tell.
-RECIPES = (
-    Recipe(),
-    Recipe(history=False),
-    Recipe("regression"),
-    Recipe("regression", history=False),
-    Recipe("regression", history=False, fine=True),
-)
+#: Leaves of medians shrug off wild labels, those of means learn faster; the recent past is the best
+#: of features where needs drift, and noise where they do not. Which it is, the data tell: one
+#: question after the other, each with its possible answers, the first for few rows.
+QUESTIONS: Mapping[str, Sequence[object]] = {
+    "past": (PAST, PAST[1:], ()),
+    "objective": ("quantile", "regression"),
+    "fine": (False, True),
+}
 
 
 def fit(
@@ -93,33 +99,76 @@ class Labelled:
     families: npt.NDArray[np.str_]
     finished_at_s: Vector
 
+    def latest(self, count: int) -> Labelled:
+        return Labelled(
+            self.rows[-count:],
+            self.logs[-count:],
+            self.families[-count:],
+            self.finished_at_s[-count:],
+        )
+
 
 def choose(encoder: Encoder, data: Labelled, options: FitOptions) -> Recipe:
-    """The recipe with the least error in proportion on the latest rows, fitted on those before."""
+    """The recipe, and its rounds, with the least error in proportion on the latest rows, fitted
+    on those before.
+    """
+    data = data.latest(MAX_CHOOSING)
     earlier, later = by_time(len(data.logs), CHOOSING)
     if len(later) < MIN_CHOOSING:
-        return RECIPES[0]
+        return Recipe()
+    best = _tried(encoder, data, options, (Recipe("regression"), earlier, later))
+    for question, allowed in QUESTIONS.items():
+        others = [replace(best[1], **{question: one, "longer": 1.0}) for one in allowed]  # type: ignore[arg-type]
+        others = [one for one in others if replace(best[1], longer=1.0) != one]
+        tried = [_tried(encoder, data, options, (one, earlier, later)) for one in others]
+        best = min([best, *tried], key=lambda pair: pair[0])
+    return best[1]
 
-    def error(recipe: Recipe) -> float:
-        booster = grow(encoder, data.rows[earlier], data.logs[earlier], options, recipe)
-        said = raw_predict(booster, data.rows[later])
-        return float(np.abs(data.logs[later] - said).mean())
 
-    return min(RECIPES, key=error)
+def _tried(
+    encoder: Encoder, data: Labelled, options: FitOptions, what: tuple[Recipe, Places, Places]
+) -> tuple[float, Recipe]:
+    """The error on the later rows after the best number of rounds, and the recipe with it."""
+    recipe, earlier, later = what
+    patience = rounds_of(len(earlier), options, recipe)
+    longest = replace(recipe, longer=MOST_LONGER)
+    rows = [_seen(encoder, data.rows[places], recipe) for places in (earlier, later)]
+    train = _dataset(encoder, rows[0], data.logs[earlier])
+    booster = lgb.train(
+        _parameters(len(earlier), options, recipe),
+        train,
+        num_boost_round=rounds_of(len(earlier), options, longest),
+        valid_sets=[train.create_valid(rows[1], label=data.logs[later])],
+        callbacks=[lgb.early_stopping(patience, verbose=False)],
+    )
+    error = booster.best_score["valid_0"]["l1"]
+    return error, replace(recipe, longer=booster.best_iteration / patience)
 
 
 def grow(
-    encoder: Encoder, rows: Matrix, logs: Vector, options: FitOptions, recipe: Recipe = RECIPES[0]
+    encoder: Encoder, rows: Matrix, logs: Vector, options: FitOptions, recipe: Recipe = Recipe()
 ) -> lgb.Booster:
     """A booster of the middle of log labels."""
-    smallest = FINE_LEAF if recipe.fine else int(np.clip(len(logs) // 50, 3, 20))
-    rounds = min(options.rounds, 50 + len(logs) // 5)
-    if not recipe.history:
-        rows = _without_history(encoder, rows)
-    parameters = {
+    return lgb.train(
+        _parameters(len(logs), options, recipe),
+        _dataset(encoder, _seen(encoder, rows, recipe), logs),
+        num_boost_round=rounds_of(len(logs), options, recipe),
+    )
+
+
+def rounds_of(size: int, options: FitOptions, recipe: Recipe) -> int:
+    """So many rounds for so many rows; few rows are learnt by heart soon."""
+    rounds = min(options.rounds, 50 + size // 5) * (2 if recipe.fine else 1)
+    return max(1, round(rounds * recipe.longer))
+
+
+def _parameters(size: int, options: FitOptions, recipe: Recipe) -> dict[str, Any]:
+    smallest = FINE_LEAF if recipe.fine else int(np.clip(size // 50, 3, 20))
+    return {
         "objective": recipe.objective,
         "alpha": 0.5,
-        "learning_rate": 10 / rounds,
+        "metric": "l1",
+        "learning_rate": 10 / min(options.rounds, 50 + size // 5),
         "num_leaves": options.leaves,
         "min_data_in_leaf": smallest,
         "min_data_in_bin": 1,
@@ -127,30 +176,38 @@ def grow(
         "cat_l2": 1.0,
         "min_data_per_group": smallest,
         "seed": options.seed,
-        "num_threads": 1 if len(logs) < MANY_ROWS else 0,
+        "num_threads": 1 if size < MANY_ROWS else 0,
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,
     }
-    data = lgb.Dataset(
+
+
+def _dataset(encoder: Encoder, rows: Matrix, logs: Vector) -> lgb.Dataset:
+    return lgb.Dataset(
         rows,
         label=logs,
         feature_name=[f"f{place}" for place in range(rows.shape[1])],
         categorical_feature=encoder.categorical,
-        params={"verbosity": -1},
+        params={"verbosity": -1, "min_data_in_bin": 1},
     )
-    return lgb.train(parameters, data, num_boost_round=rounds * (2 if recipe.fine else 1))
 
 
-def _without_history(encoder: Encoder, rows: Matrix) -> Matrix:
+def _seen(encoder: Encoder, rows: Matrix, recipe: Recipe) -> Matrix:
+    """What the recipe may look at."""
+    hidden = tuple(prefix for prefix in PAST if prefix not in recipe.past)
+    return _without(encoder, rows, hidden) if hidden else rows
+
+
+def _without(encoder: Encoder, rows: Matrix, prefixes: tuple[str, ...]) -> Matrix:
     """What is never known is never split on, and so not looked at when it is known again."""
     blind = rows.copy()
-    blind[:, [column.name.startswith(PAST) for column in encoder.columns]] = np.nan
+    blind[:, [column.name.startswith(prefixes) for column in encoder.columns]] = np.nan
     return blind
 
 
 def calibrate(
-    encoder: Encoder, data: Labelled, options: FitOptions, recipe: Recipe = RECIPES[0]
+    encoder: Encoder, data: Labelled, options: FitOptions, recipe: Recipe = Recipe()
 ) -> Calibration:
     """Honest errors of the median: of each block of time by what came before it, and of each family
     by the others.

@@ -23,7 +23,9 @@ from training.fit import FitOptions, fit
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of a table are what: parameters known at submission, and what was measured."""
+    """Which columns of a table are what: parameters and tags known at submission, and what was
+    measured.
+    """
 
     name: str
     parameters: Sequence[str]
@@ -31,19 +33,19 @@ class Columns:
     runtime_s: str | None = None
     gpu_memory_mib: str | None = None
     words: Sequence[str] = field(default=())
+    tags: Sequence[str] = field(default=())
 
 
 def observations(
     frame: pd.DataFrame, columns: Columns, start_s: float = 1.6e9
 ) -> list[Observation]:
     """One attempt a row, one after the other, in the order of the table."""
-    job = Job(name=columns.name, command=("run",))
     records = frame.to_dict("records")
     used = [usage(row, columns) for row in records]
     ends = start_s + np.cumsum([one.runtime_s for one in used])
     return [
         Observation(
-            job,
+            job(row, columns),
             used[place],
             Cause.EXITED,
             0,
@@ -53,6 +55,13 @@ def observations(
         )
         for place, row in enumerate(records)
     ]
+
+
+def job(row: dict[Any, Any], columns: Columns) -> Job:
+    """All rows are one kind of job; their tags say what each works on."""
+    return Job(
+        name=columns.name, command=("run",), tags={tag: str(row[tag]) for tag in columns.tags}
+    )
 
 
 def parameters(row: dict[Any, Any], columns: Columns) -> dict[str, object]:
@@ -79,21 +88,30 @@ Folds = Sequence[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]
 
 
 def foretell(
-    frame: pd.DataFrame, columns: Columns, folds: Folds, mode: str = "cost"
+    frame: pd.DataFrame, columns: Columns, folds: Folds, mode: str = "cost", at_once: int = 0
 ) -> dict[int, Estimate]:
     """The estimate of each tested row, by its place: train on the first part of each fold, in
-    the order given, as `headgate train` would, and estimate the second, learning nothing from
-    it.
+    the order given, as `headgate train` would, and estimate the second. `at_once` rows of it are
+    estimated before they are learnt from, as the broker does between two nights; 0: none is.
     """
     found: dict[int, Estimate] = {}
     for train, test in folds:
         seen = observations(frame.iloc[train], columns)
         predictor = Predictor(fit(build(seen), FitOptions(folds=2)))
         predictor.observe(seen)
-        later = observations(frame.iloc[test], columns)
-        jobs = [item.job.model_copy(update={"parameters": item.parameters}) for item in later]
-        found |= zip(test.tolist(), predictor.estimate(jobs, mode), strict=True)
+        later = observations(frame.iloc[test], columns, seen[-1].finished_at_s)
+        step = at_once or len(later)
+        for start in range(0, len(later), step):
+            block = later[start : start + step]
+            said = predictor.estimate([as_submitted(item) for item in block], mode)
+            found |= zip(test[start : start + step].tolist(), said, strict=True)
+            if at_once:
+                predictor.observe(block)
     return found
+
+
+def as_submitted(item: Observation) -> Job:
+    return item.job.model_copy(update={"parameters": item.parameters})
 
 
 def shuffled_folds(size: int, seed: int) -> Folds:

@@ -23,6 +23,18 @@ def test_kin_say_how_far_from_their_families_middles_they_were() -> None:
     assert past.kin_numbers("tag.sample", "new", 10.0)["kin.memory_mib.tag.sample"] == 1.0
 
 
+def test_twins_say_what_attempts_of_the_same_family_needed() -> None:
+    past = Past()
+    for at, (family, visit, log) in enumerate(
+        [("fit", "a", 0.0)] * 3 + [("fit", "b", 5.0), ("fit", "b", 7.0), ("plot", "b", 1.0)]
+    ):
+        past.add(family, {"tag.visit": visit}, float(at), {"memory_mib": log})
+    found = past.numbers("fit", {"tag.visit": "b"}, 10.0)
+    assert found["twin.memory_mib.tag.visit"] == 6.0
+    assert found["twin.memory_mib.tag.visit.last"] == 7.0
+    assert "twin.memory_mib.tag.visit" not in past.numbers("fit", {"tag.visit": "b"}, 2.0)
+
+
 def test_a_big_sample_in_one_step_is_given_more_in_the_next() -> None:
     predictor = Predictor()
     for place in range(60):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from predictor.risk import charge, outlook
+from predictor.risk import Price, charge, outlook
 
 
 def test_too_much_costs_the_rest_and_too_little_costs_all_of_it_and_the_wait() -> None:
@@ -28,3 +28,20 @@ def test_what_is_known_to_be_beyond_a_point_is_beyond_it() -> None:
     assert left.points.min() > 0.15
     assert np.isclose(left.chances.sum(), 1.0)
     assert what.beyond(100.0) is None
+
+
+def test_a_lost_minute_weighs_more_on_a_short_task_than_on_a_long_one() -> None:
+    weights = Price(3.0, 60.0).weights(np.array([6.0, 60.0, 6000.0]))
+    assert np.allclose(weights, [33.0, 6.0, 3.03])
+
+
+def test_margins_of_many_weights_are_those_of_each() -> None:
+    what = outlook(np.sort(np.random.default_rng(0).normal(0, 0.1, 100)), 0.8)
+    weights = np.array([20.0, 3.0, 20.0])
+    assert np.allclose(what.margins(weights), [what.cheapest(w) for w in weights], atol=0.03)
+
+
+def test_the_cheapest_margin_leaves_a_small_chance_of_a_kill() -> None:
+    what = outlook(np.sort(np.random.default_rng(0).normal(0, 0.1, 100)), 0.8)
+    chances = [what.chance_beyond(what.cheapest(weight)) for weight in (1.0, 3.0, 20.0)]
+    assert 0.2 > chances[0] > chances[1] > chances[2] > 0.0

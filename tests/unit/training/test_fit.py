@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from predictor.encoding import Column, Encoder
-from training.fit import RECIPES, FitOptions, Labelled, Recipe, choose, grow
+from training.fit import FitOptions, Labelled, Recipe, choose, grow, rounds_of
 
 ENCODER = Encoder([Column("parameter.rows"), Column("history.memory_mib.last")])
 FEW = FitOptions(rounds=60)
@@ -21,7 +21,7 @@ def sweep(size: int, noise: float = 0.1) -> Labelled:
 
 def test_a_booster_without_history_answers_alike_whatever_the_history_says() -> None:
     data = sweep(300)
-    booster = grow(ENCODER, data.rows, data.logs, FEW, Recipe(history=False))
+    booster = grow(ENCODER, data.rows, data.logs, FEW, Recipe(past=()))
     other = data.rows.copy()
     other[:, 1] = 100.0
 
@@ -36,9 +36,17 @@ def test_a_recipe_is_chosen_that_does_better_than_the_first_on_later_rows() -> N
         booster = grow(ENCODER, data.rows, data.logs, FEW, recipe)
         return float(np.abs(booster.predict(later.rows[600:]) - later.logs[600:]).mean())
 
-    assert chosen != RECIPES[0]
-    assert error(chosen) < error(RECIPES[0])
+    assert chosen != Recipe()
+    assert error(chosen) < error(Recipe())
 
 
 def test_few_rows_choose_nothing() -> None:
-    assert choose(ENCODER, sweep(100), FEW) == RECIPES[0]
+    assert choose(ENCODER, sweep(100), FEW) == Recipe()
+
+
+def test_more_rounds_are_taken_where_later_rows_gain_from_them() -> None:
+    few = FitOptions(rounds=20)
+    plain = choose(ENCODER, sweep(600, noise=0.01), few)
+    noisy = choose(ENCODER, sweep(600, noise=30.0), few)
+
+    assert rounds_of(600, few, plain) > rounds_of(600, few, noisy)

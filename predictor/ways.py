@@ -1,0 +1,142 @@
+"""Ways of sizing a task: a base with a tail, what each would have cost, and when to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from predictor.bases import Fit, fits
+from predictor.risk import Outlook, Price, Vector, charge, outlook
+from predictor.window import Window
+
+#: Where the smooth tail takes over from the errors as they were seen.
+THRESHOLDS = (0.5, 0.8, 0.92, 0.98)
+#: So many errors are half believed about the median.
+FEW = 10
+#: So many errors must lie in a tail for it to be told from the widest.
+SEEN_IN_TAIL = 4
+#: The normal quantile of the chance (1 %) that the model is thrown over for no reason.
+SURE = 2.33
+#: Costs come from few kills, so one standard error must do there (Breiman's rule, 1984).
+ONE = 1.0
+#: A model that was left out of fewer attempts is a way like any other.
+ENOUGH = 30
+#: An attempt of the window counts this much less with each later one.
+FADING = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A fitted base with the outlook on its errors: everything needed to size a task."""
+
+    fit: Fit
+    threshold: float
+    outlook: Outlook
+    margin: float
+    weight: float
+    left_out: float
+    count: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.fit.base}/{self.threshold}"
+
+    @property
+    def middle(self) -> float:
+        """The log error in the median; few errors say little of it, and are held towards none."""
+        return float(np.nanmedian(self.fit.errors)) * self.count / (self.count + FEW)
+
+
+def bounds_threshold(count: int) -> float:
+    """The highest tail that a few errors have been seen in."""
+    told = [one for one in THRESHOLDS if count * (1 - one) >= SEEN_IN_TAIL]
+    return max(told, default=THRESHOLDS[0])
+
+
+def closest(tried: Sequence[Way]) -> Way | None:
+    """The way with the least error in proportion; other than the model only beyond doubt."""
+    model = next((way for way in tried if way.fit.base == "model"), None)
+
+    def distance(way: Way) -> float:
+        if model is None or way is model:
+            return way.fit.spread
+        return way.fit.spread + doubt(np.abs(way.fit.errors) - np.abs(model.fit.errors))
+
+    return min(tried, key=distance, default=None)
+
+
+def doubt(gaps: Vector, sure: float = SURE) -> float:
+    """How far the mean of some paired differences may be from the truth: `sure` standard errors,
+    and for few of them Student's, to the first order (Cornish and Fisher, 1937).
+    """
+    there = gaps[np.isfinite(gaps)]
+    if len(there) < 2:
+        return np.inf
+    student = sure + (sure**3 + sure) / (4 * (len(there) - 1))
+    return student * float(there.std(ddof=1)) / float(np.sqrt(len(there)))
+
+
+def ways(window: Window, price: Price, bases: frozenset[str] | None = None) -> list[Way]:
+    """Every base with every tail, the simplest first; `left_out` costs are relative to the
+    first's.
+    """
+    weights = price.weights(window.runtime_s)
+    fading: Vector = np.power(FADING, np.arange(len(window))[::-1].astype(np.float64))
+    tried = [
+        Trial.of(window, fit, threshold, weights, fading)
+        for fit in fits(window)
+        if bases is None or fit.base in bases
+        for threshold in THRESHOLDS
+    ]
+    if not tried:
+        return []
+    scale = np.maximum(tried[0].costs, 1e-9 * np.nansum(tried[0].costs) + 1e-300)
+    model = min(
+        (one for one in tried if one.fit.base == "model" and one.count >= ENOUGH),
+        key=lambda one: one.relative(scale),
+        default=None,
+    )
+    return [trial.judged(scale, model) for trial in tried]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A base with a tail, and what it would have cost on each attempt of the window."""
+
+    fit: Fit
+    threshold: float
+    outlook: Outlook
+    margin: float
+    weight: float
+    costs: Vector
+
+    @classmethod
+    def of(
+        cls, window: Window, fit: Fit, threshold: float, weights: Vector, fading: Vector
+    ) -> Self:
+        ordered = np.sort(fit.errors[np.isfinite(fit.errors)])
+        what, weight = outlook(ordered, threshold), float(np.median(weights))
+        margin = what.cheapest(weight)
+        given = np.exp(window.logs - fit.errors + margin)
+        costs = charge(given, np.exp(window.logs), window.runtime_s, weights) * fading
+        return cls(fit, threshold, what, margin, weight, costs)
+
+    @property
+    def count(self) -> int:
+        return int(np.isfinite(self.fit.errors).sum())
+
+    def relative(self, scale: Vector) -> float:
+        there = np.isfinite(self.costs)
+        return float(self.costs[there].sum() / scale[there].sum())
+
+    def judged(self, scale: Vector, model: Trial | None) -> Way:
+        """What it cost; where there is a model, the doubt about being cheaper than it on top."""
+        cost = self.relative(scale)
+        if model is not None and self.fit is not model.fit:
+            cost += doubt(self.costs - model.costs, ONE) / float(scale.mean())
+        return Way(
+            self.fit, self.threshold, self.outlook, self.margin, self.weight, cost, self.count
+        )

@@ -20,6 +20,8 @@ STATES = ("RUNNABLE", "RUNNING", "SUCCEEDED")
 PAGE = 1_000
 #: An instance's start, and a container's.
 START_S, CONTAINER_S = 45.0, 2.0
+#: Log-normal runtimes: two minutes in the middle.
+MU, SIGMA = 4.8, 0.5
 
 
 @dataclass(slots=True)
@@ -67,7 +69,6 @@ class BatchModel:
     now_s: float = 0.0
     calls: Counter[str] = field(default_factory=Counter)
     children: int = 0
-    busy_s: float = 0.0  #: the vCPU-seconds of all children
     _cores: dict[str, Cores] = field(default_factory=dict)
     _runs: dict[str, Run] = field(default_factory=dict)
     _pages: str = ""
@@ -81,12 +82,11 @@ class BatchModel:
         self.calls["SubmitJob"] += 1
         size = given.get("arrayProperties", {}).get("size", 1)
         rng = np.random.default_rng([self.seed, len(self._runs)])
-        runtimes_s = rng.lognormal(4.8, 0.5, size)
+        runtimes_s = rng.lognormal(MU, SIGMA, size)
         starts = self._cores_of(given["jobQueue"]).start(self.now_s, runtimes_s)
         job_id = f"job-{len(self._runs)}"
         self._runs[job_id] = Run(given["jobName"], starts, starts + runtimes_s)
         self.children += size
-        self.busy_s += float(runtimes_s.sum())
         return {"jobId": job_id, "jobName": given["jobName"]}
 
     def _cores_of(self, queue: str) -> Cores:
@@ -99,10 +99,12 @@ class BatchModel:
         return self._cores[queue]
 
     def use(self) -> float:
-        """The share of the vCPUs that were kept busy, from the first second to the last end."""
+        """The share of the vCPUs that were kept busy, from the first start to the last."""
         most = sum(int(one["computeResources"]["maxvCpus"]) for one in self.environments)
-        last_s = max(float(run.ends.max()) for run in self._runs.values())
-        return self.busy_s / (most * last_s)
+        starts = np.concatenate([run.starts for run in self._runs.values()])
+        ends = np.concatenate([run.ends for run in self._runs.values()])
+        first_s, last_s = starts.min(), starts.max()
+        return float((np.minimum(ends, last_s) - starts).sum() / (most * (last_s - first_s)))
 
     def describe_jobs(self, jobs: list[str]) -> dict[str, Any]:
         self.calls["DescribeJobs"] += 1
@@ -139,10 +141,13 @@ class BatchModel:
         ]
 
     def _detail(self, job_id: str) -> dict[str, Any]:
-        run = self._runs[job_id]
-        counts = np.bincount(run.states(self.now_s), minlength=3)
-        if len(run.starts) == 1:
-            return child(run, 0, int(counts.argmax())) | {"jobId": job_id}
+        parent, _, index = job_id.partition(":")
+        run = self._runs[parent]
+        states = run.states(self.now_s)
+        if index or len(run.starts) == 1:
+            place = int(index or 0)
+            return child(run, place, int(states[place])) | {"jobId": job_id}
+        counts = np.bincount(states, minlength=3)
         over = counts[2] == len(run.starts)
         summary = {state: int(n) for state, n in zip(STATES, counts, strict=True)}
         return {

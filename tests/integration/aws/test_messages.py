@@ -182,6 +182,28 @@ def test_a_rewritten_state_is_submitted_and_answered_as_it_asked(desk: Desk) -> 
     assert told == {"t-2": "send_task_success", "t-3": "send_task_failure"}
 
 
+def test_an_upstream_event_starts_a_job_by_a_rule_alone(desk: Desk, moto: Moto) -> None:
+    """moto puts text between quotes of its own only where the template has them."""
+    events = moto.client("events")
+    arn = desk.sqs.get_queue_attributes(QueueUrl=desk.queue, AttributeNames=["QueueArn"])
+    asked = {"name": "index", "command": ["python", "index.py", "<table>"], "client_token": "<id>"}
+    told = {
+        "InputPathsMap": {"table": "$.detail.table", "id": "$.id"},
+        "InputTemplate": json.dumps({"job": asked}),
+    }
+    target = {"Id": "1", "Arn": arn["Attributes"]["QueueArn"], "InputTransformer": told}
+    events.put_rule(Name="written", EventPattern='{"source": ["upstream"]}')
+    events.put_targets(Rule="written", Targets=[target])
+    event = {"Source": "upstream", "DetailType": "Table Written", "Detail": '{"table": "sales"}'}
+
+    events.put_events(Entries=[event])
+    desk.take_all()
+
+    (record,) = desk.store.jobs()
+    assert record.job.command == ("python", "index.py", "sales")
+    assert record.job.client_token
+
+
 def test_ends_are_put_on_the_bus_and_reach_a_rules_target(desk: Desk, moto: Moto) -> None:
     events, queue = moto.client("events"), moto.queue()
     events.create_event_bus(Name="bus")

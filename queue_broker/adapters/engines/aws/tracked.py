@@ -24,7 +24,7 @@ class Tracked:
     started: Tasks = field(default_factory=Tasks)
     ended: Tasks = field(default_factory=Tasks)
     acknowledged: Tasks = field(default_factory=Tasks)
-    counts: Mapping[str, int] = field(default_factory=dict)  #: of the states as they were listed
+    counts: Mapping[str, int] = field(default_factory=dict)  #: of the states when they were listed
     finished: int = 0  #: children that have ended, by the last statusSummary
     due_s: float = 0.0  #: when to look at it next
     listed_s: float = float("-inf")  #: when its children were last listed

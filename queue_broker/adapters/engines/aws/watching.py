@@ -38,7 +38,7 @@ MOST_CALLS = 40
 #: A job that Batch does not know for so long is gone: it forgets jobs a week after their end.
 LOST_S = 120.0
 FINISHED = ("SUCCEEDED", "FAILED")
-PATIENT_BEATS = 4
+PATIENT_BEATS = 5
 
 
 @dataclass(slots=True)
@@ -110,32 +110,55 @@ class Watching:
         with calling("batch:DescribeJobs"):
             answer: Any = self.batch.describe_jobs(jobs=[one.job_id for one in due])
         told = {one["jobId"]: one for one in answer["jobs"]}
-        calls = 0
+        calls, tail = 0, list[str]()
         for tracked in due:
             tracked.due_s = next_tick(now_s, self.settings.look_s)
             detail = told.get(tracked.job_id)
             if detail is None:
                 self._missing(tracked, now_s)
             elif tracked.array:
-                calls += self._array(tracked, detail, now_s)
+                calls += self._array(tracked, detail, now_s, tail)
             else:
                 self.see(tracked, 0, detail)
             if detail is not None:
                 self._find_blocked(tracked, detail, now_s)
-        return calls
+        return calls + self._look_at(tail)
 
-    def _array(self, tracked: Tracked, detail: Mapping[str, Any], now_s: float) -> int:
-        """The children of an array, as far as its summary says that something new is to be seen."""
+    def _look_at(self, children: Sequence[str]) -> int:
+        """Single children of any arrays, a hundred a call; returns how many calls it took."""
+        starts = range(0, len(children), MOST_DESCRIBED)
+        for start in starts:
+            with calling("batch:DescribeJobs"):
+                answer = self.batch.describe_jobs(
+                    jobs=list(children[start : start + MOST_DESCRIBED])
+                )
+            for detail in answer["jobs"]:
+                self.hear(detail)
+        return len(starts)
+
+    def _array(
+        self, tracked: Tracked, detail: Mapping[str, Any], now_s: float, tail: list[str]
+    ) -> int:
+        """The children of an array, as far as its summary says that something new is to be seen.
+
+        Where few are left it is cheaper to look at each of them: they go into `tail`.
+        """
         counts: Mapping[str, int] = detail.get("arrayProperties", {}).get("statusSummary", {})
         over = detail["status"] in FINISHED
         tracked.finished = sum(counts.get(status, 0) for status in FINISHED)
         due = over or now_s >= next_tick(tracked.listed_s, self.settings.children_s)
         wanted = [status for status in self._news(tracked, counts) if due or status == "FAILED"]
-        calls = sum(self._list(tracked, status) for status in wanted)
+        calls = 0
+        if wanted and is_cheaper(tracked) and len(tail) < MOST_CALLS * MOST_DESCRIBED:
+            tail += [tracked.child(task) for task in tracked.open]
+        else:
+            calls = sum(self._list(tracked, status) for status in wanted)
         if due and wanted:
             tracked.listed_s = now_s
-        for status in wanted:
-            tracked.counts = {**tracked.counts, status: counts.get(status, 0)}
+        listed = {status: counts.get(status, 0) for status in wanted}
+        if "RUNNING" in listed:
+            listed["RUNNING"] = begun(counts)
+        tracked.counts = {**tracked.counts, **listed}
         if over and tracked.open:  # the summary was ahead of the list, or the other way round
             tracked.counts, tracked.due_s = {}, now_s
             if not wanted or now_s - tracked.since_s > self.settings.children_s:
@@ -149,9 +172,8 @@ class Watching:
             fresh = counts.get(status, 0) - tracked.counts.get(status, 0)
             if fresh > (few if status == "SUCCEEDED" else 0):
                 yield status
-        begun = sum(counts.get(status, 0) for status in ("RUNNING", *FINISHED))
-        fresh = begun - len(tracked.started | tracked.ended)
-        if counts.get("RUNNING", 0) and fresh > (0 if begun == len(tracked.leak.tasks) else few):
+        fresh = counts.get("RUNNING", 0) and begun(counts) - tracked.counts.get("RUNNING", 0)
+        if fresh and (begun(counts) == len(tracked.leak.tasks) or not few):
             yield "RUNNING"
 
     def _too_few(self, tracked: Tracked, counts: Mapping[str, int]) -> int:
@@ -234,6 +256,17 @@ class Watching:
                         jobs=ids[start : start + MOST_DESCRIBED], reason=reason
                     )
         tracked.due_s = 0.0
+
+
+def begun(counts: Mapping[str, int]) -> int:
+    """Children that run or have run."""
+    return sum(counts.get(status, 0) for status in ("RUNNING", *FINISHED))
+
+
+def is_cheaper(tracked: Tracked) -> bool:
+    """To look at each child that is left, a hundred a call, than to list those that have ended, a
+    thousand a call."""
+    return len(tracked.open) * 10 <= tracked.finished
 
 
 def next_tick(after_s: float, period_s: float) -> float:

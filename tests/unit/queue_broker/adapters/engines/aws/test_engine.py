@@ -257,6 +257,49 @@ def test_an_environment_that_the_region_has_no_instances_for_is_closed_with_its_
     assert scene.closed == f"the compute environment is INVALID: {reason}"
 
 
+def child(index: int, status: str) -> dict[str, Any]:
+    times = {"startedAt": 1} | ({} if status == "RUNNING" else {"stoppedAt": 2})
+    return {"jobId": f"id-1:{index}", "status": status, "arrayProperties": {"index": index}} | times
+
+
+def show(batch: FakeBatch, succeeded: int, of: int) -> None:
+    """An array of which the first have succeeded, and the others run."""
+    states = ["SUCCEEDED"] * succeeded + ["RUNNING"] * (of - succeeded)
+    children = [child(index, status) for index, status in enumerate(states)]
+    summary = {"SUCCEEDED": succeeded, "RUNNING": of - succeeded}
+    batch.jobs |= {one["jobId"]: one for one in children}
+    batch.jobs["id-1"] |= {
+        "status": "SUCCEEDED" if succeeded == of else "PENDING",
+        "arrayProperties": {"size": of, "statusSummary": summary},
+        "children": children,
+    }
+
+
+def test_many_ends_are_listed_and_the_last_ones_looked_at_together() -> None:
+    scene = Scene(children_s=0)
+    scene.hand_over(a_leak(tasks=range(100)))
+    scene.batch.calls.clear()
+
+    for succeeded, ends, lists in ((95, 95, 2), (98, 3, 2), (100, 2, 2)):
+        show(scene.batch, succeeded, of=100)
+        assert len(scene.later(20)) == ends
+        assert scene.batch.calls["list_jobs"] == lists
+
+    assert scene.batch.calls["describe_jobs"] == 3 + 2
+
+
+def test_an_array_is_not_listed_for_a_few_ends_before_some_time_has_passed() -> None:
+    scene = Scene(children_s=30)
+    scene.hand_over(a_leak(tasks=range(100)))
+    scene.later(20)
+    scene.batch.calls.clear()
+
+    for succeeded, passed_s, ends in ((10, 20, 0), (49, 20, 0), (51, 20, 51), (60, 20, 0)):
+        show(scene.batch, succeeded, of=100)
+        assert len(scene.later(passed_s)) == ends
+    assert len(scene.later(200)) == 9
+
+
 def test_an_array_s_ended_tasks_are_room_before_they_are_told() -> None:
     scene = Scene(children_s=1_000)
     leak = a_leak(tasks=range(100), allocation=Resources(1, 1000))

@@ -116,7 +116,7 @@ def _events(observations: Sequence[Observation]) -> list[tuple[float, bool, int]
 def model_middles(
     rows: Rows, observations: Sequence[Observation], target: str, model: Model | None
 ) -> Vector:
-    """The log medians that the model foretells of attempts it has not learnt from.
+    """The log middles that the model foretells of attempts it has not learnt from.
 
     Of those that it has, only what it said while they were left out is honest; else NaN.
     """

@@ -22,10 +22,10 @@ MANY_ROWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Honest errors of the median, log(actual / predicted), sorted: of later jobs, and of new
+    """Honest errors of the middle, log(actual / predicted), sorted: of later jobs, and of new
     families.
 
-    `said` is the log median that was foretold of a left-out attempt, by the time at which it
+    `said` is the log middle that was foretold of a left-out attempt, by the time at which it
     ended.
     """
 
@@ -65,18 +65,18 @@ class Model:
         }
 
     def said(self, target: str, at_s: float) -> float:
-        """The log median foretold of an attempt that was left out of training; NaN if it was
+        """The log middle foretold of an attempt that was left out of training; NaN if it was
         not.
         """
         known = self.calibration.get(target)
         return known.said.get(at_s, np.nan) if known else np.nan
 
     def logs(self, rows: Rows, target: str) -> Matrix:
-        """The log median of a target for each row."""
+        """The log middle of a target for each row, a median or a mean as its recipe says."""
         return raw_predict(self.boosters[target], self.encoder.encode(rows))
 
     def contributions(self, rows: Rows, target: str) -> dict[str, float]:
-        """SHAP values of the first row: what each feature adds to the log median (Lundberg et
+        """SHAP values of the first row: what each feature adds to the log middle (Lundberg et
         al., 2020).
         """
         if target not in self.targets:

@@ -21,7 +21,7 @@ MAX_INPUTS = 12
 class Known:
     """What is known of some tasks before they run, one entry a task; NaN where it is not.
 
-    `model` is the log median that the trained model foretells, `asked` the log of the request.
+    `model` is the log middle that the trained model foretells, `asked` the log of the request.
     """
 
     size: int

@@ -209,7 +209,7 @@ def _without(encoder: Encoder, rows: Matrix, prefixes: tuple[str, ...]) -> Matri
 def calibrate(
     encoder: Encoder, data: Labelled, options: FitOptions, recipe: Recipe = Recipe()
 ) -> Calibration:
-    """Honest errors of the median: of each block of time by what came before it, and of each family
+    """Honest errors of the middle: of each block of time by what came before it, and of each family
     by the others.
     """
     if not options.folds:
@@ -228,7 +228,7 @@ def _left_out(
     data: Labelled,
     folds: list[tuple[Places, Places]],
 ) -> Vector:
-    """The log median of each row by a fit that left it out; NaN where no fold tests it."""
+    """The log middle of each row by a fit that left it out; NaN where no fold tests it."""
     said = np.full(len(data.logs), np.nan)
     for train, test in folds:
         if len(train) >= MIN_ROWS // 2:

@@ -98,7 +98,7 @@ class Window:
 
     def finish(self, leak: Leak, peak_memory_mib: float = 2048.0, **fields: Any) -> None:
         """An hour's work each."""
-        usage = Usage(HOUR, peak_memory_mib, cpu_s=HOUR)
+        usage = Usage(HOUR, peak_memory_mib, cpu_s=HOUR / 2)
         given: dict[str, Any] = {"usage": usage, "cause": Cause.EXITED} | fields
         self.edge.settle(ends(leak, **given))
 

@@ -14,7 +14,9 @@ from headgate.tenancy import DEFAULT_TIERS, Quota, Tenant
 from queue_broker.core.amounts import Amount, amount
 from queue_broker.core.fairness import Debts, price_s
 from queue_broker.core.leak import Decision, Snapshot, decide
+from queue_broker.core.policy import Policy, World
 from queue_broker.core.tenant_tree import Tree
+from queue_broker.core.window import Window
 from queue_broker.core.yard import Yard
 from queue_broker.records import Group, Lane, Leak
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak, leaked
@@ -243,3 +245,70 @@ def test_a_starved_tier_gets_its_minimum_share_in_the_long_run(tasks: int, vcpu:
 def test_the_resources_of_an_intent_are_the_estimate_s() -> None:
     decision = Scene([a_group(1, vcpu=2)], [a_lane()], []).decide()
     assert decision.intents[0].allocation == Resources(2, 1024)
+
+
+@st.composite
+def ones(draw: st.DrawFn, number: int) -> Group:
+    """Tasks of a quarter of a lane each, of any tier and length."""
+    return a_group(
+        number,
+        draw(st.integers(1, 30)),
+        tenant=draw(st.sampled_from(TENANTS)),
+        tier=draw(st.sampled_from(sorted(RANK))),
+        runtime_s=draw(st.sampled_from([0.1, 7.0, 100.0])),
+    )
+
+
+@given(st.data(), st.sampled_from([1.0, 10.0, 60.0]))
+@settings(max_examples=60, deadline=None)
+def test_no_tier_is_inverted_beyond_the_window(data: st.DataObject, limit_s: float) -> None:
+    """All lanes are full, so that what goes queues ahead of whoever comes next, of any tier: never
+    more of it than the window, none of the first tier, and none past a higher tier that waits."""
+    waiting = [data.draw(ones(number)) for number in range(data.draw(st.integers(1, 5)))]
+    lanes = [a_lane(name, queues=True) for name in ("one", "two")]
+    full = [a_leak(at, a_group(90 + at, 4), lane=lane.name) for at, lane in enumerate(lanes)]
+    windows = {lane.name: Window(limit_s=limit_s) for lane in lanes}
+    decision = decide(Scene(waiting, lanes, full).snapshot(windows=windows))
+    group_of = {group.group_id: group for group in waiting}
+    queued_s = dict.fromkeys(windows, 0.0)
+    for intent in decision.intents:
+        group = group_of[intent.group_id]
+        assert RANK[group.tier] > 0
+        assert not any(RANK[other.tier] < RANK[group.tier] for other in left(waiting, decision))
+        assert group.estimate is not None
+        queued_s[intent.lane] += len(intent.tasks) / 4 * max(1.0, group.estimate.runtime_s.p50)
+    assert all(ahead_s <= limit_s + 1e-9 for ahead_s in queued_s.values())
+
+
+def left(waiting: Sequence[Group], decision: Decision) -> list[Group]:
+    """Those of which some still wait."""
+    gone = leaked(decision)
+    return [group for group in waiting if gone.get(group.group_id, 0) < len(group.waiting)]
+
+
+@given(st.sampled_from([0.5, 1.0, 2.0]), st.integers(0, 3))
+@settings(max_examples=10, deadline=None)
+def test_no_tier_starves_beyond_its_bound_though_production_never_ends(
+    vcpu: float, offset: int
+) -> None:
+    """Pass after pass, each task a pass long. Nothing more is owed while one runs that is larger
+    than the share, so that half the share is sure; at any time less at most a minute of the share
+    and the one task that is saved up for."""
+    lane, policy = a_lane(), Policy(headroom=None, preempts=False)
+    sweep = a_group(1, 999, vcpu=vcpu, runtime_s=10.0)
+    production = a_group(2, 9_999, tier="production", runtime_s=10.0)
+    share, of_fleet, had_s = DEFAULT_TIERS[2].min_share, vcpu / 4, 0.0
+    task_s = price_s(sweep, Yard.of([lane]).fleet)
+    leaks: list[Leak] = []
+    for number in range(150):
+        now_s = NOW_S + 10.0 * number + offset
+        decision = policy.decide(
+            [sweep, production], leaks, [lane], World(DEFAULT_TIERS, (), now_s)
+        )
+        groups_of = {sweep.group_id: sweep, production.group_id: production}
+        leaks = [
+            a_leak(at, groups_of[intent.group_id], tasks=len(intent.tasks))
+            for at, intent in enumerate(decision.intents, 10 * number)
+        ]
+        had_s += leaked(decision).get(1, 0) * of_fleet * 10.0
+        assert had_s >= share / 2 * 10.0 * number - (60.0 * share + task_s)

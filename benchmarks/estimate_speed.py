@@ -1,5 +1,5 @@
-"""How fast estimates are made: one at a time, and a sweep of 10^6 rows beside LightGBM's own
-predict.
+"""How fast estimates are made: one at a time, in the batches of a pass, and a sweep of 10^6 rows
+beside LightGBM's own predict.
 
 The trained model and the histories come from a seeded sweep. The sweep that is timed has 10^6
 distinct rows, so that there is nothing to save: LightGBM's own time is that of the same boosters
@@ -26,6 +26,8 @@ from training.dataset import build
 from training.fit import FitOptions, fit
 
 SIZEY_PER_S = 700 / 1800
+#: Jobs that the broker estimates in one pass, and how many of them are timed one by one.
+BATCH, ALONE = 500, 50
 JOB = Job(name="train", command=("python", "train.py"), resources=ResourceRequest(memory_mib=16384))
 ALGORITHMS = {"forest": 0.02, "svm": 0.01, "logistic": 0.002}
 
@@ -55,13 +57,18 @@ def trained(seed: int) -> tuple[Model, Predictor]:
 def measure(options: Options) -> Iterator[Result]:
     model, predictor = trained(options.seed)
     yield from singles(predictor, 300 if options.quick else 2_000)
+    yield batches(predictor, 4 if options.quick else 20)
     yield sweep(model, predictor, 100_000 if options.quick else 1_000_000, options.seed)
 
 
+def jobs_of(count: int, seed: int) -> list[Job]:
+    """Jobs that all differ in their parameters."""
+    seen = history(count, seed)
+    return [JOB.model_copy(update={"parameters": item.parameters}) for item in seen]
+
+
 def singles(predictor: Predictor, count: int) -> Iterator[Result]:
-    jobs = [
-        JOB.model_copy(update={"parameters": item.parameters}) for item in history(count, seed=2)
-    ]
+    jobs = jobs_of(count, seed=2)
     predictor.estimate(jobs[:1])
     times = []
     for job in jobs:
@@ -75,6 +82,26 @@ def singles(predictor: Predictor, count: int) -> Iterator[Result]:
     against = {"Sizey": SIZEY_PER_S}
     yield Result(
         "estimates a second", rate, "1/s", count, total, against, rate / SIZEY_PER_S, ">= 1000"
+    )
+
+
+def batches(predictor: Predictor, count: int) -> Result:
+    """A job's share of a batch, and of the same jobs one by one, in turn; the medians."""
+    jobs = jobs_of(BATCH, seed=3)
+    together, alone = [], []
+    for _ in range(count):
+        began = time.perf_counter()
+        predictor.estimate(jobs)
+        together.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        for job in jobs[:ALONE]:
+            predictor.estimate([job])
+        alone.append((time.perf_counter() - began) * BATCH / ALONE)
+    ours, theirs = (float(np.median(times)) / BATCH * 1e6 for times in (together, alone))
+    spent = sum(together) + sum(alone) * ALONE / BATCH
+    against = {"one by one": theirs}
+    return Result(
+        f"a job in a batch of {BATCH}", ours, "us", count * BATCH, spent, against, ours / theirs
     )
 
 

@@ -2,73 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
 from headgate.errors import Unavailable
 from headgate.lifecycle import Cause
-from headgate.resources import Resources
-from queue_broker.adapters.engines.aws.engine import AwsEngine
-from queue_broker.records import Ended, Leak, Started, Tasks
-from queue_broker.settings import AwsSettings
-from tests.unit.queue_broker.adapters.engines.aws.batch import (
-    FakeBatch,
-    a_queue,
-    clients_of,
-    error,
-)
+from tests.unit.queue_broker.adapters.engines.aws.batch import error
 from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
+from tests.unit.queue_broker.adapters.engines.aws.scene import Scene, leaks
 
 NO_CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity"
 NOT_OFFERED = "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - no such instance type here"
-
-
-def nothing(leak: Leak, task: int) -> Mapping[str, object]:
-    return {}
-
-
-class Scene:
-    """An engine, its AWS Batch, and the time."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.now_s = 1_000.0
-        self.batch = FakeBatch(queues={"lane": a_queue()})
-        plain = {"image": "busybox", "report_wait_s": 0.0, "lanes_s": 0.0, "children_s": 10.0}
-        self.settings = AwsSettings(**(plain | settings))
-        self.engine = self.live()
-
-    def live(self) -> AwsEngine:
-        clients = clients_of(self.batch, self.settings)
-        return AwsEngine(self.settings, clients, nothing, lambda: self.now_s)
-
-    def hand_over(self, *leaks: Leak) -> dict[str, str | None]:
-        """Why each leak that was answered was refused; None of those that were taken."""
-        return {one.leak: one.refused for one in self.engine.hand_over(leaks)}
-
-    def later(self, passed_s: float) -> list[Ended]:
-        """The ends that are seen after some time, acknowledged."""
-        self.now_s += passed_s
-        self.engine.lanes()
-        events = self.engine.poll(1000)
-        self.engine.acknowledge(events)
-        return [event for event in events if isinstance(event, Ended)]
-
-    @property
-    def closed(self) -> str | None:
-        (lane,) = self.engine.lanes()
-        return lane.closed
-
-    def submitted(self) -> list[str]:
-        return [one["jobName"] for one in self.batch.jobs.values()]
-
-
-def leaks(n: int) -> list[Leak]:
-    return [replace(a_leak(array=False), name=f"job-{number}") for number in range(n)]
-
-
 EXPIRED = error("ExpiredTokenException", "The security token is expired", 403)
 DENIED = error("AccessDeniedException", "User is not authorised", 403)
 
@@ -255,86 +198,3 @@ def test_an_environment_that_the_region_has_no_instances_for_is_closed_with_its_
     scene.batch.queues["lane"] |= {"status": "INVALID", "statusReason": reason}
 
     assert scene.closed == f"the compute environment is INVALID: {reason}"
-
-
-def child(index: int, status: str) -> dict[str, Any]:
-    times = {"startedAt": 1} | ({} if status == "RUNNING" else {"stoppedAt": 2})
-    return {"jobId": f"id-1:{index}", "status": status, "arrayProperties": {"index": index}} | times
-
-
-def show(batch: FakeBatch, succeeded: int, of: int) -> None:
-    """An array of which the first have succeeded, and the others run."""
-    states = ["SUCCEEDED"] * succeeded + ["RUNNING"] * (of - succeeded)
-    children = [child(index, status) for index, status in enumerate(states)]
-    summary = {"SUCCEEDED": succeeded, "RUNNING": of - succeeded}
-    batch.jobs |= {one["jobId"]: one for one in children}
-    batch.jobs["id-1"] |= {
-        "status": "SUCCEEDED" if succeeded == of else "PENDING",
-        "arrayProperties": {"size": of, "statusSummary": summary},
-        "children": children,
-    }
-
-
-def test_many_ends_are_listed_and_the_last_ones_looked_at_together() -> None:
-    scene = Scene(children_s=0)
-    scene.hand_over(a_leak(tasks=range(100)))
-    scene.batch.calls.clear()
-
-    for succeeded, ends, lists in ((95, 95, 2), (98, 3, 2), (100, 2, 2)):
-        show(scene.batch, succeeded, of=100)
-        assert len(scene.later(20)) == ends
-        assert scene.batch.calls["list_jobs"] == lists
-
-    assert scene.batch.calls["describe_jobs"] == 3 + 2
-
-
-def test_an_array_is_not_listed_for_a_few_ends_before_some_time_has_passed() -> None:
-    scene = Scene(children_s=30)
-    scene.hand_over(a_leak(tasks=range(100)))
-    scene.later(20)
-    scene.batch.calls.clear()
-
-    for succeeded, passed_s, ends in ((10, 20, 0), (49, 20, 0), (51, 20, 51), (60, 20, 0)):
-        show(scene.batch, succeeded, of=100)
-        assert len(scene.later(passed_s)) == ends
-    assert len(scene.later(200)) == 9
-
-
-def test_an_array_s_ended_tasks_are_room_before_they_are_told() -> None:
-    scene = Scene(children_s=1_000)
-    leak = a_leak(tasks=range(100), allocation=Resources(1, 1000))
-    scene.hand_over(leak)
-    summary = {"RUNNING": 60, "SUCCEEDED": 40}
-    array = {"size": 100, "statusSummary": summary}
-    scene.batch.jobs["id-1"] |= {"status": "PENDING", "arrayProperties": array}
-
-    assert scene.later(20) == []
-
-    (lane,) = scene.engine.lanes()
-    assert lane.ended == ((Resources(1, 1000), 40),)
-
-
-def test_what_was_told_is_room_no_more() -> None:
-    scene = Scene(children_s=0)
-    leak = replace(a_leak(tasks=range(10)), open=Tasks(range(2, 10)))
-    scene.engine.adopt([replace(leak, engine_id="id-1")])
-    ended = {"status": "SUCCEEDED", "startedAt": 1, "stoppedAt": 2}
-    children = [ended | {"arrayProperties": {"index": n}} for n in range(9)]
-    array = {"size": 10, "statusSummary": {"SUCCEEDED": 9, "RUNNING": 1}}
-    scene.batch.jobs["id-1"] = {
-        "jobId": "id-1",
-        "jobName": leak.name,
-        "status": "PENDING",
-        "arrayProperties": array,
-        "children": children,
-    }
-
-    events = scene.engine.poll(100)
-    (before,) = scene.engine.lanes()
-    scene.engine.acknowledge(events)
-    (after,) = scene.engine.lanes()
-
-    assert sum(isinstance(event, Ended) for event in events) == 7
-    assert sum(isinstance(event, Started) for event in events) == 7
-    assert before.ended == ((leak.allocation, 7),)
-    assert after.ended == ()

@@ -72,3 +72,9 @@ def test_plain_postgresql_urls_mean_psycopg_3() -> None:
     url = "postgresql://user@host/db"
 
     assert read_settings(database_url=url).store_url == "postgresql+psycopg://user@host/db"
+
+
+def test_minimum_shares_beyond_the_whole_fleet_are_refused() -> None:
+    tiers = [{"name": name, "rank": 0, "promise_s": 1, "min_share": 0.6} for name in "ab"]
+    with pytest.raises(InvalidInput, match="min_share adding up to <= 1"):
+        read_settings(tiers=tiers, default_tier="a", default_sweep_tier="b")

@@ -9,7 +9,7 @@ import numpy as np
 
 from headgate.estimate import Source
 from predictor.families import ANYONE, NEW, Families, Voice
-from predictor.model import Model
+from predictor.model import Heard, Model
 from predictor.risk import Vector, outlook
 from predictor.rows import Codes, Rows
 from predictor.series import BOUND
@@ -61,14 +61,12 @@ def known_of(rows: Rows, target: str, model: Vector | None, places: Codes) -> Kn
     return everything if len(places) == rows.size else everything.take(places)
 
 
-def answer(
-    rows: Rows, target: str, families: Families, model: Model | None, weights: Vector
-) -> Answer:
+def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: Vector) -> Answer:
     """Ask each row's family; where it has no history, the model alone. `weights` price a
     failure.
     """
     said = Answer.silent(rows)
-    logs = model.logs(rows, target) if model and target in model.targets else None
+    model, logs = heard.model, heard.logs.get(target)
     for place, (keys, places) in enumerate(rows.groups()):
         voice = families.voice(keys, target)
         if voice is not None:

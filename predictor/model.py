@@ -75,6 +75,12 @@ class Model:
         """The log middle of a target for each row, a median or a mean as its recipe says."""
         return raw_predict(self.boosters[target], self.encoder.encode(rows))
 
+    def hear(self, rows: Rows) -> Heard:
+        """What it says of rows, all targets. It reads nothing that changes, and needs no lock."""
+        matrix = self.encoder.encode(rows)
+        logs = {target: raw_predict(self.boosters[target], matrix) for target in self.targets}
+        return Heard(self, logs)
+
     def contributions(self, rows: Rows, target: str) -> dict[str, float]:
         """SHAP values of the first row: what each feature adds to the log middle (Lundberg et
         al., 2020).
@@ -85,6 +91,14 @@ class Model:
         shares = self.boosters[target].predict(matrix, pred_contrib=True)[0]
         pairs = zip(self.encoder.columns, shares[:-1], strict=True)
         return {column.name: float(share) for column, share in pairs if share}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a model, if there is one, says of some rows: the log middles by target."""
+
+    model: Model | None = None
+    logs: Mapping[str, Matrix] = field(default_factory=dict)
 
 
 def raw_predict(booster: lgb.Booster, rows: Matrix) -> Matrix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from predictor.answers import answer, known_of
 from predictor.explanation import Explanation, explain
 from predictor.families import Families
 from predictor.learning import learn
-from predictor.model import TARGETS, Model
+from predictor.model import TARGETS, Heard, Model
 from predictor.rows import Codes, Rows, distinct, facts_of_jobs, rows_of_jobs
 from predictor.settings import PredictorSettings
 from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimates
@@ -24,6 +25,15 @@ from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimates
 Indexes = npt.NDArray[np.uint32]
 
 __all__ = ["Explanation", "Indexes", "Predictor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A sweep under estimation: its distinct rows, and each task's row among them."""
+
+    job: Job
+    rows: Rows
+    inverse: Codes
 
 
 class Predictor:
@@ -92,13 +102,26 @@ class Predictor:
         """
         if not columns or size == 0:
             return [(np.arange(size, dtype=np.uint32), self.estimate([job], mode)[0])]
+        asked = self.ask(job, columns, size)
+        return self.shape(asked, self.hear(asked.rows), mode)
+
+    def ask(self, job: Job, columns: dict[str, npt.NDArray[Any]], size: int) -> Asked:
+        """A sweep's distinct rows. The first of three steps, since the second takes long."""
         rows = Rows.of_sweep(job, columns, size, self.families.past)
         first, inverse = distinct(self._telling(rows), size)
-        few = rows.take(first) if len(first) < size else rows
-        given = self._sizes(few, [job], mode)
+        return Asked(job, rows.take(first) if len(first) < size else rows, inverse)
+
+    def hear(self, rows: Rows) -> Heard:
+        """What the model says; needs no lock, so that others may learn and ask meanwhile."""
+        return self.model.hear(rows) if self.model else Heard()
+
+    def shape(self, asked: Asked, heard: Heard, mode: str) -> list[tuple[Indexes, Estimate]]:
+        """The last step: few shapes, each with its tasks."""
+        given = self._sizes(asked.rows, [asked.job], mode, heard)
         groups = shapes(given, self.settings.max_sweep_groups)
-        estimates = self._estimates(given.merged(groups), few, [job] * len(groups))
-        return list(zip(_members(groups, inverse), estimates, strict=True))
+        jobs = [asked.job] * len(groups)
+        estimates = self._estimates(given.merged(groups), asked.rows, jobs)
+        return list(zip(_members(groups, asked.inverse), estimates, strict=True))
 
     def observe(self, observations: Sequence[Observation]) -> None:
         """Learn from attempts that ended, in the order given."""
@@ -143,12 +166,14 @@ class Predictor:
         return explain(estimate, rows, self.families, self.model)
 
     def _each(self, jobs: Sequence[Job], rows: Rows, modes: Sequence[str] | str) -> list[Estimate]:
-        return self._estimates(self._sizes(rows, jobs, modes), rows, jobs)
+        return self._estimates(self._sizes(rows, jobs, modes, self.hear(rows)), rows, jobs)
 
     def _estimates(self, given: Sizes, rows: Rows, jobs: Sequence[Job]) -> list[Estimate]:
         return to_estimates(given, rows.families, jobs, self.version, self.settings)
 
-    def _sizes(self, rows: Rows, jobs: Sequence[Job], modes: Sequence[str] | str) -> Sizes:
+    def _sizes(
+        self, rows: Rows, jobs: Sequence[Job], modes: Sequence[str] | str, heard: Heard
+    ) -> Sizes:
         """`jobs` is one a row, or one for all; so is `modes`."""
         each = [modes] * len(jobs) if isinstance(modes, str) else list(modes)
         prices = self.settings.failure_weight
@@ -160,7 +185,7 @@ class Predictor:
                 rows,
                 target,
                 self.families,
-                self.model,
+                heard,
                 dear if target == "gpu_memory_mib" else weights,
             )
             for target in TARGETS

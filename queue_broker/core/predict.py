@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.resources import Resources
+from queue_broker.core.aside import Aside
 from queue_broker.core.forecast import Forecaster
 from queue_broker.ports import CycleStore
-from queue_broker.records import Group, Split, Tasks
+from queue_broker.records import Group, Split, Table, Tasks
 
+#: From so many tasks with parameters on, a sweep is estimated beside the cycle: a model takes
+#: seconds for a million rows, and production must not wait for that.
+LARGE = 50_000
+#: Task indexes by shape.
+Parts = Sequence[tuple[npt.NDArray[np.uint32], Estimate]]
 #: The mode of a tier that nobody knows any more.
 COST = "cost"
 #: A sweep's parameters by name, a value a task; None when its tasks are told apart by index alone.
@@ -29,6 +36,7 @@ class Estimating:
     forecaster: Forecaster
     columns: Columns
     modes: Callable[[], Mapping[str, str]]
+    aside: Aside[Parts] = field(default_factory=Aside)
 
     def run(self, limit: int, largest: Resources) -> int:
         """One bounded pass; returns how many groups were estimated.
@@ -40,7 +48,9 @@ class Estimating:
         sweeps = [group for group in groups if group.array]
         done = self.store.estimated(self._singles(singles, largest)) if singles else []
         for sweep in sweeps:
-            done += self.store.estimated([(sweep, self._splits(sweep, largest))])
+            splits = self._splits(sweep, largest)
+            if splits is not None:
+                done += self.store.estimated([(sweep, splits)])
         return sum(done)
 
     def revise(self, groups: Sequence[Group], largest: Resources) -> int:
@@ -52,8 +62,10 @@ class Estimating:
         done = 0
         for group in groups:
             splits = self._splits(group, largest)
-            if group.estimate and any(
-                is_bigger(split.estimate, group.estimate) for split in splits
+            if (
+                splits
+                and group.estimate
+                and any(is_bigger(split.estimate, group.estimate) for split in splits)
             ):
                 bigger = [Split(s.tasks, at_least(s.estimate, group.estimate)) for s in splits]
                 done += sum(self.store.estimated([(group, bigger)]))
@@ -68,15 +80,23 @@ class Estimating:
         pairs = zip(groups, estimates, strict=True)
         return [(g, [Split(g.waiting, within(e, g.job, largest))]) for g, e in pairs]
 
-    def _splits(self, group: Group, largest: Resources) -> list[Split]:
-        parts = self.forecaster.estimate_sweep(
-            group.job, self.columns(group), group.size, self.modes().get(group.tier, COST)
-        )
+    def _splits(self, group: Group, largest: Resources) -> list[Split] | None:
+        """The group's tasks by shape; None while that is being found out."""
+        if group.size < LARGE or group.parameters is Table.NONE:
+            parts: Parts | None = self._parts(group)
+        else:
+            parts = self.aside.ask(group.group_id, lambda: self._parts(group))
+        if parts is None:
+            return None
         splits = [
             Split(Tasks(indexes) & group.waiting, within(estimate, group.job, largest))
             for indexes, estimate in parts
         ]
         return [split for split in splits if split.tasks]
+
+    def _parts(self, group: Group) -> Parts:
+        mode = self.modes().get(group.tier, COST)
+        return self.forecaster.estimate_sweep(group.job, self.columns(group), group.size, mode)
 
 
 def is_bigger(new: Estimate, old: Estimate) -> bool:

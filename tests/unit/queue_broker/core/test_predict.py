@@ -1,8 +1,23 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Event
+from typing import Any, cast
+
+import numpy as np
+
+from headgate.estimate import Estimate
+from headgate.job import Job
+from headgate.lifecycle import State
 from headgate.resources import ResourceRequest, Resources
-from queue_broker.core.predict import within
+from queue_broker.core.forecast import Forecaster
+from queue_broker.core.predict import LARGE, Estimating, within
+from queue_broker.ports import Store
+from queue_broker.records import Group, Split, Table
 from tests.factories import a_job, an_estimate
+from tests.unit.queue_broker.core.scenes import a_group
 
 LARGEST = Resources(8, 8192, 1)
 
@@ -28,3 +43,52 @@ def test_a_request_beyond_every_instance_stays_so_that_it_waits_with_its_reason(
 
 def test_where_there_are_no_instances_nothing_is_cut_to_nothing() -> None:
     assert within(an_estimate(1024, 1), a_job(), Resources()).allocation == Resources(1, 1024)
+
+
+class Gate:
+    """What the store does for the estimates: it hands out groups until they have theirs."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self.groups = {group.group_id: group for group in groups}
+
+    def submitted(self, limit: int) -> list[Group]:
+        return list(self.groups.values())[:limit]
+
+    def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
+        return [self.groups.pop(group.group_id) is group for group, _ in answers]
+
+
+class Slow:
+    """A forecaster whose answers on sweeps take until somebody lets them go."""
+
+    def __init__(self) -> None:
+        self.go = Event()
+
+    def estimate(self, jobs: Sequence[Job], modes: Sequence[str]) -> list[Estimate]:
+        return [an_estimate() for _ in jobs]
+
+    def estimate_sweep(self, *about: object) -> list[tuple[Any, Estimate]]:
+        self.go.wait(20)
+        return [(np.arange(LARGE, dtype=np.uint32), an_estimate())]
+
+
+def a_waiting(number: int, size: int, source: Table) -> Group:
+    return replace(
+        a_group(number, size), state=State.SUBMITTED, size=size, parameters=source, array=size > 1
+    )
+
+
+def test_no_single_job_waits_for_a_large_table_to_be_estimated() -> None:
+    gate, slow = Gate([a_waiting(1, LARGE, Table.CHUNKS), a_waiting(2, 1, Table.NONE)]), Slow()
+    estimating = Estimating(
+        cast(Store, gate), cast(Forecaster, slow), lambda group: {}, dict[str, str]
+    )
+
+    assert estimating.run(10, LARGEST) == 1
+    assert list(gate.groups) == [1]
+
+    slow.go.set()
+    deadline = time.monotonic() + 20
+    while not estimating.run(10, LARGEST):
+        assert time.monotonic() < deadline
+    assert not gate.groups

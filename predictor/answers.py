@@ -101,8 +101,19 @@ def _put(said: Answer, voice: Voice, way: Way, centre: Vector, where: tuple[Code
     places, weights = where
     dearer = way.weight / voice.series.price.weight
     margin = way.outlook.margins(weights * dearer) + voice.series.caution
-    margin = np.maximum(margin, voice.series.least_margin(way))
+    margin = np.maximum(margin, _beyond_kills(voice, way, centre))
     said.put(places, centre, (way.middle, voice.series.bound(way), margin))
+
+
+def _beyond_kills(voice: Voice, way: Way, centre: Vector) -> Vector:
+    """The margins that kills ask for, up to what a retry of the biggest of them would be given.
+
+    A way that foretells a killed task badly asks for a margin of any size for all the others.
+    """
+    killed = [kill.log for kill in voice.series.killed]
+    most = max(killed, default=-np.inf) + np.log(BLIND)
+    capped: Vector = np.minimum(voice.series.least_margin(way), most - centre)
+    return capped
 
 
 def _bounds(said: Answer, voice: Voice, known: Known, places: Codes) -> None:

@@ -26,6 +26,9 @@ SIDE = 2
 TRIED = 2
 #: At most so many are fitted together.
 JOINT = 6
+#: Inputs that move together leave a joint fit open far out: it is believed up to four times the
+#: most, and down to a quarter of the least, that was seen.
+JOINT_REACH = float(np.log(4.0))
 #: The chance that an input without any meaning is taken for one that has some.
 BY_CHANCE = 0.1
 #: Where a line may bend: these quantiles of its input.
@@ -130,7 +133,7 @@ def power(window: Window, names: list[str]) -> list[Fit]:
     middle, spread = raw.mean(axis=0), raw.std(axis=0) + 1e-12
     design = np.column_stack([np.ones(len(raw)), (raw - middle) / spread])
     solution, left_out = robust(design, window.logs, np.ones(len(raw)), ridge=0.1)
-    low, high = window.logs.min() - 1.4, window.logs.max() + 3.5
+    low, high = window.logs.min() - JOINT_REACH, window.logs.max() + JOINT_REACH
 
     def centre(known: Known) -> Vector:
         rows = np.column_stack([logged(known.input(name)) for name in names])

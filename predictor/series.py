@@ -20,8 +20,9 @@ from predictor.window import Known, Ring, Seen
 BOUND, ADAPTING, LEVELS = 0.95, 0.02, (0.9, 0.99)
 #: A bound is this much higher, in log, against rounding.
 HAIR = 1e-9
-#: A kill that was not foreseen widens the margin by this part of the errors' mean.
-CAUTION = 0.2
+#: A kill that was not foreseen widens the margin by this part of the errors' scatter.
+#: It is at most a doubling, as of a retry that knows nothing.
+CAUTION, MOST_CAUTION = 0.2, float(np.log(2.0))
 #: An attempt of the ledger counts this much less with each later one.
 LEDGER_FADING = 0.9
 #: The window is looked at anew after so many attempts: at first each time, at last every
@@ -83,7 +84,8 @@ class Series:
         best = self.best()
         if best is not None:
             surprise = killed - best.outlook.chance_beyond(best.margin)
-            self.caution = max(0.0, self.caution + CAUTION * best.fit.spread * surprise)
+            caution = self.caution + CAUTION * best.scatter * surprise
+            self.caution = float(np.clip(caution, 0.0, MOST_CAUTION))
 
     def _adapt(self, item: Seen) -> None:
         """Adaptive conformal inference (Gibbs and Candes, 2021): a bound that held is lowered a

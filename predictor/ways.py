@@ -49,6 +49,13 @@ class Way:
         """The log error in the median; few errors say little of it, and are held towards none."""
         return float(np.nanmedian(self.fit.errors)) * self.count / (self.count + FEW)
 
+    @property
+    def scatter(self) -> float:
+        """The mean distance of the errors from their median: what is left of a way that is off
+        by as much each time.
+        """
+        return float(np.nanmean(np.abs(self.fit.errors - np.nanmedian(self.fit.errors))))
+
 
 def bounds_threshold(count: int) -> float:
     """The highest tail that a few errors have been seen in."""

@@ -133,3 +133,20 @@ def test_ten_attempts_that_were_alike_leave_a_narrow_bound() -> None:
     assert 500 <= found.memory_mib.p95 <= 1000
     assert 500 <= found.allocation.memory_mib <= 750
     assert 60 <= found.runtime_s.p95 <= 120
+
+
+def test_a_kill_of_a_task_foretold_far_too_small_does_not_blow_up_all_the_others() -> None:
+    def sized(rows: int) -> Job:
+        return JOB.model_copy(update={"parameters": {"rows": rows}})
+
+    predictor = Predictor()
+    for at in range(40):
+        rows = 1000 * (1 + at % 10)
+        usage = Usage(runtime_s=60.0, peak_memory_mib=0.1 * rows, cpu_s=50.0)
+        seen = Observation(sized(rows), usage, Cause.EXITED, 0, 1, float(at), Resources(1, 4096))
+        predictor.observe([seen])
+    lost = Usage(runtime_s=60.0, peak_memory_mib=3000.0, cpu_s=50.0)
+    odd = Observation(sized(1000), lost, Cause.OUT_OF_MEMORY, 137, 1, 50.0, Resources(1, 3000))
+    predictor.observe([odd])
+
+    assert predictor.estimate([sized(10_000)])[0].allocation.memory_mib <= 6100

@@ -1,0 +1,23 @@
+"""How far a fit is believed beyond what was seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from predictor.bases import power
+from predictor.window import Known, Window
+
+
+def test_inputs_that_move_together_are_not_followed_far_beyond_what_was_seen() -> None:
+    rng = np.random.default_rng(0)
+    size = rng.lognormal(5.0, 0.5, 40)
+    twin = size * rng.lognormal(0.0, 0.001, 40)
+    logs = np.log(size) + rng.normal(0.0, 0.1, 40)
+    nothing = np.full(40, np.nan)
+    window = Window(Known(40, {"size": size, "twin": twin}, nothing, nothing), logs, np.ones(40))
+    (fit,) = power(window, ["size", "twin"])
+    apart = {"size": np.array([1e9, 1e-9]), "twin": np.array([1e3, 1e3])}
+    said = fit.centre(Known(2, apart, nothing[:2], nothing[:2]))
+
+    assert (said <= logs.max() + np.log(4.0) + 1e-9).all()
+    assert (said >= logs.min() - np.log(4.0) - 1e-9).all()

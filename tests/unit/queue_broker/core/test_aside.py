@@ -32,11 +32,16 @@ def test_nobody_waits_for_work_that_is_under_way() -> None:
 
 def test_a_result_waits_until_it_is_asked_for_while_others_work() -> None:
     aside, first = Aside[str](), Event()
-    aside.ask("first", lambda: str(first.set()))
+
+    def work() -> str:
+        first.set()
+        return "first"
+
+    aside.ask("first", work)
     first.wait(PATIENCE_S)
 
     assert until_there(aside, "second", "second") == "second"
-    assert until_there(aside, "first", "done twice") == "None"
+    assert until_there(aside, "first", "done twice") == "first"
 
 
 def test_an_error_is_raised_where_the_result_is_wanted() -> None:

@@ -5,7 +5,8 @@
 
 CALCLOUD (Hubble calibrations on AWS Batch, github.com/alphasentaurii/calcloud-ml-dashboard) holds
 the answers of a peer's neural network in production, beside which ours are put. Two splits:
-5-fold, shuffled; and by the order of the job ids, the last fifth. Galaxy
+5-fold, shuffled; and by the order of the job ids, the last fifth, which is an instrument that
+training has hardly seen: once frozen, once learnt from as jobs end, as the broker does. Galaxy
 (github.com/atyryshkina/algorithm-performance-analysis) has only memory. Without PATH a seeded
 table stands in. `--quick` takes every fourth row.
 """

@@ -26,7 +26,7 @@ def up(
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every pass.")] = False,
 ) -> None:
-    """Start the broker, and run jobs on this machine until Ctrl-C.
+    """Start the broker, and run jobs until Ctrl-C: on this machine, or on AWS Batch if so set.
 
     Every option is also a line in headgate.toml or HEADGATE_<OPTION> in the environment.
 

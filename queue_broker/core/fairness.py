@@ -12,6 +12,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from headgate.tenancy import Tier
 from queue_broker.core.amounts import UNBOUNDED, Amount, amount, bound
@@ -151,7 +152,7 @@ class Order:
                 node.held = node.held.plus(having.get(who, Amount()))
                 node.average += averages.get(who, 0.0)
         leaves: dict[str, Node] = {}
-        for group in sorted(groups, key=lambda group: seniority(group, standing)):
+        for group in sorted(groups, key=partial(seniority, standing=standing)):
             leaf = leaves.get(group.tenant)
             if leaf is None:
                 leaf = leaves[group.tenant] = order.nodes(standing.tree, group.tenant)[-1]

@@ -62,6 +62,15 @@ class LaneUse:
         else:
             del self.entries[entry.leak.name]
 
+    def shift(self, old: Entry, new: Entry) -> None:
+        tasks = new.open - old.open
+        if tasks:
+            self.amount = self.amount.plus(new.each, tasks)
+            self._count_alike(new.each.bare, tasks)
+        self.starting += new.starting - old.starting
+        self.starting_s += new.starting * new.runtime_s - old.starting * old.runtime_s
+        self.entries[new.leak.name] = new
+
     def _count_alike(self, each: Amount, tasks: int) -> None:
         left = self.alike.get(each, 0) + tasks
         if left:
@@ -103,12 +112,22 @@ class Ledger:
     def _change(self, old: Entry | None, leak: Leak) -> None:
         shape, price = self.shapes.get(leak.lane, (leak.allocation, 0.0))
         each = old.each if old else priced(leak.allocation, shape, price)
-        if old:
-            self._apply(old, -1)
         runtime_s = self.measured_s.get(leak.job_id) or foretold_s(leak)
         entry = Entry(leak, each, len(leak.open), len(leak.running), runtime_s)
         self.entries[leak.name] = entry
+        if old and (old.leak.tier, old.leak.tenant) == (leak.tier, leak.tenant):
+            self._shift(old, entry)
+            return
+        if old:  # somebody moved the job
+            self._apply(old, -1)
         self._apply(entry, +1)
+
+    def _shift(self, old: Entry, new: Entry) -> None:
+        """The same leak, some of whose tasks have started or ended."""
+        leak, tasks = new.leak, new.open - old.open
+        self.lanes[leak.lane].shift(old, new)
+        if tasks:
+            self._hold(leak, new.each, tasks)
 
     def _apply(self, entry: Entry, sign: int) -> None:
         leak = entry.leak
@@ -117,11 +136,14 @@ class Ledger:
         if lane is None:
             lane = self.lanes[leak.lane] = LaneUse()
         lane.apply(entry, sign)
+        self._hold(leak, entry.each, tasks)
+
+    def _hold(self, leak: Leak, each: Amount, tasks: int) -> None:
         whose = (leak.tier, leak.tenant)
         held = self.tenants.get(whose)
         if held is None:
             held = self.tenants[whose] = Held()
-        held.add(entry.each, tasks)
+        held.add(each, tasks)
         if not held.tasks:
             del self.tenants[whose]
         left = self.jobs.get(leak.job_id, 0) + tasks

@@ -9,20 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.report import Options
-from headgate.resources import Resources
 from queue_broker.adapters.engines.simulated.model import FleetModel
 from queue_broker.records import Lane
 from queue_broker.simulation.baselines import BASELINES
 from queue_broker.simulation.direct import Direct
+from queue_broker.simulation.fleets import PRICE_USD_HOUR, SHAPE, running_lanes
 from queue_broker.simulation.generate import arrivals, mark, sweep
 from queue_broker.simulation.outcome import Outcome
 from queue_broker.simulation.replay import Replay, Setting
 from queue_broker.simulation.trace import Trace, read_trace
 
 LANES = 100
-#: An m5.xlarge, the on-demand price of us-east-1.
-SHAPE = Resources(4, 16_384)
-PRICE_USD_HOUR = 0.192
 SWEEP_RUNTIME_S = 215.0
 #: The part of the fleet that the arrivals alone keep busy.
 LOAD = 0.8
@@ -71,18 +68,7 @@ def fixed_fleet(vcpu: float, period_s: float = 10.0) -> Setting:
 
 
 def lanes(instances: int) -> Sequence[Lane]:
-    return [
-        Lane(
-            name=f"lane-{number:03d}",
-            shape=SHAPE,
-            instances=instances,
-            price_usd_hour=PRICE_USD_HOUR,
-            purchase="ON_DEMAND",
-            running=instances,
-            queues=True,
-        )
-        for number in range(LANES)
-    ]
+    return running_lanes(LANES, SHAPE, instances, PRICE_USD_HOUR)
 
 
 def headgate(trace: Trace, setting: Setting) -> Outcome:

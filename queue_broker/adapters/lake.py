@@ -43,11 +43,7 @@ class FolderLake:
 
     def write(self, observations: Iterable[Observation], part: str) -> None:
         """Keep a part, durably. Cut short by a crash, it must be written again."""
-        if not PART.fullmatch(part):
-            raise InvalidInput.of("part", part, PART.pattern)
-        by_day = defaultdict(list)
-        for item in observations:
-            by_day[day_of(item.finished_at_s)].append(item)
+        by_day = dealt(observations, part)
         before = set(self.root.glob(f"{DAY}*/{part}.parquet"))
         after = {self._write_day(day, items, part) for day, items in by_day.items()}
         for stale in sorted(before - after):
@@ -93,6 +89,16 @@ class FolderLake:
         first = "" if since_s is None else day_of(since_s)
         folders = self.root.glob(f"{DAY}*")
         return sorted((f for f in folders if f.name.removeprefix(DAY) >= first), reverse=True)
+
+
+def dealt(observations: Iterable[Observation], part: str) -> dict[str, list[Observation]]:
+    """A part's observations by the day they ended; `InvalidInput` for a name that is none."""
+    if not PART.fullmatch(part):
+        raise InvalidInput.of("part", part, PART.pattern)
+    by_day = defaultdict(list)
+    for item in observations:
+        by_day[day_of(item.finished_at_s)].append(item)
+    return by_day
 
 
 def read_day(folder: Path, since_s: float | None, columns: Sequence[str]) -> pa.Table:

@@ -19,10 +19,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from headgate.errors import InvalidInput, Unavailable
+from headgate.errors import Unavailable
 from headgate.usage import Observation
 from predictor.history import SCHEMA, concatenate, to_table
-from queue_broker.adapters.lake import DAY, NULLABLE, PART, day_of
+from queue_broker.adapters.lake import DAY, NULLABLE, day_of, dealt
 
 #: Parts of a day are merged when there are more; a reader opens each file with a request or two.
 MOST_PARTS = 8
@@ -41,11 +41,7 @@ class S3Lake:
 
     def write(self, observations: Iterable[Observation], part: str) -> None:
         """Keep a part; written again, it replaces what it was in every day. `Unavailable`."""
-        if not PART.fullmatch(part):
-            raise InvalidInput.of("part", part, PART.pattern)
-        by_day = defaultdict(list)
-        for item in observations:
-            by_day[day_of(item.finished_at_s)].append(item)
+        by_day = dealt(observations, part)
         try:
             before = {path for path in self._paths("") if path.endswith(f"/{part}.parquet")}
             after = {self._write_day(day, items, part) for day, items in by_day.items()}

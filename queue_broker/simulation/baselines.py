@@ -96,8 +96,21 @@ class Accounts:
         used.held = used.held.plus(one.need, sign)
 
 
+class Accounted:
+    """A policy that keeps its owners' accounts as tasks start and end."""
+
+    __slots__ = ()
+    accounts: Accounts
+
+    def started(self, one: Class, now_s: float) -> None:
+        self.accounts.change(one, now_s, +1)
+
+    def ended(self, one: Class, now_s: float) -> None:
+        self.accounts.change(one, now_s, -1)
+
+
 @dataclass(slots=True)
-class BatchFairShare:
+class BatchFairShare(Accounted):
     """AWS Batch's fair share: the owner with the least decayed vCPU-seconds by weight goes next;
     the scheduling priority orders within an owner. A head without room blocks the queue."""
 
@@ -120,15 +133,9 @@ class BatchFairShare:
 
         return min(waiting, key=order)
 
-    def started(self, one: Class, now_s: float) -> None:
-        self.accounts.change(one, now_s, +1)
-
-    def ended(self, one: Class, now_s: float) -> None:
-        self.accounts.change(one, now_s, -1)
-
 
 @dataclass(slots=True)
-class Multifactor:
+class Multifactor(Accounted):
     """Slurm: age (full after 7 days), fair share 2^(-usage/shares) with a half-life of 7 days, QOS
     by tier. Whoever fits may pass a head without room; with tasks of one vCPU that is EASY's
     answer too, since a slot that the head cannot use delays nobody."""
@@ -166,15 +173,9 @@ class Multifactor:
 
         return min(waiting, key=order)
 
-    def started(self, one: Class, now_s: float) -> None:
-        self.accounts.change(one, now_s, +1)
-
-    def ended(self, one: Class, now_s: float) -> None:
-        self.accounts.change(one, now_s, -1)
-
 
 @dataclass(slots=True)
-class KueueCohort:
+class KueueCohort(Accounted):
     """Kueue: each owner is a ClusterQueue of one cohort, with its weight's part of the fleet as its
     nominal quota; who is below it goes first, then the least dominant share above it by weight.
     A queue's workloads go by priority class (the tier), then age; one without room is passed."""
@@ -201,12 +202,6 @@ class KueueCohort:
             return above / weight, rank(one), one.rows[0]
 
         return min(waiting, key=order)
-
-    def started(self, one: Class, now_s: float) -> None:
-        self.accounts.change(one, now_s, +1)
-
-    def ended(self, one: Class, now_s: float) -> None:
-        self.accounts.change(one, now_s, -1)
 
 
 @dataclass(slots=True)

@@ -26,20 +26,25 @@ def fleet_for(trace: Trace, lanes: int, vcpus: float | None) -> FleetModel:
     one = shape_for(trace)
     instances = max(1, math.ceil(wanted / lanes / one.vcpu))
     price = PRICE_USD_HOUR * one.dominant_share(SHAPE)
-    return FleetModel(
-        [
-            Lane(
-                name=f"lane-{number:03d}",
-                shape=one,
-                instances=instances,
-                price_usd_hour=price,
-                purchase="ON_DEMAND",
-                running=instances,
-                queues=True,
-            )
-            for number in range(lanes)
-        ]
-    )
+    return FleetModel(running_lanes(lanes, one, instances, price))
+
+
+def running_lanes(
+    count: int, shape: Resources, instances: int, price_usd_hour: float
+) -> list[Lane]:
+    """So many lanes alike, all of whose instances run all the time."""
+    return [
+        Lane(
+            name=f"lane-{number:03d}",
+            shape=shape,
+            instances=instances,
+            price_usd_hour=price_usd_hour,
+            purchase="ON_DEMAND",
+            running=instances,
+            queues=True,
+        )
+        for number in range(count)
+    ]
 
 
 def shape_for(trace: Trace) -> Resources:

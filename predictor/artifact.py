@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 
 from headgate.errors import BadArtifact
+from predictor.boosting import lgb
 from predictor.encoding import Encoder
 from predictor.model import TARGETS, Calibration, Model
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 
+from predictor.boosting import lgb
 from predictor.encoding import Encoder, Matrix
 from predictor.rows import Rows
 

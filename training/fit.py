@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from predictor.boosting import lgb
 from predictor.encoding import Encoder, Matrix
 from predictor.model import MANY_ROWS, TARGETS, Calibration, Model, raw_predict
 from predictor.rows import Rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,20 +67,34 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
     """
     said = Answer.silent(rows)
     model, logs = heard.model, heard.logs.get(target)
-    for place, (keys, places) in enumerate(rows.groups()):
-        voice = families.voice(keys, target)
+    voices = [families.voice(keys, target) for keys in rows.families]
+    for voice, places in _by_voice(rows, voices):
         if voice is not None:
             known = known_of(rows, target, logs, places)
             _from_family(said, voice, known, places, weights[places])
-            said.sources[place], said.whys[place] = _credit(voice, model)
         elif logs is not None and model is not None:
             _from_model(said, model, target, logs[places], places, weights[places])
+    for place, voice in enumerate(voices):
+        if voice is not None:
+            said.sources[place], said.whys[place] = _credit(voice, model)
+        elif logs is not None and model is not None:
             said.sources[place], said.whys[place] = Source.MODEL, "the model; a new kind of job"
-        if families.total(keys[0], target) < NEW and not _was_killed(families, keys, target):
-            most = families.most(keys[0], target)
-            _under_request(said, rows, target, (places, float(np.exp(most))))
-        _over_kills(said, families, (keys[0], target), place, places)
+    _under_request(said, rows, target, families)
+    _over_kills(said, rows, target, families)
     return said
+
+
+def _by_voice(rows: Rows, voices: Sequence[Voice | None]) -> Iterator[tuple[Voice | None, Codes]]:
+    """Each voice, or that there is none, with the places of all rows that it speaks for.
+
+    A thousand families of which nothing is known are one question, not a thousand.
+    """
+    alike = {voice.key if voice else None: voice for voice in voices}
+    number = {key: at for at, key in enumerate(alike)}
+    of_family = np.array([number[voice.key if voice else None] for voice in voices], dtype=np.intp)
+    of_row = of_family[rows.family]
+    for at, voice in enumerate(alike.values()):
+        yield voice, np.flatnonzero(of_row == at)
 
 
 def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, weights: Vector) -> None:
@@ -157,30 +171,37 @@ def _was_killed(families: Families, keys: Sequence[str], target: str) -> bool:
     )
 
 
-def _under_request(said: Answer, rows: Rows, target: str, where: tuple[Codes, float]) -> None:
+def _under_request(said: Answer, rows: Rows, target: str, families: Families) -> None:
     """A new kind of job is given no more than it asks for, which is mostly enough; nor less than
     the most that it was seen to need.
     """
-    places, seen = where
-    asked = np.maximum(rows.number(REQUESTED.get(target, ""))[places], seen)
-    given = said.give[places]
-    said.give[places] = np.where(np.isfinite(asked), np.minimum(given, asked), given)
+    seen = [_most_of_new(families, keys, target) for keys in rows.families]
+    asked = np.maximum(rows.number(REQUESTED.get(target, "")), np.exp(seen)[rows.family])
+    said.give = np.where(np.isfinite(asked), np.minimum(said.give, asked), said.give)
 
 
-def _over_kills(
-    said: Answer, families: Families, of: tuple[str, str], place: int, places: Codes
-) -> None:
+def _most_of_new(families: Families, keys: Sequence[str], target: str) -> float:
+    """The log of the most that a new kind of job needed so far, -inf for nothing; NaN: not new."""
+    if families.total(keys[0], target) >= NEW or _was_killed(families, keys, target):
+        return np.nan
+    return families.most(keys[0], target)
+
+
+def _over_kills(said: Answer, rows: Rows, target: str, families: Families) -> None:
     """A kind of job that was only ever killed needs more than it had; how much more, nobody knows.
 
     `BLIND` is what a retry grows by: too little costs one more attempt, too much a little memory.
     """
-    series = families.series.get(of)
-    if series is None or series.total or not series.killed:
-        return
-    least = float(np.exp(max(kill.log for kill in series.killed)))
-    heard = np.where(np.isfinite(said.give[places]), said.give[places], 0.0)
-    short = places[heard < BLIND * least]
-    said.p50[short], said.p95[short], said.give[short] = least, BLIND * least, BLIND * least
-    if len(short):
-        said.sources[place] = Source.FAMILY
-        said.whys[place] = f"killed at {least:,.0f} MiB and never seen to end well: more than that"
+    for place, keys in enumerate(rows.families):
+        series = families.series.get((keys[0], target))
+        if series is None or series.total or not series.killed:
+            continue
+        least = float(np.exp(max(kill.log for kill in series.killed)))
+        heard = np.where(np.isfinite(said.give), said.give, 0.0)
+        short = np.flatnonzero((rows.family == place) & (heard < BLIND * least))
+        said.p50[short], said.p95[short], said.give[short] = least, BLIND * least, BLIND * least
+        if len(short):
+            said.sources[place] = Source.FAMILY
+            said.whys[place] = (
+                f"killed at {least:,.0f} MiB and never seen to end well: more than that"
+            )

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from headgate.job import Job
 
@@ -44,10 +45,18 @@ class Facts:
 
 def to_number(value: object) -> float | None:
     """A value (or a string that spells one) as a finite float, else None."""
-    if isinstance(value, str) and NUMBER.fullmatch(value.strip()) is None:
-        return None
-    if not isinstance(value, (bool, int, float, str)):
-        return None
+    if isinstance(value, str):
+        return _spelled(value)
+    return _bounded(value) if isinstance(value, int | float) else None
+
+
+@lru_cache(maxsize=4096)
+def _spelled(text: str) -> float | None:
+    """Jobs repeat each other's words."""
+    return None if NUMBER.fullmatch(text.strip()) is None else _bounded(text)
+
+
+def _bounded(value: float | str) -> float | None:
     try:
         number = float(value)
     except OverflowError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -71,7 +72,7 @@ class Predictor:
         known, keys = facts_of_jobs(jobs, self.families.past)
         each = [modes] * len(jobs) if isinstance(modes, str) else list(modes)
         firsts, kinds = _kinds(
-            (mode, job.resources.ceiling, *key, *row.numbers.items(), *row.words.items())
+            (mode, job.resources.ceiling, *key, *_flat(row.numbers), *_flat(row.words))
             for job, mode, key, row in zip(jobs, each, keys, known, strict=True)
         )
         if not firsts:
@@ -210,6 +211,11 @@ class Predictor:
             *numbers,
             *(word.codes for word in rows.words.values() if len(word.codes) == rows.size),
         ]
+
+
+def _flat(known: Mapping[str, Hashable]) -> Iterable[Hashable]:
+    """Names and values one after the other: a pair for each would cost more than all the rest."""
+    return chain(known, known.values())
 
 
 def _kinds(marks: Iterable[Hashable]) -> tuple[list[int], list[int]]:

@@ -99,17 +99,14 @@ def sizes(rows: Rows, answers: Mapping[str, Answer], ceiling: Flags, s: Predicto
 
 def _fill(rows: Rows, said: Answer, target: str, default: float) -> None:
     asked = rows.number(REQUESTED.get(target, ""))
-    for place, (_, places) in enumerate(rows.groups()):
-        silent = places[~np.isfinite(said.give[places])]
-        if not len(silent):
-            continue
-        from_request = np.isfinite(asked[silent])
-        filled = np.where(from_request, asked[silent], default)
-        said.p50[silent], said.p95[silent], said.give[silent] = filled, filled, filled
-        said.sources[place] = Source.REQUEST if from_request.all() else Source.DEFAULT
-        said.whys[place] = (
-            "no history: as requested" if from_request.all() else "nothing is known of such a job"
-        )
+    silent, from_request = ~np.isfinite(said.give), np.isfinite(asked)
+    filled = np.where(from_request, asked, default)[silent]
+    said.p50[silent], said.p95[silent], said.give[silent] = filled, filled, filled
+    unasked = set(rows.family[silent & ~from_request].tolist())
+    for place in set(rows.family[silent].tolist()):
+        told = place not in unasked
+        said.sources[place] = Source.REQUEST if told else Source.DEFAULT
+        said.whys[place] = "no history: as requested" if told else "nothing is known of such a job"
 
 
 def _gpus(rows: Rows, memory: Answer) -> Vector:

@@ -9,11 +9,11 @@ itself; SQLite's driver loops in C.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from pydantic_core import to_json
 from pyroaring import BitMap
 from sqlalchemy import Connection, LargeBinary, Table, select
 from sqlalchemy.dialects import postgresql
@@ -91,11 +91,14 @@ def update_rows(connection: Connection, table: Table, key: str, rows: Rows) -> N
 
 
 def as_json(rows: Rows) -> str:
-    return json.dumps(rows, default=as_hex, separators=(",", ":"))
+    plain = [{name: as_text(value) for name, value in row.items()} for row in rows]
+    return to_json(plain).decode()
 
 
-def as_hex(value: Any) -> str:
-    return (pack_tasks(value) if isinstance(value, BitMap) else value).hex()
+def as_text(value: Any) -> Any:
+    if isinstance(value, BitMap):
+        return pack_tasks(value).hex()
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def as_tuples(rows: Rows, names: tuple[str, ...]) -> list[tuple[Any, ...]]:

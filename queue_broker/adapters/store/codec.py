@@ -20,7 +20,7 @@ from queue_broker.records import Parameters, Table, Tasks
 ESTIMATE = TypeAdapter(Estimate)
 RESOURCES = TypeAdapter(Resources)
 #: Templates kept parsed. One is at most 30 KiB of text, mostly far below 1.
-PARSED_JOBS = 512
+PARSED_JOBS = 2048
 
 
 def pack_tasks(tasks: BitMap) -> bytes:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import fields
 from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from headgate.estimate import Estimate
 from headgate.lifecycle import State
@@ -28,9 +29,11 @@ from queue_broker.adapters.store.schema import (
 )
 from queue_broker.adapters.store.working import COUNT_OF, WorkingGroup, WorkingJob
 
+#: In the order of the fields that they fill: thousands of rows a second pass here.
+GROUP_COLUMNS = [groups.c[one.name] for one in fields(WorkingGroup) if one.name in groups.c]
 JOB_COLUMNS = [
-    *(jobs.c[name] for name in ("number", "job_id", "size", "tenant", "tier", "leaks")),
-    *(jobs.c[name] for name in ("started_at_s", "finished_at_s", "reason", *COUNTS)),
+    *(jobs.c[one.name] for one in fields(WorkingJob) if one.name in jobs.c),
+    *(jobs.c[name] for name in COUNTS),
 ]
 
 
@@ -46,11 +49,10 @@ class Ledger:
         self._load()
 
     def _load(self) -> None:
-        columns = [column for column in groups.c if not column.name.startswith("n_")]
-        query = select(*columns).where(among(self.connection, groups.c.job, self.jobs))
+        query = select(*GROUP_COLUMNS).where(among(self.connection, groups.c.job, self.jobs))
         for row in self.connection.execute(query.order_by(groups.c.number)):
-            values = dict(row._mapping)
-            group = WorkingGroup(**values | {"state": State(values["state"])})
+            group = WorkingGroup(*row)
+            group.state = State(group.state)
             self.by_number[row.number] = group
             self._by_job[group.job].append(group)
             self._before[row.number] = (group.tier, group.tenant, group.counts())
@@ -180,12 +182,13 @@ ADD_TO_BACKLOG = (
 def lock_jobs(connection: Connection, numbers: Collection[int]) -> dict[int, WorkingJob]:
     query = select(*JOB_COLUMNS).where(among(connection, jobs.c.number, numbers))
     query = query.order_by(jobs.c.number).with_for_update(key_share=True)
-    return {row.number: to_working_job(row._mapping) for row in connection.execute(query)}
+    return {row[0]: to_working_job(row) for row in connection.execute(query)}
 
 
-def to_working_job(row: Any) -> WorkingJob:
-    kept = {name: value for name, value in row.items() if name not in COUNTS}
-    return WorkingJob(**kept, counts=Counter({s: row[name] for s, name in COUNT_OF.items()}))
+def to_working_job(row: Row[Any]) -> WorkingJob:
+    job = WorkingJob(*row[: -len(COUNTS)])
+    job.counts = Counter(dict(zip(COUNT_OF, row[-len(COUNTS) :], strict=True)))
+    return job
 
 
 def add_to_backlogs(connection: Connection, deltas: dict[tuple[str, str], Counter[State]]) -> None:

@@ -43,16 +43,14 @@ class WorkingGroup:
     changed: bool = False
 
     def counts(self) -> Counter[State]:
-        found = Counter(
-            {
-                State.STARTING: len(self.starting),
-                State.RUNNING: len(self.running),
-                State.SUCCEEDED: len(self.succeeded),
-                State.FAILED: len(self.failed),
-            }
-        )
-        found[self.state] += len(self.waiting)
-        return found
+        ran = {
+            State.STARTING: len(self.starting),
+            State.RUNNING: len(self.running),
+            State.SUCCEEDED: len(self.succeeded),
+            State.FAILED: len(self.failed),
+        }
+        waiting = len(self.waiting)
+        return Counter(ran | {self.state: ran.get(self.state, 0) + waiting})
 
     def take(self, tasks: BitMap, *names: str) -> BitMap:
         """Remove tasks from the named sets; returns those that stood there."""
@@ -94,10 +92,10 @@ class WorkingJob:
     tenant: str
     tier: str
     leaks: int
-    counts: Counter[State]
     started_at_s: float | None
     finished_at_s: float | None
     reason: str | None
+    counts: Counter[State] = field(default_factory=Counter)
     changed: bool = False
 
     @property

@@ -125,7 +125,7 @@ class Broker:
             log.exception("the history could not be read back", extra={"action": "replay_failed"})
 
     def wake(self) -> None:
-        """Something was submitted: the next pass begins now."""
+        """Something was submitted, or ended: the next pass begins now."""
         if "cycle" in self.loops:
             self.loops["cycle"].wake()
 
@@ -158,7 +158,9 @@ def build(settings: Settings, clock: Clock = time.time) -> Broker:
         parameters.of,
         clock,
     )
-    return wire(settings, clock, parts_on(settings, store, engine, parameters))
+    broker = wire(settings, clock, parts_on(settings, store, engine, parameters))
+    engine.call_at_ends(broker.wake)  # who waits for the room need not wait for the next pass too
+    return broker
 
 
 def build_on_aws(settings: Settings, clock: Clock) -> Broker:

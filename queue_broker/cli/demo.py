@@ -66,7 +66,10 @@ def play(client: Client, data_dir: Path) -> None:
     first = measure(run_round(client, 0))
     console.print("[bold]3.[/bold] Training on what was just measured")
     train(client, data_dir, size)
-    console.print("[bold]4.[/bold] Another sweep of the same families, now as predicted")
+    console.print(
+        "[bold]4.[/bold] Another sweep of the same families, now as predicted "
+        "(where no model is proven better, by what each family used so far)"
+    )
     second = measure(run_round(client, 1))
     console.print()
     console.print(table(idle, first, second))

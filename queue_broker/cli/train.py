@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from training.nightly import TrainingResult
 
 console = Console(highlight=False)
+#: The figures of a back-test in words, and how each is written.
+FIGURES = {
+    "jobs": ("held-out attempts", "{:,}"),
+    "cost_gbh": ("cost, GB h: what is unused, and, dearer, what is lost", "{:.4g}"),
+    "wasted_gbh": ("unused, GB h", "{:.4g}"),
+    "failures": ("would have been killed", "{:,}"),
+    "coverage": ("memory below its 95 % bound", "{:.0%}"),
+    "memory_error": ("memory, mean error", "{:.0%}"),
+    "runtime_error": ("runtime, mean error", "{:.0%}"),
+}
 
 
 def train(
@@ -60,20 +70,20 @@ def show(result: TrainingResult, version: str | None) -> None:
     promoted = version is not None
     verdict = f"[green]promoted[/green] as {version}" if promoted else "[yellow]kept the old[/]"
     console.print(f"{verdict}: {result.decision.reason}")
-    if result.report:
+    if result.report and rows_of(result.report)[0]["jobs"]:
         console.print(report_table(result.report))
 
 
 def report_table(report: dict[str, Any]) -> Table:
     """The back-test of the new model beside the current one's, on the same held-out jobs."""
-    table = Table("held-out jobs", *report, box=None, header_style="bold")
-    rows = {
-        name: score if isinstance(score, dict) else asdict(score) for name, score in report.items()
-    }
-    for metric in next(iter(rows.values())):
-        table.add_row(metric, *(show_value(score[metric]) for score in rows.values()))
+    table = Table("on the latest part of the history", box=None, header_style="bold")
+    for name in report:
+        table.add_column(name, justify="right")
+    rows = rows_of(report)
+    for figure, (words, form) in FIGURES.items():
+        table.add_row(words, *(form.format(row[figure]) for row in rows))
     return table
 
 
-def show_value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def rows_of(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [score if isinstance(score, dict) else asdict(score) for score in report.values()]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.estimate import Source
@@ -39,7 +40,9 @@ class Measured:
     used_gib_h: float
     memory_kills: int
     retried_well: int
+    sources: Mapping[str, int]  #: who estimated, and for how many tasks
     production_wait_s: tuple[float, ...]
+    stopped: int  #: attempts of the sweep that made room for production
     memory: Foretold
     vcpu: Foretold
     runtime: Foretold
@@ -66,6 +69,8 @@ def measure(round_: Round) -> Measured:
         used_gib_h=sum(gib_h(used_mib(a), a) for a in attempts),
         memory_kills=sum(killed(attempt) for attempt in attempts),
         retried_well=sum(task.state is State.SUCCEEDED for task in kills),
+        sources=Counter(task.estimate.source for task in round_.tasks if task.estimate),
+        stopped=sum(attempt.cause is Cause.INTERRUPTED for attempt in attempts),
         production_wait_s=tuple(wait_s(at, task) for at, task in pairs),
         memory=foretold(round_.tasks, "memory"),
         vcpu=foretold(round_.tasks, "vcpu"),

@@ -26,6 +26,7 @@ SEEDS = (0, 1)
 #: What a person asks for, for all tasks of one template: what the largest could need, and then
 #: some; on a small machine no more than leaves room for two side by side.
 MOST_ASKED_MIB, MOST_OF_MACHINE = 8192, 0.4
+PRODUCTION = "production"
 PRODUCTION_JOBS = 4
 POLL_S = 0.5
 
@@ -76,7 +77,7 @@ def production_job() -> Job:
         command=(*TRAIN, "--algorithm", "tree", "--size", "3"),
         resources=ResourceRequest(vcpu=1, memory_mib=1024),
         tenant="product",
-        tier="production",
+        tier=PRODUCTION,
     )
 
 
@@ -138,4 +139,5 @@ def watch(sweep: SweepHandle, size: int, title: str) -> Iterator[int]:
 def now(counts: dict[State, int]) -> str:
     running = sum(counts.get(state, 0) for state in IN_FLIGHT)
     failed = counts.get(State.FAILED, 0)
-    return f"{running} running" + (f", {failed} failed" if failed else "")
+    words = (f"{running} running" if running else "", f"{failed} failed" if failed else "")
+    return ", ".join(filter(None, words))

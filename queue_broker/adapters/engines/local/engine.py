@@ -132,6 +132,10 @@ class LocalEngine:
         with self._open():
             return [self._accept(leak) for leak in leaks]
 
+    def call_at_ends(self, call: Callable[[], None]) -> None:
+        """Have it called at each task's end, from any thread; it must be quick."""
+        self._outbox.on_end = call
+
     def poll(self, limit: int) -> list[Event]:
         return self._outbox.poll(limit)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self, overload
 from uuid import uuid4
@@ -17,7 +18,7 @@ from headgate.errors import InvalidInput
 from headgate.flows import Call, Flow, Lost, Pause, Reply, Sync, T, operation, send
 from headgate.handles import JobHandle, SweepHandle
 from headgate.job import Job, Scalar
-from headgate.sweep import Sweep
+from headgate.sweep import MAX_AXIS_VALUES, Sweep
 from headgate.uploads import Table, scalar, upload
 from headgate.validation import parse
 from headgate.views import Foretold, JobList, JobView, Models, QueueView, Submitted
@@ -188,17 +189,26 @@ def submission(
     """What is submitted, and the call that does it, with a client token of its own."""
     if (job is None) == (not batch_kwargs):
         raise InvalidInput("submit takes either a headgate.Job or boto3's submit_job arguments")
-    work = job if job is not None else from_batch(batch_kwargs)
+    work = checked(job) if job is not None else from_batch(batch_kwargs)
     if isinstance(work, Sweep):
         return work, calls.submit_sweep(work.model_copy(update={"job": with_token(work.job)}))
     return work, calls.submit(with_token(work))
+
+
+def checked(job: object) -> Job:
+    """Nobody's type checker has to run; a dictionary is the usual slip."""
+    if not isinstance(job, Job):
+        raise InvalidInput.of(
+            "job", job, "a headgate.Job, as in headgate.Job(name=..., command=...)"
+        )
+    return job
 
 
 def sweep_submission(
     job: Job, grid: Axes | None, table: Table | None, size: int | None
 ) -> Call[Submitted]:
     """The call that submits a sweep of the one kind that was given."""
-    job = with_token(job)
+    job = with_token(checked(job))
     given = [
         name
         for name, value in (("grid", grid), ("table", table), ("size", size))
@@ -211,8 +221,21 @@ def sweep_submission(
         return calls.submit_table(sent.content_type, sent.body, sent.repeatable)
     if grid is None:
         return calls.submit_sweep(parse(Sweep, {"job": job, "size": size}))
-    axes = {name: [scalar(value) for value in values] for name, values in grid.items()}
+    axes = {name: axis(name, values) for name, values in grid.items()}
     return calls.submit_sweep(parse(Sweep, {"job": job, "grid": {"axes": axes}}))
+
+
+def axis(name: str, values: Iterable[Scalar]) -> list[Scalar]:
+    """An axis spelt out. Text is refused: its letters are hardly meant; and what is longer than
+    can be sent, before an endless iterator takes all memory."""
+    field = f"grid.{name}"
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise InvalidInput.of(field, values, "a list of values")
+    found = [scalar(value) for value in islice(values, MAX_AXIS_VALUES + 1)]
+    if len(found) > MAX_AXIS_VALUES:
+        allowed = f"at most {MAX_AXIS_VALUES:,} values; more want to be a table"
+        raise InvalidInput.of(field, values, allowed)
+    return found
 
 
 def with_token(job: Job) -> Job:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from headgate import calls
-from headgate.errors import BrokerUnreachable, Unavailable, WaitTimeout
+from headgate.errors import BrokerUnreachable, InvalidInput, Unavailable, WaitTimeout
 from headgate.estimate import Estimate
 from headgate.flows import Async, Flow, Pause, Sync, T, operation, send
 from headgate.lifecycle import State
@@ -257,27 +257,31 @@ class AsyncSweepHandle(_OnAsync, _Named, _OfSweep):
 
 
 def _wait(job_id: str, timeout_s: float | None, show: Show) -> Flow[JobView]:
-    deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+    limit_s = float("inf") if timeout_s is None else timeout_s
+    if not limit_s >= 0:  # which no NaN is
+        raise InvalidInput.of("timeout_s", timeout_s, "0 or more seconds; None waits for ever")
+    deadline = time.monotonic() + limit_s
     view = yield from send(calls.job(job_id))
     while not view.finished:
         show(view)
         left_s = deadline - time.monotonic()
         if left_s <= 0:
-            raise WaitTimeout(f"{job_id} goes on after {timeout_s} s: {summary(view)}")
-        view = yield from _next_view(view, min(LONG_POLL_S, left_s))
+            raise WaitTimeout(f"{job_id} goes on after {limit_s:g} s: {summary(view)}")
+        view = yield from _next_view(view, deadline)
         if view.array and not view.finished:
             yield Pause(min(GLANCE_S, max(0.0, deadline - time.monotonic())))
     show(view)
     return view
 
 
-def _next_view(view: JobView, wait_s: float) -> Flow[JobView]:
-    """The job once it has changed, or after `wait_s`, however often the broker restarts."""
+def _next_view(view: JobView, deadline: float) -> Flow[JobView]:
+    """The job once it has changed, or at the deadline, however often the broker restarts."""
     patience_ends = time.monotonic() + LONGEST_ABSENCE_S
     while True:
+        wait_s = max(0.0, min(LONG_POLL_S, deadline - time.monotonic()))
         try:
             return (yield from send(calls.job(view.job_id, wait_s, view.revision)))
         except (BrokerUnreachable, Unavailable):
-            if time.monotonic() > patience_ends:
+            if time.monotonic() > min(patience_ends, deadline):
                 raise
             yield Pause(2.0)

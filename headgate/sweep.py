@@ -17,6 +17,9 @@ from headgate.job import MAX_SWEEP_SIZE, Job, Scalar
 from headgate.validation import refuse
 from headgate.value import Value
 
+#: Of one axis. The axes go as JSON of a MiB at most, and a value takes two bytes at least.
+MAX_AXIS_VALUES = 500_000
+
 
 class Grid(Value):
     """The cartesian product of named axes."""

@@ -21,6 +21,7 @@ from predictor.predictor import Predictor
 from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
 from queue_broker.adapters.lake import FolderLake
 from queue_broker.adapters.registry import FolderRegistry
+from queue_broker.adapters.store.migrate import make_folder
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
@@ -148,7 +149,7 @@ class Broker:
 
 def build(settings: Settings, clock: Clock = time.time) -> Broker:
     """A broker on the engine that the settings name, ready to start."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     if settings.engine == "aws":
         return build_on_aws(settings, clock)
     store = SqlStore(settings.store_url, clock)
@@ -294,10 +295,13 @@ def wire_protocol(broker: Broker) -> Wire:
     )
 
 
-def serve(settings: Settings, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM, then stop in order."""
+def serve(
+    settings: Settings, listener: socket.socket, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until SIGINT or SIGTERM, then stop in order. `ready` is called once all is wired."""
     bound_heap()
     broker = build(settings)
+    ready()
     config = uvicorn.Config(
         application(broker), log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,6 +13,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -22,6 +24,8 @@ from headgate.validation import problems, refuse
 from headgate.value import Value
 
 CONFIG_FILE = "headgate.toml"
+#: With a driver or without, as in `postgresql+psycopg://`.
+DATABASE = re.compile(r"(postgres|postgresql|sqlite)(\+\w+)?://")
 
 
 class QueueRule(Value):
@@ -115,6 +119,9 @@ class Settings(BaseSettings):
         if sum(tier.min_share for tier in self.tiers) > 1:
             refuse("tiers", [tier.min_share for tier in self.tiers], "min_share adding up to <= 1")
         self._names_known_tiers(names)
+        if self.database_url is not None and not DATABASE.match(self.database_url):
+            scheme, _, _ = self.database_url.partition(":")  # what follows may hold a password
+            refuse("database_url", f"{scheme}:...", "postgresql://USER@HOST/NAME or sqlite:///FILE")
         if not self.tokens and not is_loopback(self.host):
             refuse("host", self.host, "a loopback address, as long as no tokens are set")
         return self
@@ -127,10 +134,15 @@ class Settings(BaseSettings):
                 refuse(field, tier, f"one of {', '.join(names)}")
 
     @property
+    def database_file(self) -> Path:
+        """The embedded database."""
+        return self.data_dir.absolute() / "headgate.db"
+
+    @property
     def store_url(self) -> str:
         """SQLAlchemy's URL of the database; plain `postgresql://` means psycopg 3."""
         if self.database_url is None:
-            return f"sqlite:///{self.data_dir.absolute() / 'headgate.db'}"
+            return f"sqlite:///{self.database_file}"
         for plain in ("postgres://", "postgresql://"):
             if self.database_url.startswith(plain):
                 return "postgresql+psycopg://" + self.database_url.removeprefix(plain)
@@ -182,6 +194,10 @@ def read_settings(**overrides: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise InvalidInput(problems(error)) from error
+    except SettingsError as error:  # of a variable that should hold JSON, as HEADGATE_TIERS
+        raise InvalidInput.of("HEADGATE_...", "a variable", f"JSON in it ({error})") from error
+    except (OSError, ValueError) as error:  # a ValueError: it is no TOML, or not in UTF-8
+        raise InvalidInput.of(CONFIG_FILE, "a file", f"one of TOML ({error})") from error
 
 
 def tier_named(name: str, tiers: Sequence[Tier]) -> Tier:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from headgate.errors import InvalidInput
+from queue_broker.cli.screen import console
 from queue_broker.cli.tables import read_types
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
-console = Console(highlight=False)
 
 
 @app.callback()

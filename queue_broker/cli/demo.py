@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from headgate.client import Client
 from headgate.errors import HeadgateError, Unavailable
+from queue_broker.cli.screen import console
 
-console = Console(highlight=False)
 HEADGATE = (sys.executable, "-m", "queue_broker.cli.main")
 PATIENCE_S = 60.0
 
@@ -37,7 +36,10 @@ def demo(
 
     The first sweep gets what a person would ask for. Headgate then trains on what it measured,
     and the second, different sweep gets what it is predicted to need. All that is printed was
-    measured in this run.
+    measured in this run. Three to four minutes on two cores.
+
+        headgate demo
+        headgate demo --data-dir /tmp/headgate-demo --no-stay
     """
     shutil.rmtree(data_dir, ignore_errors=True)
     data_dir.mkdir(parents=True)

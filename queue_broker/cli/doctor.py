@@ -7,13 +7,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
+
+from queue_broker.cli.screen import Screen
 
 if TYPE_CHECKING:
     from queue_broker.adapters.doctor.findings import Finding
 
-console = Console(highlight=False, soft_wrap=True)
+console = Screen(soft_wrap=True)
 SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failure": ("✗", "red")}
 
 

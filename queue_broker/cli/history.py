@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from headgate.errors import InvalidInput, Unavailable
+from queue_broker.cli.screen import console
 
 if TYPE_CHECKING:
     from queue_broker.ports import Lake
     from training.imports import Import
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
-console = Console(highlight=False)
 
 #: DescribeJobs takes so many ids at once.
 DESCRIBED = 100
@@ -55,7 +54,7 @@ def import_(
         headgate history import jobs.parquet --dry-run
         headgate history import --from-batch my-queue
     """
-    from queue_broker.cli.lakes import lake_of
+    from queue_broker.cli.kept import lake_of
     from queue_broker.settings import read_settings
 
     if (file is None) == (from_batch is None):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from headgate.handles import JobHandle, TaskHandle
-from queue_broker.cli.main import client
+from headgate.handles import JobHandle, SweepHandle, TaskHandle
+from queue_broker.cli.main import INTERRUPTED, client
 from queue_broker.cli.show import (
     print_job,
     print_jobs,
@@ -64,7 +66,8 @@ def list_(
     """
     filters = {"tenant": tenant, "tier": tier, "queue": queue, "name": name, "state": state}
     page = client().jobs(**filters, limit=limit, after=after)
-    print_json(page) if json else print_jobs(page)
+    chosen = any(value is not None for value in (*filters.values(), after))
+    print_json(page) if json else print_jobs(page, chosen)
 
 
 def logs(
@@ -82,7 +85,8 @@ def logs(
     """
     handle = client().sweep(job_id).task(task or 0)
     if follow:
-        follow_log(handle, attempt)
+        with goes_on(job_id):
+            follow_log(handle, attempt)
     else:
         print(handle.logs(attempt), end="")
 
@@ -102,16 +106,41 @@ def follow_log(handle: TaskHandle, attempt: int | None) -> None:
 
 def wait(
     job_id: Id,
-    timeout: Annotated[float | None, typer.Option(help="Give up after so many seconds.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="Give up after so many seconds.")
+    ] = None,
 ) -> None:
-    """Wait until nothing of a job is left to do. Exit code 0: all succeeded; 1: something failed.
+    """Wait until nothing of a job is left to do.
+
+    Exit code 0: all succeeded; 1: something failed; 124: it goes on after --timeout; 130: Ctrl-C,
+    which ends the wait and not the job.
 
     Examples:
 
         headgate wait 01a20dc9-a30d-75ea-af99-63bd4a2ca903 && echo done
     """
-    if not client().job(job_id).wait(timeout).succeeded:
-        raise typer.Exit(1)
+    finish(client().job(job_id), timeout)
+
+
+def finish(handle: JobHandle | SweepHandle, timeout_s: float | None = None) -> None:
+    """Wait with progress; a failure is exit code 1."""
+    with goes_on(handle.id):
+        if not handle.wait(timeout_s).succeeded:
+            raise typer.Exit(1)
+
+
+@contextmanager
+def goes_on(job_id: str) -> Iterator[None]:
+    """Ctrl-C ends the looking on, and says that it ends nothing else."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for line in (
+            f"The job goes on. Wait for it again: headgate wait {job_id}",
+            f"                 or end it:         headgate cancel {job_id}",
+        ):
+            typer.echo(line, err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def cancel(

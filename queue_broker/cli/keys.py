@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from headgate.errors import InvalidInput, NotFound
 from headgate.job import TenantName
+from queue_broker.cli.kept import database_of
+from queue_broker.cli.screen import columns, console
 
 if TYPE_CHECKING:
     from queue_broker.ports import Shelf
@@ -26,7 +26,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-console = Console(highlight=False)
 TENANT = TypeAdapter(TenantName)
 DataDir = Annotated[Path | None, typer.Option(help="The broker's data folder.")]
 
@@ -53,29 +52,38 @@ def create(
 
 @app.command("list")
 def list_(data_dir: DataDir = None) -> None:
-    """Show the keys, without their secrets."""
+    """Show the keys, without their secrets.
+
+    headgate keys list
+    """
     from queue_broker.wire.kept import every
     from queue_broker.wire.keys import KIND
 
-    table = Table("key", "tenant", "created", box=None, header_style="bold")
+    table = columns("key", "tenant", "created")
     with shelf(data_dir) as kept:
         for one in every(kept, KIND):
             created = datetime.fromtimestamp(one.body["created_at_s"], UTC)
             table.add_row(one.name, one.body["tenant"], f"{created:%Y-%m-%d %H:%M}Z")
-    console.print(table)
+    if table.rows:
+        console.print(table)
+    else:
+        console.print("No keys. Issue one: headgate keys create --tenant NAME", markup=False)
 
 
 @app.command()
 def remove(
     key: Annotated[str, typer.Argument(help="The key's id.")], data_dir: DataDir = None
 ) -> None:
-    """Take a key back. Brokers that run notice within seconds."""
+    """Take a key back. Brokers that run notice within seconds.
+
+    headgate keys remove HGKAEXAMPLE
+    """
     from queue_broker.wire.keys import KIND
 
     with shelf(data_dir) as kept:
         found = kept.get(KIND, key)
         if found is None:
-            raise NotFound(f"there is no key {key!r}")
+            raise NotFound(f"there is no key {key!r}; `headgate keys list` has all")
         kept.remove(found)
     console.print(f"removed {key}")
 
@@ -86,9 +94,8 @@ def shelf(data_dir: Path | None) -> Iterator[Shelf]:
     from queue_broker.adapters.store.database import Database
     from queue_broker.adapters.store.migrate import upgrade
     from queue_broker.adapters.store.shelf import SqlShelf
-    from queue_broker.settings import read_settings
 
-    database = Database(read_settings(data_dir=data_dir).store_url)
+    database = Database(database_of(data_dir).store_url)
     upgrade(database)
     try:
         yield SqlShelf(database)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from queue_broker.cli.screen import console
 from queue_broker.cli.tables import any_arch, read_demands, read_types
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from queue_broker.settings import AwsSettings
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
-console = Console(highlight=False)
 
 
 @app.callback()

@@ -18,7 +18,10 @@ from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
     from headgate.client import Client
+    from headgate.errors import HeadgateError
 
+#: What scripts may tell apart. A job that failed is 1, as is whatever else did not work.
+WRONG, TIMED_OUT, INTERRUPTED = 2, 124, 130
 OURS = ("headgate", "predictor", "packer", "queue_broker", "training")
 
 
@@ -32,6 +35,8 @@ class Entry:
     panel: str
 
 
+#: How an example begins: indented, unless all that follows the first line is.
+EXAMPLE = ("    ", "headgate ")
 JOBS, BROKER = "Jobs", "Broker"
 COMMANDS = {
     "submit": Entry("submitting", "Submit one job.", JOBS),
@@ -83,11 +88,11 @@ def load(name: str) -> Any:
 
 
 def fenced(help_text: str | None) -> str | None:
-    """Indented examples put in fences: Typer takes indents away, and would join their lines."""
+    """Examples put in fences: Typer takes indents away, and would join their lines."""
     if help_text is None:
         return None
     paragraphs = help_text.split("\n\n")
-    return "\n\n".join(f"```\n{dedent(p)}\n```" if p[:4] == "    " else p for p in paragraphs)
+    return "\n\n".join(f"```\n{dedent(p)}\n```" if p.startswith(EXAMPLE) else p for p in paragraphs)
 
 
 class LazyGroup(TyperGroup):
@@ -109,6 +114,14 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, _, rest = super().resolve_command(ctx, args)
         return name, load(str(name)), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Ctrl-C is not an error; what it does not end is said where it is waited for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("stopped by Ctrl-C", err=True)
+            raise typer.Exit(INTERRUPTED) from None
 
 
 app = typer.Typer(
@@ -159,13 +172,15 @@ def client() -> Client:
 
 def main() -> None:
     """Run; errors that were foreseen are one line and an exit code, and no traceback."""
-    from headgate.errors import HeadgateError, InvalidInput
+    from headgate.errors import HeadgateError
 
     try:
         app()
+    except KeyboardInterrupt:  # before or after a command
+        sys.exit(INTERRUPTED)
     except HeadgateError as error:
         say(str(error))
-        sys.exit(2 if isinstance(error, InvalidInput) else 1)
+        sys.exit(exit_code(error))
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in OURS:
             raise
@@ -173,9 +188,20 @@ def main() -> None:
         sys.exit(1)
 
 
+def exit_code(error: HeadgateError) -> int:
+    """An id that no job has and an address where no broker is are wrong input too: `wait` says
+    with 1 that a job failed."""
+    from headgate.errors import BrokerUnreachable, InvalidInput, NotFound, WaitTimeout
+
+    if isinstance(error, WaitTimeout):
+        return TIMED_OUT
+    return WRONG if isinstance(error, (InvalidInput, NotFound, BrokerUnreachable)) else 1
+
+
 def say(words: str) -> None:
     """An error, in colour where there is any."""
-    typer.secho(f"error: {words}", fg="red", err=True)
+    coloured = False if os.environ.get("NO_COLOR") else None
+    typer.secho(f"error: {words}", fg="red", err=True, color=coloured)
 
 
 if __name__ == "__main__":

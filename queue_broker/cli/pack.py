@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from headgate.errors import InvalidInput
+from queue_broker.cli.screen import console
 from queue_broker.cli.tables import any_arch, read_demands, read_types
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from packer.demand import Demand
     from packer.plan import Placement, Plan
 
-console = Console(highlight=False)
 
 BAR = 6
 SHOWN = 40

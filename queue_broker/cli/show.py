@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import exp
 
 from pydantic import BaseModel
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from headgate.estimate import Estimate, Quantiles
 from headgate.lifecycle import State
-from headgate.progress import summary
+from headgate.progress import done, summary
 from headgate.resources import Resources
 from headgate.views import (
     AttemptView,
@@ -23,11 +24,12 @@ from headgate.views import (
     Shape,
     TaskView,
 )
-
-console = Console(highlight=False)
+from queue_broker.cli.screen import columns, console
 
 #: Reasons and ways that an estimate is shown with: the strongest, the cheapest.
 MOST_REASONS, MOST_WAYS = 8, 5
+#: Columns from which on a list of jobs also says tier and tenant.
+WIDE = 110
 COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.RUNNING: "cyan"}
 
 
@@ -42,10 +44,6 @@ def print_facts(**facts: object) -> None:
         if value not in (None, "", {}):
             table.add_row(f"[dim]{name.replace('_', ' ')}[/]", str(value))
     console.print(table)
-
-
-def columns(*names: str) -> Table:
-    return Table(*names, box=None, header_style="bold", pad_edge=False)
 
 
 def print_job(view: JobView, shapes: list[Shape]) -> None:
@@ -79,25 +77,40 @@ def shape_table(shapes: list[Shape]) -> Table:
     return table
 
 
-def print_jobs(page: JobList) -> None:
-    table = columns()
-    table.add_column("id", no_wrap=True, min_width=36)  # to be copied whole
-    for name in ("name", "state", "finished", "tier", "tenant", "submitted"):
-        table.add_column(name)
-    for view in page.jobs:
-        ended = sum(view.counts.get(state, 0) for state in (State.SUCCEEDED, State.FAILED))
-        table.add_row(
-            view.job_id,
-            view.name,
-            coloured(view.state),
-            f"{ended:,} of {view.size:,}" if view.array else "",
-            view.tier,
-            view.tenant,
-            moment(view.submitted_at_s),
-        )
-    console.print(table)
+def print_jobs(page: JobList, chosen: bool = False) -> None:
+    """`chosen`: filters were given, so that there may be jobs although none is listed."""
+    if page.jobs:
+        console.print(job_table(page.jobs))
+    elif chosen:
+        console.print("No such job. Without filters: headgate list")
+    else:
+        console.print("No jobs yet. Submit one: headgate submit -- python train.py")
     if page.next:
         console.print(f"[dim]more: headgate list --after {page.next}[/]")
+
+
+def job_table(jobs: Sequence[JobView]) -> Table:
+    """In 80 columns what tells jobs apart; in more also whose they are, and when they came."""
+    wide, now_s = console.width >= WIDE, time.time()
+    table = columns()
+    for name, least in (("id", 36), ("state", 9), ("done", 5), ("age", 6)):
+        table.add_column(name, no_wrap=True, min_width=least)  # an id is to be copied whole
+    for name in ("name", "tier", "tenant", "submitted") if wide else ("name",):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for view in jobs:
+        age = age_words(now_s - view.submitted_at_s)
+        more = (view.tier, view.tenant, moment(view.submitted_at_s)) if wide else ()
+        facts = (view.job_id, coloured(view.state), done_words(view), age)
+        table.add_row(*facts, view.name, *more)
+    return table
+
+
+def done_words(view: JobView) -> str:
+    """Of a sweep, how much has ended; `100 %` says that all has."""
+    if not view.array:
+        return ""
+    ended = done(view)
+    return "100 %" if ended == view.size else f"{min(99, 100 * ended // view.size)} %"
 
 
 def print_task(view: TaskView) -> None:
@@ -136,7 +149,8 @@ def print_queue(view: QueueView) -> None:
         waits = sum(one.counts.get(s, 0) for s in (State.SUBMITTED, State.PENDING, State.RUNNABLE))
         starts, runs = one.counts.get(State.STARTING, 0), one.counts.get(State.RUNNING, 0)
         table.add_row(one.tier, one.tenant, f"{waits:,}", f"{starts:,}", f"{runs:,}")
-    console.print(table if view.backlog else "Nothing waits, and nothing runs.")
+    nothing = "Nothing waits, and nothing runs. What there was: headgate list"
+    console.print(table if view.backlog else nothing)
     if view.held:
         held = columns("held", "job", "tier", "tenant", "because")
         for group in view.held:
@@ -223,6 +237,14 @@ def number(value: float) -> str:
 def coloured(state: State) -> str:
     colour = COLOURS.get(state)
     return f"[{colour}]{state}[/]" if colour else state
+
+
+def age_words(seconds: float) -> str:
+    """In the largest unit that there is one of; six characters at most in the first ages."""
+    for size_s, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size_s:
+            return f"{seconds // size_s:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
 
 
 def moment(at_s: float | None) -> str:

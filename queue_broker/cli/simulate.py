@@ -7,24 +7,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn
 from rich.table import Table
+
+from headgate.errors import InvalidInput
+from queue_broker.cli.files import check_output
+from queue_broker.cli.screen import console
 
 if TYPE_CHECKING:
     from queue_broker.simulation.outcome import Outcome
     from queue_broker.simulation.replay import Setting
     from queue_broker.simulation.trace import Trace
 
-console = Console(highlight=False)
 HEADGATE = "headgate"
+
+Lanes = Annotated[int, typer.Option(min=1, max=1000, help="Lanes of the fleet, all alike.")]
+Vcpus = Annotated[
+    float | None, typer.Option(min=1, help="Of the fleet; else the trace fills four fifths.")
+]
+Report = Annotated[Path | None, typer.Option(help="Write an HTML report here.")]
 
 
 def simulate(
     trace: Annotated[Path, typer.Argument(help="Arrivals, as CSV or Parquet.")],
     *,
     policy: Annotated[
-        list[str] | None, typer.Option(help="headgate, or a baseline; may be given several times.")
+        list[str] | None, typer.Option(help="headgate, or a baseline; can be repeated.")
     ] = None,
     sweep: Annotated[int, typer.Option(min=0, help="Tasks of a sweep on top.")] = 0,
     sweep_runtime_s: Annotated[
@@ -33,20 +41,21 @@ def simulate(
     production: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the tasks marked production.")
     ] = 0.0,
-    lanes: Annotated[int, typer.Option(min=1, max=1000)] = 100,
-    vcpus: Annotated[float | None, typer.Option(min=1, help="Of the fleet.")] = None,
+    lanes: Lanes = 100,
+    vcpus: Vcpus = None,
     days: Annotated[float | None, typer.Option(min=0.01, help="Only the first days.")] = None,
     period_s: Annotated[float, typer.Option(min=0.1, help="Seconds between two passes.")] = 10.0,
-    report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
-    seed: int = 0,
+    report: Report = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same replay.")] = 0,
 ) -> None:
     """Replay a trace in virtual time, under the cycle that serves and under other schedulers.
 
-        headgate simulate arrivals.parquet --production 0.1 --sweep 100000 --policy headgate
-        --policy batch-fifo --report replay.html
+        headgate simulate arrivals.csv --policy headgate --policy batch-fifo
+        headgate simulate arrivals.parquet --sweep 100000 --report replay.html
 
     The columns: submit_time_s, duration_s, user; optional tenant, tier, vcpu, memory_mib, gpus,
-    memory_used_mib, queue, priority_class.
+    memory_used_mib, queue, priority_class. The policies: headgate, batch-fifo,
+    batch-fifo-priorities, batch-fair-share, strict-priority, slurm-multifactor, kueue-cohort.
     """
     from headgate.tenancy import DEFAULT_TIERS
     from queue_broker.simulation.fleets import check_tiers, fleet_for
@@ -55,6 +64,9 @@ def simulate(
     from queue_broker.simulation.replay import Setting
     from queue_broker.simulation.trace import read_trace
 
+    policies = policy or [HEADGATE]
+    check_policies(policies)
+    check_output("--report", report)
     arrivals = read_trace(trace)
     first_s = float(arrivals.submit_s[0])
     if days is not None:
@@ -66,19 +78,26 @@ def simulate(
     if sweep:
         at_s = first_s + (float(arrivals.submit_s[-1]) - first_s) / 10
         arrivals = arrivals.merged(a_sweep(sweep, at_s, sweep_runtime_s, seed, "sweeper"))
-    outcomes = [replayed(name, arrivals, setting) for name in policy or [HEADGATE]]
+    outcomes = [replayed(name, arrivals, setting) for name in policies]
     show(outcomes, report)
 
 
+def check_policies(names: Sequence[str]) -> None:
+    """Before the first of them is replayed; `InvalidInput` names the policies there are."""
+    from queue_broker.simulation.baselines import BASELINES
+
+    known = [HEADGATE, *BASELINES]
+    for name in names:
+        if name not in known:
+            raise InvalidInput.of("--policy", name, f"one of {', '.join(known)}")
+
+
 def replayed(name: str, trace: Trace, setting: Setting) -> Outcome:
-    """One replay with its progress bar; `InvalidInput` names the policies there are."""
-    from headgate.errors import InvalidInput
+    """One replay with its progress bar."""
     from queue_broker.simulation.baselines import BASELINES
     from queue_broker.simulation.direct import Direct
     from queue_broker.simulation.replay import Replay
 
-    if name != HEADGATE and name not in BASELINES:
-        raise InvalidInput.of("policy", name, ", ".join([HEADGATE, *BASELINES]))
     with Progress(SpinnerColumn(), *Progress.get_default_columns(), console=console) as bar:
         job = bar.add_task(name, total=len(trace))
 

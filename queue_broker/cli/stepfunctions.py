@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from headgate.errors import InvalidInput
+from queue_broker.cli.screen import Screen
 
 app = typer.Typer(
     help="Point AWS Step Functions at the broker.",
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 #: What was changed goes beside the definition, which may be piped on.
-told = Console(stderr=True, highlight=False, soft_wrap=True)
+told = Screen(stderr=True, soft_wrap=True)
 
 
 @app.callback()
@@ -38,7 +38,7 @@ def rewrite(
     the broker's inbox and waits for its token. Metaflow's compiled flows work as they are:
 
         python flow.py step-functions create --only-json > flow.json
-        headgate stepfunctions rewrite flow.json --queue-url https://sqs.../headgate-inbox
+        headgate stepfunctions rewrite flow.json --queue-url https://sqs.../inbox
     """
     from queue_broker.wire.stepfunctions import rewrite as rewritten
 

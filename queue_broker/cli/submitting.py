@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from headgate.errors import InvalidInput
-from headgate.handles import JobHandle, SweepHandle
 from headgate.job import Job
 from queue_broker.cli.job_options import literal, takes_job
+from queue_broker.cli.jobs import finish
 from queue_broker.cli.main import client
 from queue_broker.cli.show import print_foretold, print_json
 
@@ -58,12 +59,11 @@ def sweep(
 
     Examples:
 
-        headgate sweep --grid lr=0.1,0.01 --grid depth=3..9 -- python fit.py Ref::lr Ref::depth
+        headgate sweep --grid lr=0.1,0.01 --grid k=3..9 -- ./fit Ref::lr Ref::k
         headgate sweep --table trials.parquet -- python fit.py --seed Ref::seed
         headgate sweep --size 1000 -- ./simulate.sh
     """
-    axes = dict(map(axis, grid)) if grid else None
-    handle = client().submit_sweep(job, grid=axes, table=table, size=size)
+    handle = client().submit_sweep(job, grid=axes(grid) if grid else None, table=table, size=size)
     print(handle.id)
     if wait:
         finish(handle)
@@ -82,21 +82,33 @@ def estimate(job: Job, json: AsJson = False) -> None:
     print_json(foretold) if json else print_foretold(foretold)
 
 
-def finish(handle: JobHandle | SweepHandle) -> None:
-    """Wait with progress; a failure is exit code 1."""
-    if not handle.wait().succeeded:
-        raise typer.Exit(1)
+def axes(given: list[str]) -> dict[str, Sequence[Any]]:
+    """The axes by name; one that is given twice is a slip."""
+    found: dict[str, Sequence[Any]] = {}
+    for text in given:
+        name, values = axis(text)
+        if name in found:
+            raise InvalidInput.of("--grid", text, f"each name once; {name} was given before")
+        found[name] = values
+    return found
 
 
-def axis(text: str) -> tuple[str, list[Any]]:
+def axis(text: str) -> tuple[str, Sequence[Any]]:
     """`lr=0.1,0.01` or `depth=3..9` (both ends belong to it)."""
     name, equals, values = text.partition("=")
     if not name or not equals:
         raise InvalidInput.of("--grid", text, "NAME=VALUE,VALUE,... or NAME=FROM..TO")
     first, dots, last = values.partition("..")
     if dots and whole(first) and whole(last):
-        return name, list(range(int(first), int(last) + 1))
+        return name, ascending(text, int(first), int(last))
     return name, [literal(value) for value in values.split(",")] if values else []
+
+
+def ascending(text: str, first: int, last: int) -> range:
+    """Not spelt out here: it may be far longer than a grid may be."""
+    if first > last:
+        raise InvalidInput.of("--grid", text, "NAME=FROM..TO with FROM no greater than TO")
+    return range(first, last + 1)
 
 
 def whole(text: str) -> bool:

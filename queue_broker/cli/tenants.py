@@ -7,19 +7,28 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from queue_broker.cli.files import read_limits
+from queue_broker.cli.kept import database_of
+from queue_broker.cli.screen import columns, console
 
 if TYPE_CHECKING:
     from queue_broker.core.limits import Limits
 
-console = Console(highlight=False)
-app = typer.Typer(no_args_is_help=True, help="Tenants, tiers and windows, live and on record.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Tenants, tiers and windows, live and on record.",
+)
 
 DataDir = Annotated[Path | None, typer.Option(help="The broker's data folder.")]
+
+
+def bound(words: str) -> Any:
+    return typer.Option(min=0, metavar="N", help=words)
 
 
 def limits(data_dir: Path | None) -> Limits:
@@ -27,9 +36,8 @@ def limits(data_dir: Path | None) -> Limits:
     from queue_broker.adapters.store.shelf import SqlShelf
     from queue_broker.adapters.store.store import SqlStore
     from queue_broker.core.limits import Limits
-    from queue_broker.settings import read_settings
 
-    settings = read_settings(data_dir=data_dir)
+    settings = database_of(data_dir)
     store = SqlStore(settings.store_url, time.time)
     shelf = SqlShelf(store.database)
     return Limits(store, shelf, settings.tiers, time.time, settings.needed_tiers)
@@ -37,8 +45,11 @@ def limits(data_dir: Path | None) -> Limits:
 
 @app.command("list")
 def list_(data_dir: DataDir = None) -> None:
-    """Show all tenants that were ever set or seen."""
-    table = Table("tenant", "weight", "parent", "quota", "borrows", "running", "starts a minute")
+    """Show all tenants that were ever set or seen.
+
+    headgate tenants list
+    """
+    table = columns("tenant", "weight", "parent", "quota", "borrows", "running", "starts/min")
     for one in limits(data_dir).directory.tenants():
         quota = one.quota.model_dump(exclude_none=True) if one.quota else {}
         words = ", ".join(f"{name} {value:g}" for name, value in quota.items())
@@ -54,27 +65,40 @@ def list_(data_dir: DataDir = None) -> None:
             "yes" if one.borrow else "no",
             *caps,
         )
-    console.print(table)
+    nothing = "No tenants yet. Set one: headgate tenants set NAME --weight 2"
+    console.print(table if table.rows else nothing)
 
 
 @app.command("set")
 def set_(
-    name: str,
+    name: Annotated[str, typer.Argument(help="Its name; physics/lab stands below physics.")],
     *,
-    weight: Annotated[float | None, typer.Option()] = None,
+    weight: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Its share among its siblings, more than 0."),
+    ] = None,
     parent: Annotated[str | None, typer.Option(help="The tenant that it stands below.")] = None,
-    quota_vcpu: Annotated[float | None, typer.Option(min=0)] = None,
-    quota_memory_mib: Annotated[int | None, typer.Option(min=0)] = None,
-    quota_gpus: Annotated[int | None, typer.Option(min=0)] = None,
-    quota_usd_hour: Annotated[float | None, typer.Option(min=0)] = None,
+    quota_vcpu: Annotated[
+        float | None, typer.Option(min=0, metavar="N", help="vCPUs at once.")
+    ] = None,
+    quota_memory_mib: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="MiB at once.")
+    ] = None,
+    quota_gpus: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="GPUs at once.")
+    ] = None,
+    quota_usd_hour: Annotated[
+        float | None, typer.Option(min=0, metavar="N", help="USD an hour, of all that it runs.")
+    ] = None,
     borrow: Annotated[bool | None, typer.Option(help="May use what siblings leave idle.")] = None,
-    max_running: Annotated[int | None, typer.Option(min=0)] = None,
-    max_starts_per_minute: Annotated[int | None, typer.Option(min=0)] = None,
+    max_running: Annotated[int | None, bound("Tasks that run or start at once.")] = None,
+    max_starts_per_minute: Annotated[int | None, bound("Tasks that may start in a minute.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Create or change a tenant; what is not given stays. It counts from the next pass on.
 
-    headgate tenants set physics/lab --weight 2 --quota-vcpu 400 --no-borrow
+    headgate tenants set physics --weight 2 --quota-vcpu 400
+    headgate tenants set physics/lab --max-running 200 --no-borrow
     """
     from headgate.tenancy import Quota, Tenant
 
@@ -106,36 +130,57 @@ def given(values: Mapping[str, object]) -> dict[str, object]:
 
 @app.command()
 def window(
-    lane: str, most_s: Annotated[float | None, typer.Argument()] = None, data_dir: DataDir = None
+    lane: Annotated[str, typer.Argument(help="The lane's name.")],
+    most_s: Annotated[
+        float | None, typer.Argument(help="Seconds, more than 0; left out: any.")
+    ] = None,
+    data_dir: DataDir = None,
 ) -> None:
-    """Bound the predicted seconds of work that may wait in a lane; without a number, free it."""
+    """Bound the predicted seconds of work that may wait in a lane; without a number, free it.
+
+    headgate tenants window lane-m6i 10
+    headgate tenants window lane-m6i
+    """
     limits(data_dir).set_window(lane, most_s, getpass.getuser())
     bound = "adapts freely" if most_s is None else f"holds {most_s:g} s at the most"
     console.print(f"{lane} {bound}")
 
 
 @app.command()
-def tiers(file: Path, data_dir: DataDir = None) -> None:
-    """Set the tiers from a file as `export` writes it."""
-    from headgate.validation import parse
-    from queue_broker.core.limits import LimitsFile
+def tiers(
+    file: Annotated[Path, typer.Argument(help="A file of limits; tenants in it stay as they are.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Set the tiers from a file as `export` writes it.
 
-    limits(data_dir).set_tiers(parse(LimitsFile, file.read_text()).tiers, getpass.getuser())
+    headgate tenants export > limits.json
+    headgate tenants tiers limits.json
+    """
+    limits(data_dir).set_tiers(read_limits("FILE", file).tiers, getpass.getuser())
     console.print("the tiers are set")
 
 
 @app.command()
 def export(data_dir: DataDir = None) -> None:
-    """Print tiers and tenants as JSON, for `headgate what-if` and for keeping."""
+    """Print tiers and tenants as JSON, for `headgate what-if` and for keeping.
+
+    headgate tenants export > limits.json
+    """
     typer.echo(limits(data_dir).file().model_dump_json(indent=2, exclude_none=True))
 
 
 @app.command()
-def changes(limit: Annotated[int, typer.Option(min=1)] = 20, data_dir: DataDir = None) -> None:
-    """Show who changed what, newest first."""
-    table = Table("when", "who", "what", "from > to")
+def changes(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    data_dir: DataDir = None,
+) -> None:
+    """Show who changed what, newest first.
+
+    headgate tenants changes --limit 100
+    """
+    table = columns("when", "who", "what", "from > to")
     for one in limits(data_dir).changes(limit):
         when = datetime.fromtimestamp(one.at_s, UTC).isoformat(timespec="seconds")
         steps = [f"{name}: {old} > {new}" for name, old, new in one.differences()]
         table.add_row(when, one.who, one.what, "\n".join(steps))
-    console.print(table)
+    console.print(table if table.rows else "Nobody has changed a limit yet.")

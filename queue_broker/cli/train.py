@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from queue_broker.cli.screen import console
 
 if TYPE_CHECKING:
     from queue_broker.settings import Settings
     from training.nightly import TrainingResult
 
-console = Console(highlight=False)
 #: The figures of a back-test in words, and how each is written.
 FIGURES = {
     "jobs": ("held-out attempts", "{:,}"),
@@ -36,6 +36,7 @@ def train(
     The broker takes a promoted model up by itself within seconds. Where the new one is not better,
     the old one stays and the reason is said. Run it nightly:
 
+        headgate train
         0 3 * * *  headgate train --data-dir /var/lib/headgate
     """
     from queue_broker.settings import read_settings
@@ -52,7 +53,7 @@ def train_once(settings: Settings, days: float) -> tuple[TrainingResult, str | N
 
     from headgate.views import Training
     from queue_broker.adapters.registry import FolderRegistry
-    from queue_broker.cli.lakes import lake_of
+    from queue_broker.cli.kept import lake_of
     from training.gate import Promote
     from training.nightly import train as train_on
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from headgate.errors import InvalidInput
+from queue_broker.cli.screen import Screen
 
-console = Console(stderr=True, highlight=False)
+if TYPE_CHECKING:
+    from queue_broker.settings import Settings
+
+console = Screen(stderr=True)
 
 
 def up(
@@ -44,15 +47,20 @@ def up(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     settings = read_settings(host=host, port=port, data_dir=data_dir, database_url=database_url)
-    listener = listen(settings.host, settings.port)
-    address = f"http://{settings.host}:{listener.getsockname()[1]}"
+    with listen(settings.host, settings.port) as listener:
+        serve(settings, listener, ready=lambda: tell(settings, listener))
+    console.print("Stopped. Tasks that ran go on when the broker starts again.")
+
+
+def tell(settings: Settings, listener: socket.socket) -> None:
+    """Where the broker is, once it is there."""
+    name = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{name}:{listener.getsockname()[1]}"
     console.print(f"[bold]Headgate[/bold] is up at {address}")
     console.print(f"  dashboard  {address}/dashboard")
     console.print(f"  API        {address}/docs")
     console.print(f"  data       {settings.data_dir.resolve()}")
     console.print(f"Point clients here with HEADGATE_URL={address}. Ctrl-C stops.")
-    serve(settings, listener)
-    console.print("Stopped. Tasks that ran go on when the broker starts again.")
 
 
 def listen(host: str, port: int) -> socket.socket:

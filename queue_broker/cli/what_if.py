@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from queue_broker.cli.simulate import HEADGATE, replayed, show
+from queue_broker.cli.files import check_output, read_limits
+from queue_broker.cli.simulate import HEADGATE, Lanes, Report, Vcpus, replayed, show
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -18,9 +19,9 @@ def what_if(
     *,
     now: Annotated[Path, typer.Option(help="Limits as they are, as JSON.")],
     then: Annotated[Path, typer.Option(help="Limits as they might be, as JSON.")],
-    lanes: Annotated[int, typer.Option(min=1, max=1000)] = 100,
-    vcpus: Annotated[float | None, typer.Option(min=1, help="Of the fleet.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+    lanes: Lanes = 100,
+    vcpus: Vcpus = None,
+    report: Report = None,
 ) -> None:
     """Compare two settings of tiers and tenants on the same arrivals.
 
@@ -30,18 +31,21 @@ def what_if(
     """
     from dataclasses import replace
 
-    from headgate.validation import parse
-    from queue_broker.core.limits import LimitsFile
     from queue_broker.simulation.fleets import check_tiers, fleet_for
     from queue_broker.simulation.replay import Setting
     from queue_broker.simulation.trace import read_trace
 
+    settings = {
+        f"now: {now.stem}": read_limits("--now", now),
+        f"then: {then.stem}": read_limits("--then", then),
+    }
+    check_output("--report", report)
     arrivals = read_trace(trace)
     model = fleet_for(arrivals, lanes, vcpus)
-    outcomes = []
-    for path in (now, then):
-        limits = parse(LimitsFile, path.read_text())
+    for limits in settings.values():
         check_tiers(arrivals, limits.tiers)
+    outcomes = []
+    for name, limits in settings.items():
         setting = Setting(model, tiers=limits.tiers, tenants=limits.tenants)
-        outcomes.append(replace(replayed(HEADGATE, arrivals, setting), policy=path.stem))
+        outcomes.append(replace(replayed(HEADGATE, arrivals, setting), policy=name))
     show(outcomes, report)

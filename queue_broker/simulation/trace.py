@@ -6,6 +6,7 @@ gpus, memory_used_mib, vcpu_used, queue, priority_class. Other columns are left 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.object_]
 
+READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": pd.read_csv,
+    ".parquet": pd.read_parquet,
+}
 REQUIRED = ("submit_time_s", "duration_s", "user")
 #: What a trace that does not say so is taken to ask for.
 DEFAULT_VCPU = 1.0
@@ -81,11 +86,14 @@ def read_trace(path: Path, default_tier: str = "interactive") -> Trace:
     """A trace from a file; `InvalidInput` names the column and the row that are wrong."""
     if not path.is_file():
         raise InvalidInput.of("trace", str(path), "a CSV or Parquet file that exists")
-    if path.suffix == ".parquet":
-        return to_trace(pd.read_parquet(path), default_tier)
-    if path.suffix == ".csv":
-        return to_trace(pd.read_csv(path), default_tier)
-    raise InvalidInput.of("trace", str(path), "a file named *.csv or *.parquet")
+    if path.suffix not in READERS:
+        raise InvalidInput.of("trace", str(path), "a file named *.csv or *.parquet")
+    try:
+        frame = READERS[path.suffix](path)
+    except (OSError, ValueError) as error:  # pandas' and pyarrow's own are ValueErrors
+        allowed = f"a CSV or Parquet file that can be read ({error})"
+        raise InvalidInput.of("trace", str(path), allowed) from error
+    return to_trace(frame, default_tier)
 
 
 def to_trace(frame: pd.DataFrame, default_tier: str = "interactive") -> Trace:

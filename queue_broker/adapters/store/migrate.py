@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from headgate.errors import HeadgateError
+from headgate.errors import HeadgateError, InvalidInput
 from queue_broker.adapters.store.database import Database
 from queue_broker.adapters.store.dialects import one_writer
 
@@ -25,11 +25,12 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 
 def make_folder(folder: Path) -> None:
+    """The broker's folder; `InvalidInput` where there can be none."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        words = f"data_dir: got {str(folder)!r}, {error.strerror}; allowed: a folder to write in"
-        raise HeadgateError(words) from error
+        allowed = f"a folder to write in ({error.strerror})"
+        raise InvalidInput.of("data_dir", str(folder), allowed) from error
 
 
 def run(connection: Connection, revision: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -139,6 +140,28 @@ def test_a_grid_may_be_made_of_anything_that_can_be_iterated() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (range(10**10), "at most 500,000 values; more want to be a table"),
+        (itertools.count(), "at most 500,000 values; more want to be a table"),
+        ("0.1", "grid.rate: got '0.1'; allowed: a list of values"),
+        (0.1, "grid.rate: got 0.1; allowed: a list of values"),
+    ],
+)
+def test_an_axis_that_cannot_be_meant_is_refused_at_once(values: Any, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        a_client(Broker()).submit_sweep(JOB, grid={"rate": values})
+
+
+def test_what_is_submitted_must_be_a_job() -> None:
+    for given in ({"name": "x"}, "train.py"):
+        with pytest.raises(InvalidInput, match=r"job: got .*; allowed: a headgate\.Job"):
+            a_client(Broker()).submit(given)  # type: ignore[call-overload]
+        with pytest.raises(InvalidInput, match=r"job: got .*; allowed: a headgate\.Job"):
+            a_client(Broker()).submit_sweep(given, size=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
     ("kinds", "words"),
     [
         ({}, "sweep: got 'nothing'; allowed: one of grid, table or size"),
@@ -226,6 +249,24 @@ def test_a_wait_can_have_an_end_of_its_own() -> None:
 
     with pytest.raises(WaitTimeout, match="id goes on after 0 s: RUNNING"):
         a_client(broker).job("id").wait(0, progress=False)
+
+
+@pytest.mark.parametrize("timeout_s", [-1, float("nan")])
+def test_a_wait_of_less_than_no_time_is_refused(timeout_s: float) -> None:
+    with pytest.raises(InvalidInput, match=r"timeout_s: got .*; allowed: 0 or more seconds"):
+        a_client(Broker()).job("id").wait(timeout_s)
+
+
+def test_a_wait_does_not_outlast_its_end_while_the_broker_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("headgate.flows.BACKOFF_S", ())
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    away = [httpx.ConnectError("refused") for _ in range(100_000)]
+    broker = Broker(httpx.Response(200, json=a_job(State.RUNNING)), *away)
+
+    with pytest.raises(BrokerUnreachable):
+        a_client(broker).job("id").wait(0.05, progress=False)
 
 
 def test_a_failed_job_is_an_answer_and_not_an_error() -> None:

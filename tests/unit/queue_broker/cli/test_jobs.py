@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from headgate.errors import InvalidInput, NotFound, WaitTimeout
 from headgate.estimate import Quantiles
 from headgate.lifecycle import State
 from headgate.resources import Resources
 from headgate.views import Foretold
 from queue_broker.cli.main import app
-from queue_broker.cli.show import print_foretold
+from queue_broker.cli.show import age_words, print_foretold
 from queue_broker.cli.submitting import axis
 from queue_broker.records import Fail, JobId
 from tests.factories import an_estimate, ends
@@ -92,7 +93,7 @@ def test_sweep_of_a_size(headgate: Headgate, edge: Edge) -> None:
     ("text", "values"),
     [
         ("a=1,2.5,x,true", [1, 2.5, "x", True]),
-        ("a=-2..1", [-2, -1, 0, 1]),
+        ("a=-2..1", range(-2, 2)),
         ("a=0.1..0.5", ["0.1..0.5"]),
         ("a=", []),
     ],
@@ -108,6 +109,57 @@ def test_wait_tells_by_its_exit_code_how_it_ended(run: Run, edge: Edge) -> None:
     finish(edge, bad, failing=(0,))
 
     assert (run("wait", good).exit_code, run("wait", bad).exit_code) == (0, 1)
+
+
+def test_ctrl_c_in_a_wait_says_that_the_job_goes_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    job_id = run("submit", "--", "x").stdout.strip()
+    monkeypatch.setattr("headgate.handles.JobHandle.wait", interrupted)
+    monkeypatch.setattr("headgate.handles.TaskHandle.log_page", interrupted)
+
+    for words in (("wait", job_id), ("submit", "--wait", "--", "x"), ("logs", job_id, "-f")):
+        done = run(*words)
+        assert done.exit_code == 130
+        assert "The job goes on" in done.stderr
+    assert f"headgate cancel {job_id}" in done.stderr
+
+
+def test_a_wait_can_be_bounded(run: Run, edge: Edge) -> None:
+    job_id = run("submit", "--", "x").stdout.strip()
+
+    assert isinstance(run("wait", job_id, "--timeout", "0").exception, WaitTimeout)
+    negative = run("wait", job_id, "--timeout", "-1")
+    assert negative.exit_code == 2
+    assert "--timeout" in negative.output
+
+
+@pytest.mark.parametrize("command", ["status", "wait", "logs", "cancel", "retry"])
+def test_an_unknown_id_is_named(run: Run, command: str) -> None:
+    raised = run(command, "no-such-job").exception
+
+    assert isinstance(raised, NotFound)
+    assert "no-such-job" in str(raised)
+
+
+@pytest.mark.parametrize(
+    ("grid", "words"),
+    [
+        (["a=0..10000000000"], "grid.a: got range(0, 10000000001); allowed: at most 500,000"),
+        (["a=9..3"], "--grid: got 'a=9..3'; allowed: NAME=FROM..TO with FROM no greater than TO"),
+        (["a=1", "a=2"], "--grid: got 'a=2'; allowed: each name once; a was given before"),
+        (["a=0..99999", "b=0..99999"], "at most 100,000,000 tasks"),
+    ],
+)
+def test_a_grid_that_cannot_be_meant_is_refused(run: Run, grid: list[str], words: str) -> None:
+    options = [word for axis in grid for word in ("--grid", axis)]
+    raised = run("sweep", *options, "--", "x").exception
+
+    assert isinstance(raised, InvalidInput)
+    assert words in str(raised)
 
 
 def test_status_shows_a_sweep_and_one_of_its_tasks(headgate: Headgate, edge: Edge) -> None:
@@ -132,6 +184,47 @@ def test_status_as_json_is_the_answer_itself(headgate: Headgate) -> None:
     assert json.loads(headgate("list", "--json"))["jobs"][0]["job_id"] == job_id
     assert json.loads(headgate("queue", "--json"))["held"] == []
     assert json.loads(headgate("estimate", "--json", "--", "x"))["tier"] == "interactive"
+
+
+def test_a_list_fits_in_80_columns(headgate: Headgate, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "a-name-as-long-as-people-make-them-in-pipelines"
+    job_id = headgate("sweep", "--name", name, "--size", "100000", "--", "x").strip()
+    monkeypatch.setenv("COLUMNS", "80")
+
+    lines = headgate("list").splitlines()
+
+    assert all(len(line.rstrip()) <= 80 for line in lines)
+    assert lines[1].startswith(job_id)
+    assert "SUBMITTED" in lines[1]
+    assert "0 %" in lines[1]
+    assert "a-name-as-" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0 s"), (59, "59 s"), (3599, "59 min"), (7200, "2 h"), (40 * 86_400, "40 d")],
+)
+def test_an_age_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
+    assert age_words(seconds) == words
+
+
+def test_a_piped_list_has_a_line_a_job_with_all_of_its_name(
+    headgate: Headgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "n" * 128
+    headgate("submit", "--name", name, "--", "x")
+    monkeypatch.delenv("COLUMNS")
+
+    shown = headgate("list")
+
+    assert len(shown.splitlines()) == 2
+    assert name in shown
+
+
+def test_empty_lists_say_what_to_do_next(headgate: Headgate) -> None:
+    assert headgate("list") == "No jobs yet. Submit one: headgate submit -- python train.py\n"
+    assert headgate("list", "--state", "FAILED") == "No such job. Without filters: headgate list\n"
+    assert "headgate list" in headgate("queue")
 
 
 def test_list_shows_whole_ids_and_the_next_page(headgate: Headgate) -> None:

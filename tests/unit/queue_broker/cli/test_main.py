@@ -8,7 +8,13 @@ from importlib import import_module
 import pytest
 from typer.testing import CliRunner
 
-from headgate.errors import HeadgateError, InvalidInput
+from headgate.errors import (
+    BrokerUnreachable,
+    HeadgateError,
+    InvalidInput,
+    NotFound,
+    WaitTimeout,
+)
 from queue_broker.cli import main as cli
 from queue_broker.cli.main import COMMANDS, app, commands, fenced, load, module
 
@@ -59,27 +65,9 @@ def test_help_lists_the_commands_with_what_they_do() -> None:
     assert "Submit one job." in text
 
 
-def examples(name: str) -> list[str]:
-    return [
-        line.strip() for line in load(name).help.splitlines() if line.strip().startswith("head")
-    ]
-
-
-@pytest.mark.parametrize("name", [n for n, one in COMMANDS.items() if one.panel == "Jobs"])
-def test_every_help_teaches_by_examples_that_parse(name: str) -> None:
-    import shlex
-
-    shown = examples(name)
-
-    assert shown
-    for line in shown:
-        words = shlex.split(line.partition(" | ")[0].partition(" && ")[0])
-        assert words[:2] == ["headgate", name]
-        load(name).make_context(name, words[2:])
-
-
 def test_examples_keep_their_lines() -> None:
     assert fenced("Do it.\n\n    one\n    two\n\nDone.") == "Do it.\n\n```\none\ntwo\n```\n\nDone."
+    assert fenced("Do it.\n\nheadgate it") == "Do it.\n\n```\nheadgate it\n```"
     assert fenced(None) is None
 
 
@@ -107,6 +95,9 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     [
         (HeadgateError("the broker failed"), 1, "error: the broker failed"),
         (InvalidInput.of("--memory", "4Q", "MiB"), 2, "error: --memory: got '4Q'; allowed: MiB"),
+        (NotFound("there is no job x"), 2, "error: there is no job x"),
+        (BrokerUnreachable("no broker answers"), 2, "error: no broker answers"),
+        (WaitTimeout("x goes on"), 124, "error: x goes on"),
         (
             ModuleNotFoundError("No module named 'lightgbm'", name="lightgbm"),
             1,
@@ -128,6 +119,32 @@ def test_a_foreseen_error_is_a_line_and_an_exit_code(
 
     assert caught.value.code == code
     assert words in capsys.readouterr().err
+
+
+def test_ctrl_c_in_any_command_leaves_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*filters: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("headgate.client.Client.jobs", interrupted)
+
+    result = CliRunner().invoke(app, ["list"])
+
+    assert (result.exit_code, result.stderr) == (130, "stopped by Ctrl-C\n")
+
+
+def test_no_colour_is_asked_for_by_its_variable(
+    fails: list[Exception], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fails.append(HeadgateError("it failed"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+
+    with pytest.raises(SystemExit):
+        cli.main()
+
+    assert capsys.readouterr().err == "error: it failed\n"
 
 
 def test_a_module_of_ours_that_is_missing_is_a_bug(fails: list[Exception]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
@@ -128,18 +129,20 @@ def failure(reply: Reply) -> HeadgateError:
     return Unavailable(words) if reply.status in (502, 503, 504) else HeadgateError(words)
 
 
-class Sync:
+class Sync(ABC):
     """What runs flows and gives their results."""
 
+    @abstractmethod
     def run(self, flow: Flow[T]) -> T:
-        raise NotImplementedError
+        """The flow's result, when all that it asked for has been asked."""
 
 
-class Async:
+class Async(ABC):
     """What runs flows and gives their results to `await`."""
 
+    @abstractmethod
     async def run(self, flow: Flow[T]) -> T:
-        raise NotImplementedError
+        """The flow's result, when all that it asked for has been asked."""
 
 
 class operation(Generic[P, T]):  # noqa: N801 - a decorator, used as `property` is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -54,6 +55,8 @@ QUICK = settings(
 class Books(RuleBasedStateMachine):
     """Three sweeps of twelve tasks: `b` follows `a` task by task, `c` waits for all of `b`."""
 
+    fresh: Callable[[], str]  #: the URL of an empty database
+
     @initialize()
     def submit(self) -> None:
         self.succeeded: dict[str, set[int]] = {job: set() for job in JOBS}
@@ -65,9 +68,6 @@ class Books(RuleBasedStateMachine):
                 a_sweep("c", SIZE, depends_on=(Dependency(job_id="b"),)),
             ]
         )
-
-    def fresh(self) -> str:
-        raise NotImplementedError
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -143,19 +143,20 @@ class Books(RuleBasedStateMachine):
 
 
 def test_the_books_stay_right_on_sqlite(sqlite_template: Path, tmp_path: Path) -> None:
+    def empty() -> str:
+        for old in tmp_path.glob("headgate.db*"):
+            old.unlink()
+        shutil.copy(sqlite_template, tmp_path / "headgate.db")
+        return f"sqlite:///{tmp_path / 'headgate.db'}"
+
     class OnSqlite(Books):
-        def fresh(self) -> str:
-            for old in tmp_path.glob("headgate.db*"):
-                old.unlink()
-            shutil.copy(sqlite_template, tmp_path / "headgate.db")
-            return f"sqlite:///{tmp_path / 'headgate.db'}"
+        fresh = staticmethod(empty)
 
     run_state_machine_as_test(OnSqlite, settings=QUICK)
 
 
 def test_the_books_stay_right_on_postgresql(postgres: Server, postgres_database: str) -> None:
     class OnPostgres(Books):
-        def fresh(self) -> str:
-            return emptied(postgres, postgres_database)
+        fresh = staticmethod(lambda: emptied(postgres, postgres_database))
 
     run_state_machine_as_test(OnPostgres, settings=QUICK)

@@ -101,4 +101,5 @@ def to_type(lane: Lane, limit: int) -> InstanceType:
         arch=lane.arch,
         gpu_model=lane.gpu_model,
         gpu_memory_mib=lane.gpu_memory_mib or 0,
+        purchase=purchase_of(lane),
     )

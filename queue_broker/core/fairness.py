@@ -44,30 +44,37 @@ class Turn:
 
 @dataclass(slots=True)
 class Debts:
-    """What the fleet owes each tier, in fleet-seconds."""
+    """What the fleet owes each tier, in fleet-seconds. `paid_s` was paid for tasks that still run:
+    what they hold is not charged a second time, or the share would come out at half."""
 
     owed_s: dict[str, float] = field(default_factory=dict)
+    paid_s: dict[str, float] = field(default_factory=dict)
 
     def accrue(self, tiers: Sequence[Tier], shares: Mapping[str, float], passed_s: float) -> None:
         """Let time pass. `shares` has each tier with work, and its share of the fleet."""
         for tier in tiers:
             if tier.name not in shares:
                 self.owed_s.pop(tier.name, None)
+                self.paid_s.pop(tier.name, None)
                 continue
-            missing = max(0.0, tier.min_share - shares[tier.name])
-            self.owed_s[tier.name] = self.owed_s.get(tier.name, 0.0) + missing * passed_s
+            held_s = shares[tier.name] * passed_s
+            ahead_s = self.paid_s.get(tier.name, 0.0)
+            self.paid_s[tier.name] = max(0.0, ahead_s - held_s)
+            missing_s = tier.min_share * passed_s - max(0.0, held_s - ahead_s)
+            self.owed_s[tier.name] = self.owed_s.get(tier.name, 0.0) + max(0.0, missing_s)
 
     def affords(self, tier: Tier, price_s: float) -> int:
         """Tasks at `price_s` each that the debt pays for. It never exceeds a minute of the tier's
-        minimum share, or the one task that it saves up for."""
+        minimum share beside the one task that it saves up for."""
         owed_s = self.owed_s.get(tier.name, 0.0)
         if price_s <= 0 or owed_s <= 0:
             return 0
-        self.owed_s[tier.name] = min(owed_s, max(MOST_OWED_S * tier.min_share, price_s))
+        self.owed_s[tier.name] = min(owed_s, MOST_OWED_S * tier.min_share + price_s)
         return int(self.owed_s[tier.name] / price_s + 1e-9)
 
     def pay(self, tier: str, price_s: float) -> None:
         self.owed_s[tier] = max(0.0, self.owed_s.get(tier, 0.0) - price_s)
+        self.paid_s[tier] = self.paid_s.get(tier, 0.0) + price_s
 
 
 @dataclass(slots=True)

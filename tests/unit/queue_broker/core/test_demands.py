@@ -12,7 +12,7 @@ from headgate.lifecycle import Cause
 from headgate.resources import ResourceRequest, Resources
 from headgate.usage import Meter, Observation, Usage
 from predictor.predictor import Predictor
-from queue_broker.core.demands import could_hold, demand_of, smallest_gpu, traits_of
+from queue_broker.core.demands import could_hold, demand_of, smallest_gpu, to_type, traits_of
 from queue_broker.core.yard import rank
 from queue_broker.records import Group, Lane
 from tests.factories import a_job, an_estimate
@@ -98,3 +98,15 @@ def test_a_lane_holds_what_fits_its_shape_and_arch(lane: Lane, holds: bool) -> N
     demand = demand_of(a_job(resources={"arch": "x86_64"}), an_estimate(1024), [lane])
 
     assert could_hold(demand, lane.shape, traits_of(lane)) is holds
+
+
+@pytest.mark.parametrize(
+    ("bought", "purchase"),
+    [("SPOT", "SPOT"), ("ON_DEMAND", "ON_DEMAND"), ("LOCAL", "ON_DEMAND")],
+)
+def test_the_packer_hears_on_which_market_a_lane_buys(bought: str, purchase: str) -> None:
+    lane = replace(T4, purchase=bought)
+    kind = to_type(lane, limit=3)
+
+    assert (kind.purchase, traits_of(lane).purchase) == (purchase, purchase)
+    assert (kind.arch, kind.gpu_model, kind.gpu_memory_mib) == ("x86_64", "T4", 16_384)

@@ -134,7 +134,7 @@ def test_a_debt_that_is_too_small_bends_nothing() -> None:
 
 
 def test_paying_takes_the_price_off_the_debt() -> None:
-    debts = Debts({"sweep": 20.0})
+    debts = Debts({"sweep": 15.0})
     decided([a_group(1, tasks=9), a_group(2, tasks=9, tier="production")], debts=debts)
     assert debts.owed_s["sweep"] == 0.0
 
@@ -162,9 +162,18 @@ def test_a_task_that_runs_for_days_is_saved_up_for_within_hours() -> None:
     assert debts.affords(SWEEP, 600.0) == 1
 
 
-def test_a_debt_does_not_grow_beyond_a_minute_of_the_share() -> None:
+def test_a_debt_does_not_grow_beyond_a_minute_of_the_share_and_the_next_task() -> None:
     debts = Debts({"sweep": 1e6})
-    assert debts.affords(Tier(name="sweep", rank=2, min_share=0.05, promise_s=1), 0.1) == 30
+    assert debts.affords(Tier(name="sweep", rank=2, min_share=0.05, promise_s=1), 0.1) == 31
+
+
+def test_what_a_debt_paid_for_is_not_charged_again_while_it_runs() -> None:
+    debts = Debts({"sweep": 2.0})
+    debts.pay("sweep", 2.0)
+    debts.accrue(DEFAULT_TIERS, {"sweep": 0.25}, passed_s=8)
+    assert debts.owed_s["sweep"] == 0.05 * 8
+    debts.accrue(DEFAULT_TIERS, {"sweep": 0.25}, passed_s=8)  # it runs on, at nobody's debt
+    assert debts.owed_s["sweep"] == 0.05 * 8
 
 
 def test_shares_are_of_the_whole_fleet_whichever_lane_gives_them() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from queue_broker.core.amounts import Amount, amount
-from queue_broker.core.ledger import LaneUse, Ledger, remaining_s
+from queue_broker.core.ledger import LaneUse, Ledger
 from queue_broker.core.window import Window
 from queue_broker.core.yard import Floats, Ints, Yard
 from queue_broker.records import Lane
@@ -183,7 +183,7 @@ def reserve_in(
     free, in_s = board.free(place), 0.0
     entries = ledger.in_lane(board.yard.lanes[place].name)
     ends = sorted(
-        ((remaining_s(entry.leak, now_s), entry) for entry in entries),
+        ((ledger.remaining_s(entry.leak, now_s), entry) for entry in entries),
         key=lambda end: (end[0], end[1].leak.leak_id),
     )
     for end_s, entry in ends:

@@ -19,6 +19,7 @@ from queue_broker.core.observe import Observing
 from queue_broker.core.policy import Policy, World
 from queue_broker.core.predict import Estimating
 from queue_broker.core.preempt import REASON
+from queue_broker.core.recall import recall
 from queue_broker.ports import Clock, Engine, Store
 from queue_broker.records import Ended, Event, JobId, Lane, Leak, Tasks
 
@@ -71,8 +72,11 @@ class Cycle:
     revised_s: dict[JobId, float] = field(default_factory=dict)
 
     def take_over(self) -> None:
-        """What a new leader does first: take up the work that runs already."""
-        self.engine.adopt(self.store.open_leaks())
+        """What a new leader does first: take up the work that runs already, and how long its kin
+        took."""
+        leaks = self.store.open_leaks()
+        self.engine.adopt(leaks)
+        recall(self.policy.ledger, leaks, self.store)
 
     def run_once(self) -> Pass:
         """One bounded pass."""

@@ -102,12 +102,9 @@ class Past:
                 self.average[whose] = average
 
 
-def price_s(group: Group, total: Amount) -> float:
-    """What one task of the group costs the fleet, in fleet-seconds."""
-    if group.estimate is None:
-        return 0.0
-    runtime_s = min(group.estimate.runtime_s.p50, MOST_PRICED_S)
-    return allocation(group).share(total) * runtime_s
+def price_s(group: Group, total: Amount, runtime_s: float) -> float:
+    """What one task of the group, which takes so long, costs the fleet in fleet-seconds."""
+    return allocation(group).share(total) * min(runtime_s, MOST_PRICED_S)
 
 
 def allocation(group: Group) -> Amount:

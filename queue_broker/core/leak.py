@@ -129,7 +129,8 @@ class Desk:
         turn = order.next()
         if turn is None:
             return
-        price = price_s(turn.group, self.standing.total)
+        runtime_s = self.placing.ledger.runtime_s(turn.group.group_id, turn.group.estimate)
+        price = price_s(turn.group, self.standing.total, runtime_s)
         if turn.gang:
             tasks = turn.tasks * min(1, debts.affords(tier, price * turn.tasks))
         else:

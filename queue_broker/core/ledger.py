@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from headgate.estimate import Estimate, Quantiles
 from headgate.resources import Resources
 from queue_broker.core.amounts import NOTHING, Amount, priced
-from queue_broker.records import JobId, Lane, Leak
+from queue_broker.records import GroupId, JobId, Lane, Leak
 
 #: A task of which nothing was foretold is taken to run so long.
-UNKNOWN_RUNTIME_S = 60.0
-#: Sweeps whose run times are remembered; beyond, only those in flight.
+UNKNOWN = Quantiles(60.0, 120.0)
+#: Groups whose run times are remembered; beyond, only those in flight.
 MOST_MEASURED = 10_000
+#: So many ends say more of the rest than what was foretold before any had run.
+ENOUGH_MEASURED = 8
+#: The latest so many run times make the mean.
+MEAN_OF = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,18 @@ class Entry:
     @property
     def starting(self) -> int:
         return self.open - self.running
+
+
+@dataclass(slots=True)
+class Measured:
+    """How long tasks of one group really took, in the mean of the latest."""
+
+    mean_s: float = 0.0
+    count: int = 0
+
+    def add(self, runtime_s: float) -> None:
+        self.count += 1
+        self.mean_s += (runtime_s - self.mean_s) / min(self.count, MEAN_OF)
 
 
 @dataclass(slots=True)
@@ -86,7 +103,7 @@ class Ledger:
     lanes: dict[str, LaneUse] = field(default_factory=dict)
     tenants: dict[tuple[str, str], Held] = field(default_factory=dict)  #: by (tier, tenant)
     jobs: dict[JobId, int] = field(default_factory=dict)  #: tasks in flight
-    measured_s: dict[JobId, float] = field(default_factory=dict)  #: run times of sweeps, lately
+    measured: dict[GroupId, Measured] = field(default_factory=dict)
     shapes: dict[str, tuple[Resources, float]] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
 
@@ -112,7 +129,7 @@ class Ledger:
     def _change(self, old: Entry | None, leak: Leak) -> None:
         shape, price = self.shapes.get(leak.lane, (leak.allocation, 0.0))
         each = old.each if old else priced(leak.allocation, shape, price)
-        runtime_s = self.measured_s.get(leak.job_id) or foretold_s(leak)
+        runtime_s = self.runtime_s(leak.group_id, leak.estimate)
         entry = Entry(leak, each, len(leak.open), len(leak.running), runtime_s)
         self.entries[leak.name] = entry
         if old and (old.leak.tier, old.leak.tenant) == (leak.tier, leak.tenant):
@@ -153,33 +170,42 @@ class Ledger:
             self.jobs.pop(leak.job_id, None)
 
     def measure(self, leak: Leak, runtime_s: float) -> None:
-        """A task of a sweep took so long: its siblings are worth more than what was foretold before
-        any of them had run."""
+        """A task of a sweep took so long."""
         if leak.array:
-            known = self.measured_s.get(leak.job_id, runtime_s)
-            self.measured_s[leak.job_id] = known + (runtime_s - known) / 32
-            if len(self.measured_s) > MOST_MEASURED:
-                open_ = self.jobs
-                self.measured_s = {job: s for job, s in self.measured_s.items() if job in open_}
+            self.measured.setdefault(leak.group_id, Measured()).add(runtime_s)
+            if len(self.measured) > MOST_MEASURED:
+                open_ = {entry.leak.group_id for entry in self.entries.values()}
+                self.measured = {at: one for at, one in self.measured.items() if at in open_}
+
+    def runtime_s(self, group_id: GroupId, estimate: Estimate | None) -> float:
+        """What a task of the group takes: as measured, else as foretold."""
+        known = self.measured.get(group_id)
+        if known is not None and known.count >= ENOUGH_MEASURED:
+            return known.mean_s
+        return (estimate.runtime_s if estimate else UNKNOWN).p50
+
+    def remaining_s(self, leak: Leak, now_s: float) -> float:
+        """Predicted seconds until a leak's tasks end. Kin that have ended say it, once they are as
+        many as still run here: of many that began together, the first to end are the short ones."""
+        known = self.measured.get(leak.group_id)
+        if known is None or known.count < max(ENOUGH_MEASURED, len(leak.running)):
+            return remaining_s(leak, now_s)
+        return left_of((known.mean_s,), now_s - leak.created_at_s)
 
     def in_lane(self, lane: str) -> Iterable[Entry]:
         use = self.lanes.get(lane)
         return use.entries.values() if use else ()
 
 
-def foretold_s(leak: Leak) -> float:
-    return leak.estimate.runtime_s.p50 if leak.estimate else UNKNOWN_RUNTIME_S
-
-
 def remaining_s(leak: Leak, now_s: float) -> float:
-    """Predicted seconds until a leak's tasks end; past a quantile, the next one counts."""
-    elapsed = now_s - leak.created_at_s
-    if leak.estimate is None:
-        return max(UNKNOWN_RUNTIME_S - elapsed, elapsed)
-    for quantile in (leak.estimate.runtime_s.p50, leak.estimate.runtime_s.p95):
-        if elapsed < quantile:
-            return quantile - elapsed
-    return max(1.0, elapsed / 2)
+    """As foretold before the leak: past a quantile, the next one counts."""
+    runtime_s = leak.estimate.runtime_s if leak.estimate else UNKNOWN
+    return left_of((runtime_s.p50, runtime_s.p95), now_s - leak.created_at_s)
+
+
+def left_of(steps_s: Sequence[float], elapsed_s: float) -> float:
+    """To the next step; what is past them all is taken to be two thirds done."""
+    return next((step - elapsed_s for step in steps_s if elapsed_s < step), max(1.0, elapsed_s / 2))
 
 
 def tier_shares(ledger: Ledger, total: Amount) -> Mapping[str, float]:

@@ -167,9 +167,7 @@ class Placing:
         waiting = places[self.board.ahead_s[places] > 0]
         if not len(waiting):
             return 0
-        estimate = turn.group.estimate
-        foretold_s = estimate.runtime_s.p50 if estimate else 0.0
-        runtime_s = self.ledger.measured_s.get(turn.group.job_id) or foretold_s
+        runtime_s = self.ledger.runtime_s(turn.group.group_id, turn.group.estimate)
         full = waiting[self.board.fits(each, waiting, cold=True) == 0]
         went = 0
         for place in map(int, full[np.argsort(-self.board.ahead_s[full], kind="stable")]):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from headgate.lifecycle import Cause
 from headgate.tenancy import Tenant, Tier
 from queue_broker.core import preempt
 from queue_broker.core.bucket import TokenBucket
@@ -79,8 +80,8 @@ class Policy:
             leak = leaks.get(event.leak)
             if isinstance(event, Started) and leak and leak.handed_over_at_s is not None:
                 delays[leak.lane].append(event.at_s - leak.handed_over_at_s)
-            elif isinstance(event, Ended) and leak and event.started_at_s is not None:
-                self.ledger.measure(leak, event.at_s - event.started_at_s)
+            elif leak and (runtime_s := whole_run_s(event)) is not None:
+                self.ledger.measure(leak, runtime_s)
         promise_s = min(tier.promise_s for tier in world.tiers)
         for lane, delays_s in delays.items():
             window = self.windows.get(lane) or Window()
@@ -133,6 +134,13 @@ class Policy:
         fresh = [one for one in groups if one.tier == top and one.queued_at_s > self.last_s]
         for group in sorted(fresh, key=lambda group: (group.queued_at_s, group.group_id)):
             self.headroom.arrived(allocation(group), len(group.waiting), group.queued_at_s)
+
+
+def whole_run_s(event: Event) -> float | None:
+    """How long a task took that ended by itself: what was stopped or killed tells less."""
+    if isinstance(event, Ended) and event.cause is Cause.EXITED and event.started_at_s is not None:
+        return event.at_s - event.started_at_s
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from headgate.tenancy import Tier
 from queue_broker.core.amounts import Amount
 from queue_broker.core.hints import hints_of
-from queue_broker.core.ledger import Entry, Ledger, remaining_s
+from queue_broker.core.ledger import Entry, Ledger
 from queue_broker.core.yard import Yard
 from queue_broker.records import Event, Group, Leak, Started, Tasks
 
@@ -149,8 +149,8 @@ class Lane:
 
     def ends(self) -> list[tuple[float, Entry]]:
         if self._ends is None:
-            now_s = self.scene.now_s
-            ends = [(remaining_s(entry.leak, now_s), entry) for entry in self.entries]
+            left_s, now_s = self.scene.ledger.remaining_s, self.scene.now_s
+            ends = [(left_s(entry.leak, now_s), entry) for entry in self.entries]
             self._ends = sorted(ends, key=lambda end: (end[0], end[1].leak.leak_id))
         return self._ends
 

@@ -148,7 +148,7 @@ def test_no_tier_goes_before_a_higher_one_beyond_what_it_is_owed(scene: Scene) -
     for group in scene.groups:
         higher = [g for g in scene.groups if RANK[g.tier] < RANK[group.tier]]
         if any(gone.get(g.group_id, 0) < len(g.waiting) for g in higher):
-            worth_s = gone.get(group.group_id, 0) * price_s(group, fleet)
+            worth_s = gone.get(group.group_id, 0) * price_s(group, fleet, 60.0)
             assert worth_s <= (scene.owed if group.tier == "sweep" else 0.0) + 1e-9
 
 
@@ -226,7 +226,7 @@ def test_a_starved_tier_gets_its_minimum_share_in_the_long_run(tasks: int, vcpu:
     sweep = a_group(1, tasks, vcpu=vcpu, runtime_s=60.0)
     production = a_group(2, 999, tier="production")
     debts, fleet = Debts(), Yard.of(lanes).fleet
-    bound_s = price_s(sweep, fleet) / 0.05 + 1
+    bound_s = price_s(sweep, fleet, 60.0) / 0.05 + 1
     debts.accrue(DEFAULT_TIERS, {"sweep": 0.0, "production": 1.0}, bound_s)
     snapshot = Scene([sweep, production], lanes, []).snapshot()
     decision = decide(
@@ -297,7 +297,7 @@ def test_no_tier_starves_beyond_its_bound_though_production_never_ends(
     sweep = a_group(1, 999, vcpu=vcpu, runtime_s=10.0)
     production = a_group(2, 9_999, tier="production", runtime_s=10.0)
     share, of_fleet, had_s = DEFAULT_TIERS[2].min_share, vcpu / 4, 0.0
-    task_s = price_s(sweep, Yard.of([lane]).fleet)
+    task_s = price_s(sweep, Yard.of([lane]).fleet, 10.0)
     leaks: list[Leak] = []
     for number in range(150):
         now_s = NOW_S + 10.0 * number + offset

@@ -73,6 +73,27 @@ def test_a_task_past_its_quantile_is_given_the_next_one() -> None:
     assert remaining_s(leak, NOW_S + 400) == 200
 
 
+def test_kin_that_have_ended_say_when_the_rest_of_a_sweep_ends() -> None:
+    leak = a_leak(1, a_group(1, tasks=10, runtime_s=3_600), tasks=4)
+    ledger = Ledger()
+    for _ in range(7):
+        ledger.measure(leak, 20.0)
+    assert ledger.remaining_s(leak, NOW_S + 5) == 3_595  # so few may be the short ones
+    ledger.measure(leak, 20.0)
+    assert ledger.remaining_s(leak, NOW_S + 5) == 15
+    assert ledger.remaining_s(leak, NOW_S + 40) == 20
+
+
+def test_the_first_to_end_of_many_that_began_together_say_nothing_of_the_rest() -> None:
+    leak = a_leak(1, a_group(1, tasks=100, runtime_s=3_600))
+    ledger = Ledger()
+    for _ in range(99):
+        ledger.measure(leak, 20.0)
+    assert ledger.remaining_s(leak, NOW_S) == 3_600
+    ledger.measure(leak, 20.0)
+    assert ledger.remaining_s(leak, NOW_S) == 20
+
+
 def test_the_ledger_follows_leaks_that_come_change_and_go() -> None:
     lanes = [a_lane(instances=9)]
     first, second = a_leak(1, a_group(1, tasks=4)), a_leak(2, a_group(2, tasks=3, tenant="b"))

@@ -135,6 +135,28 @@ def test_a_new_leader_takes_up_what_runs(tmp_path: Path) -> None:
     house.store.close()
 
 
+def test_a_new_leader_reads_back_how_long_tasks_really_took(tmp_path: Path) -> None:
+    """A request foretells an hour. Else it would stop what is about to end by itself."""
+    house = House(tmp_path, at_once=False)
+    house.submit(a_sweep(size=16, resources=ASKED))
+    house.run()
+    (first,) = house.store.open_leaks()
+    house.now_s = first.created_at_s + 20
+    house.engine.finish(first.name)
+    house.run()
+
+    house.cycle = house.new_cycle()
+    house.cycle.take_over()
+
+    (second,) = house.store.open_leaks()
+    took_s = house.cycle.policy.ledger.runtime_s(second.group_id, second.estimate)
+    assert second.name != first.name
+    assert second.estimate is not None
+    assert second.estimate.runtime_s.p50 == 3600.0
+    assert took_s == pytest.approx(20, abs=1)
+    house.store.close()
+
+
 def test_what_is_cancelled_while_it_runs_is_stopped_once(tmp_path: Path) -> None:
     house = House(tmp_path, at_once=False)
     job = house.submit(a_sweep(size=4, resources=ASKED))

@@ -156,9 +156,9 @@ def test_a_task_that_runs_for_days_is_saved_up_for_within_hours() -> None:
     from queue_broker.core.yard import Yard
 
     fleet = Yard.of([a_lane()]).fleet
-    long_ = a_group(1, vcpu=4, runtime_s=172_800)
+    long_ = a_group(1, vcpu=4)
     debts = Debts({"sweep": 600.0})
-    assert price_s(long_, fleet) == 600.0
+    assert price_s(long_, fleet, 172_800.0) == 600.0
     assert debts.affords(SWEEP, 600.0) == 1
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from headgate.lifecycle import Cause
 from headgate.tenancy import DEFAULT_TIERS
-from queue_broker.core.ledger import Ledger
+from queue_broker.core.ledger import ENOUGH_MEASURED, Ledger
 from queue_broker.core.preempt import Runs, Scene, choose
 from queue_broker.core.yard import Yard
 from queue_broker.records import Ended, Group, Lane, Leak, Started, Tasks
@@ -20,9 +20,14 @@ def stopped(
     lanes: Sequence[Lane] = (),
     runs: Runs | None = None,
     later_s: float = 100.0,
+    took_s: float | None = None,
 ) -> dict[str, list[int]]:
+    """`took_s`: what tasks like those that run took, often enough to be believed."""
     lanes = lanes or [a_lane()]
     ledger = Ledger.of(leaks, lanes)
+    for leak in leaks if took_s is not None else ():
+        for _ in range(ENOUGH_MEASURED):
+            ledger.measure(leak, took_s or 0.0)
     scene = Scene(Yard.of(lanes), ledger, runs or Runs(), DEFAULT_TIERS, NOW_S + later_s)
     chosen = choose(blocked, PROMISE_S, scene)
     return {leak: list(tasks) for leak, tasks in chosen.items()}
@@ -42,6 +47,19 @@ def test_nothing_is_stopped_where_enough_ends_in_time() -> None:
     sweep = a_leak(1, a_group(9, tasks=4, runtime_s=20))
     waiting = a_group(1, tier="production", queued_at_s=NOW_S)
     assert stopped([waiting], [sweep], later_s=0.0) == {}
+
+
+def test_nothing_is_stopped_where_kin_ended_in_time_whatever_was_asked_for() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=3_600))
+    waiting = a_group(1, tier="production", queued_at_s=NOW_S)
+    assert stopped([waiting], [sweep], later_s=5.0) == {"leak-1": [0]}
+    assert stopped([waiting], [sweep], later_s=5.0, took_s=20.0) == {}
+
+
+def test_kin_that_took_longer_than_foretold_do_not_keep_production_waiting() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=20))
+    waiting = a_group(1, tier="production", queued_at_s=NOW_S)
+    assert stopped([waiting], [sweep], later_s=5.0, took_s=900.0) == {"leak-1": [0]}
 
 
 def test_never_more_is_stopped_than_needed() -> None:

@@ -34,9 +34,20 @@ class Operations:
     """What both clients can do beyond submitting."""
 
     @operation
-    def jobs(self, /, **filters: str | int | None) -> Flow[JobList]:
-        """A page of jobs, newest first: tenant, tier, queue, name, state, after, limit."""
-        return (yield from send(calls.jobs(**filters)))
+    def jobs(  # noqa: PLR0913 - filters, which are named and left out at will
+        self,
+        *,
+        tenant: str | None = None,
+        tier: str | None = None,
+        queue: str | None = None,
+        name: str | None = None,
+        state: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Flow[JobList]:
+        """A page of jobs, newest first; `after` is the page's `next` (limit: at most 1000)."""
+        chosen = {"tenant": tenant, "tier": tier, "queue": queue, "name": name, "state": state}
+        return (yield from send(calls.jobs(**chosen, after=after, limit=limit)))
 
     @operation
     def describe(self, job_id: str) -> Flow[JobView]:

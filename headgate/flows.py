@@ -11,6 +11,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from headgate.errors import BrokerUnreachable, HeadgateError, Unavailable, from_dict
@@ -151,7 +152,14 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator, used as `property` 
 
     def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None:
         self._flow = flow
-        self.__doc__ = flow.__doc__
+        functools.update_wrapper(self, flow)
+        # What `help` and editors show: the flow is how it is written, not what it gives.
+        gives = str(flow.__annotations__.get("return", ""))
+        flow.__annotations__["return"] = gives.removeprefix("Flow[").removesuffix("]")
+
+    def __call__(self, owner: Sync | Async, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Of the class it is a function of the object, as any method is."""
+        return owner.run(self._flow(owner, *args, **kwargs))
 
     @overload
     def __get__(self, owner: None, kind: type) -> operation[P, T]: ...
@@ -161,12 +169,4 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator, used as `property` 
     def __get__(self, owner: Async, kind: type) -> Callable[P, Awaitable[T]]: ...
 
     def __get__(self, owner: Sync | Async | None, kind: type) -> Any:
-        if owner is None:
-            return self
-        flow = self._flow
-
-        @functools.wraps(flow)
-        def run(*args: P.args, **kwargs: P.kwargs) -> T | Awaitable[T]:
-            return owner.run(flow(owner, *args, **kwargs))
-
-        return run
+        return self if owner is None else MethodType(self, owner)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.handles import JobHandle, SweepHandle, TaskHandle
+from headgate.handles import JobHandle, TaskHandle
 from queue_broker.cli.main import INTERRUPTED, client
 from queue_broker.cli.show import (
     print_job,
@@ -119,14 +119,10 @@ def wait(
 
         headgate wait 01a20dc9-a30d-75ea-af99-63bd4a2ca903 && echo done
     """
-    finish(client().job(job_id), timeout)
-
-
-def finish(handle: JobHandle | SweepHandle, timeout_s: float | None = None) -> None:
-    """Wait with progress; a failure is exit code 1."""
-    with goes_on(handle.id):
-        if not handle.wait(timeout_s).succeeded:
-            raise typer.Exit(1)
+    handle = client().job(job_id)
+    with goes_on(job_id):
+        view = handle.wait(timeout)
+    raise typer.Exit(0 if view.succeeded else 1)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 from headgate.errors import InvalidInput
 from headgate.job import Job
 from queue_broker.cli.job_options import literal, takes_job
-from queue_broker.cli.jobs import finish
+from queue_broker.cli.jobs import goes_on
 from queue_broker.cli.main import client
 from queue_broker.cli.show import print_foretold, print_json
 
@@ -36,8 +36,10 @@ def submit(job: Job, wait: Wait = False) -> None:
     handle = client().submit(job)
     print(handle.id)
     if wait:
-        finish(handle)
-        print(handle.logs(), end="")
+        with goes_on(handle.id):
+            view = handle.wait()
+        print(handle.logs(), end="")  # of a failure all the more
+        raise typer.Exit(0 if view.succeeded else 1)
 
 
 @takes_job
@@ -66,7 +68,9 @@ def sweep(
     handle = client().submit_sweep(job, grid=axes(grid) if grid else None, table=table, size=size)
     print(handle.id)
     if wait:
-        finish(handle)
+        with goes_on(handle.id):
+            view = handle.wait()
+        raise typer.Exit(0 if view.succeeded else 1)
 
 
 @takes_job

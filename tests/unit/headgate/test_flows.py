@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -154,3 +155,9 @@ class Greeter(Sync):
 def test_an_operation_is_a_method_of_what_runs_it() -> None:
     assert Greeter().greet("hi") == "hi you"
     assert Greeter().greet.__doc__ == Greeter.greet.__doc__ == "Say it."
+    assert Greeter.greet(Greeter()) == "hello you"
+
+
+def test_an_operation_shows_how_it_is_called_and_what_it_gives() -> None:
+    assert str(inspect.signature(Greeter().greet)) == "(word: 'str' = 'hello') -> 'str'"
+    assert str(inspect.signature(Greeter.greet)) == "(self, word: 'str' = 'hello') -> 'str'"

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from headgate.errors import InvalidInput, NotFound, WaitTimeout
 from headgate.estimate import Quantiles
+from headgate.handles import JobHandle
 from headgate.lifecycle import State
 from headgate.resources import Resources
-from headgate.views import Foretold
+from headgate.views import Foretold, JobView
 from queue_broker.cli.main import app
 from queue_broker.cli.show import age_words, print_foretold
 from queue_broker.cli.submitting import axis
@@ -126,6 +127,21 @@ def test_ctrl_c_in_a_wait_says_that_the_job_goes_on(
         assert done.exit_code == 130
         assert "The job goes on" in done.stderr
     assert f"headgate cancel {job_id}" in done.stderr
+
+
+def test_what_is_waited_for_is_printed_however_it_ended(
+    run: Run, edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_for_the_end(handle: JobHandle) -> JobView:
+        finish(edge, handle.id, failing=(0,))
+        return handle.describe()
+
+    monkeypatch.setattr(JobHandle, "wait", wait_for_the_end)
+
+    done = run("submit", "--wait", "--", "x")
+
+    assert done.exit_code == 1
+    assert "the output\n" in done.stdout
 
 
 def test_a_wait_can_be_bounded(run: Run, edge: Edge) -> None:

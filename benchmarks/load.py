@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -31,13 +31,23 @@ class Load:
 
 def post_all(address: str, path: str, bodies: Sequence[bytes], at_once: int) -> Load:
     """Post every body once, with `at_once` connections; every answer must be a 2xx."""
-    return asyncio.run(run(address, [request(address, path, body) for body in bodies], at_once))
+    return send_all(address, [request(address, path, body) for body in bodies], at_once)
 
 
 def request(address: str, path: str, body: bytes) -> bytes:
-    host = urlsplit(address).netloc
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    headers = {"Host": urlsplit(address).netloc, "Content-Type": "application/json"}
+    return to_bytes("POST", path, headers | {"Content-Length": str(len(body))}, body)
+
+
+def to_bytes(method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A request as it goes over the connection."""
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {one}" for name, one in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def send_all(address: str, requests: Sequence[bytes], at_once: int) -> Load:
+    """Send every request once, with `at_once` connections; every answer must be a 2xx."""
+    return asyncio.run(run(address, requests, at_once))
 
 
 async def run(address: str, requests: Sequence[bytes], at_once: int) -> Load:
@@ -49,21 +59,32 @@ async def run(address: str, requests: Sequence[bytes], at_once: int) -> Load:
 
 
 async def post_some(address: str, waiting: Iterator[bytes], latencies: list[float]) -> None:
-    """One connection, which takes the next request as soon as its last is answered."""
+    """One connection, which takes the next request as soon as its last is answered.
+
+    A server that closes it after each answer is connected to again, as by any client.
+    """
     where = urlsplit(address)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    writer = None
     for request_ in waiting:
         start = time.perf_counter()
+        if writer is None:
+            reader, writer = await asyncio.open_connection(where.hostname, where.port)
         writer.write(request_)
-        await answer(reader)
+        stays = await answer(reader)
         latencies.append(time.perf_counter() - start)
-    writer.close()
-    await writer.wait_closed()
+        if not stays:
+            writer.close()
+            writer = None
+    if writer is not None:
+        writer.close()
+        await writer.wait_closed()
 
 
-async def answer(reader: asyncio.StreamReader) -> None:
+async def answer(reader: asyncio.StreamReader) -> bool:
+    """Reads one; whether the server keeps the connection open after it."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
     body = await reader.readexactly(length)
     if head[9:10] != b"2":
         raise RuntimeError(f"the server answered {head[:16]!r}: {body!r}")
+    return head.startswith(b"HTTP/1.1") and b"connection: close" not in head.lower()

@@ -54,11 +54,11 @@ def structure(shape: StructureShape, value: object, path: str) -> dict[str, Any]
     for name in shape.required_members:
         if value.get(name) is None:
             raise constraint(below(path, name), "null", "Member must not be null")
-    found = {}
-    for name, member in shape.members.items():
-        if value.get(name) is not None:
+    found, members = {}, shape.members
+    for name, one in value.items():  # what is given, not all that could be: SubmitJob has 20
+        if one is not None and name in members:
             here = below(path, name)
-            found[name] = checked(member, value[name], here)
+            found[name] = checked(members[name], one, here)
             if limit := LIMITS.get((shape.name, name)):
                 check_limit(limit, found[name], here)
     return found

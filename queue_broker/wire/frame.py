@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
@@ -10,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from fastapi import Request, Response
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from headgate.errors import HeadgateError
 from queue_broker.settings import Settings
@@ -55,7 +54,8 @@ async def read(request: Request) -> Raw:
     target = request.scope["raw_path"].decode("ascii", "replace")
     if query := request.scope["query_string"].decode("ascii", "replace"):
         target += f"?{query}"
-    return Raw(request.method, target, dict(request.headers), bytes(body))
+    headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in request.scope["headers"]}
+    return Raw(request.method, target, headers, bytes(body))
 
 
 def place_of(headers: Mapping[str, str], settings: Settings) -> Place:
@@ -70,17 +70,13 @@ def parsed(body: bytes) -> Mapping[str, Any]:
     if not body:
         return {}
     try:
-        given = json.loads(body, parse_constant=no_number)
-    except (ValueError, RecursionError) as error:
+        given = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
         words = f"body: got no JSON ({error}); allowed: a JSON object"
         raise Fault(words, "SerializationException") from error
     if not isinstance(given, dict):
         raise Fault("body: got no object; allowed: a JSON object", "SerializationException")
     return given
-
-
-def no_number(word: str) -> float:
-    raise ValueError(f"{word} is not JSON")
 
 
 def token(headers: Mapping[str, str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ class Operation:
     path: str
     takes: Shape | None
     answers: Shape | None
+    beside_body: Mapping[str, Shape]  #: members that come in the path or the query
 
     @property
     def reads(self) -> bool:
@@ -41,9 +43,13 @@ def operations() -> tuple[Operation, ...]:
 def one(model: ServiceModel, name: str) -> Operation:
     found = model.operation_model(name)
     http: dict[str, Any] = found.http
-    return Operation(
-        name, http["method"], http["requestUri"], found.input_shape, found.output_shape
-    )
+    takes = found.input_shape
+    beside = {
+        name: member
+        for name, member in (takes.members if takes else {}).items()
+        if "location" in member.serialization
+    }
+    return Operation(name, http["method"], http["requestUri"], takes, found.output_shape, beside)
 
 
 def load(service: str, version: str | None = None) -> ServiceModel:

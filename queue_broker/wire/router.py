@@ -98,7 +98,7 @@ class Endpoints:
 
     def _find(self, request: Request) -> Endpoint:
         """`HeadgateError` without botocore, `Fault` where there is no such operation."""
-        path = request.url.path
+        path = request.scope["path"]
         path = f"{TAGGED}{{resourceArn}}" if path.startswith(TAGGED) else path
         self._known = self._known or {
             (one.method, one.path): Endpoint(self._wire, self._gatekeeper, one)
@@ -171,12 +171,11 @@ def members(operation: Operation, request: Request, body: bytes) -> dict[str, An
     if operation.takes is None:
         return {}
     given: dict[str, Any] = dict(parsed(body))
-    for name, member in operation.takes.members.items():  # type: ignore[attr-defined]
-        where = member.serialization.get("location")
+    for name, member in operation.beside_body.items():
         key = member.serialization.get("name", name)
-        if where == "uri":
-            given[name] = request.url.path.removeprefix(TAGGED)
-        elif where == "querystring" and key in request.query_params:
+        if member.serialization["location"] == "uri":
+            given[name] = request.scope["path"].removeprefix(TAGGED)
+        elif key in request.query_params:
             values = request.query_params.getlist(key)
             given[name] = values if member.type_name == "list" else values[0]
     found: dict[str, Any] = checked(operation.takes, given)

@@ -52,8 +52,8 @@ class Defined:
 async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     """Durable when it returns; the same call tried again gives the same job."""
     queue = open_queue(wire, call.get("jobQueue"))
-    job = to_job(dict(call.given) | {"jobQueue": queue}, defined)
-    job = job.model_copy(update={"client_token": call.token, "tenant": tenant(wire, call, job)})
+    given = dict(call.given) | {"jobQueue": queue}
+    job = to_job(given, defined, client_token=call.token, tenant=tenant(wire, call))
     accepted = await wire.submitter.submit(to_work(job, call.given), call.caller)
     arn = call.place.arn("job", accepted.job_id)
     return {"jobArn": arn, "jobName": job.name, "jobId": accepted.job_id}
@@ -69,14 +69,15 @@ def definition_of(wire: Wire, call: Call) -> Defined:
     return found
 
 
-def tenant(wire: Wire, call: Call, job: Job) -> str | None:
+def tenant(wire: Wire, call: Call) -> str | None:
     """The share identifier, where the caller may act for a tenant of that name; else its own."""
-    if job.tenant is not None:
+    share: str | None = call.get("shareIdentifier")
+    if share is not None:
         try:
-            wire.submitter.allow(call.caller, job.tenant)
+            wire.submitter.allow(call.caller, share)
         except Forbidden:
             return None
-    return job.tenant
+    return share
 
 
 def to_work(job: Job, request: Mapping[str, Any]) -> Job | Sweep:
@@ -87,8 +88,11 @@ def to_work(job: Job, request: Mapping[str, Any]) -> Job | Sweep:
     return Sweep.model_construct(job=job, size=size)
 
 
-def to_job(request: Mapping[str, Any], defined: Defined) -> Job:
-    """The job that the request asks for, with what it leaves to its definition."""
+def to_job(request: Mapping[str, Any], defined: Defined, **settled: str | None) -> Job:
+    """The job that the request asks for, with what it leaves to its definition.
+
+    `settled` are fields that are not for the request to say.
+    """
     asked = {name: value for name, value in request.items() if name in TRANSLATED}
     asked.pop("arrayProperties", None)
     overrides = containers.of_overrides(request)
@@ -97,7 +101,7 @@ def to_job(request: Mapping[str, Any], defined: Defined) -> Job:
     }
     asked["dependsOn"] = [dependency(one) for one in request.get("dependsOn", ())]
     asked["jobDefinition"] = defined.name
-    return fold(from_batch(asked), defined).model_copy(update={"batch": carried(request)})
+    return fold(from_batch(asked), defined, batch=carried(request), **settled)
 
 
 def dependency(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +122,7 @@ def carried(request: Mapping[str, Any]) -> dict[str, Any]:
     return rest
 
 
-def fold(work: Job | Sweep, defined: Defined) -> Job:
+def fold(work: Job | Sweep, defined: Defined, **settled: object) -> Job:
     """The job with its definition's values wherever it says nothing itself.
 
     Not validated again: all parts were, each by itself.
@@ -130,11 +134,12 @@ def fold(work: Job | Sweep, defined: Defined) -> Job:
         filled[name] = fields.get(name, {}) | getattr(job, name)
     tags = defined.definition.get("tags", {}) | job.tags
     filled["tier"] = tags.get(TIER_TAG, job.tier)
-    asked = fields.get("resources", {}) | job.resources.model_dump(exclude_unset=True)
+    own = job.resources.model_dump(exclude_unset=True) if "resources" in said else {}
+    asked = fields.get("resources", {}) | own
     if str(tags.get(CEILING_TAG, "")).lower() == "true":
         asked["ceiling"] = True
     filled["resources"] = ResourceRequest.model_construct(**asked)
-    return job.model_copy(update=filled)
+    return job.model_copy(update=filled | settled)
 
 
 def from_definition(definition: Mapping[str, Any]) -> dict[str, Any]:

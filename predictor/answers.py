@@ -161,7 +161,8 @@ def _credit(voice: Voice, model: Model | None) -> tuple[Source, str]:
             f"a new kind of job: by its {base}, as {total} first jobs of other kinds bore out",
         )
     source = Source.MODEL if base == "model" and model else Source.FAMILY
-    return source, f"{base}{on}, the cheapest way so far in {total} attempts of {voice.key}"
+    attempts = "1 attempt" if total == 1 else f"{total} attempts"
+    return source, f"{base}{on}, the cheapest way so far in {attempts} of {voice.key}"
 
 
 def _was_killed(families: Families, keys: Sequence[str], target: str) -> bool:

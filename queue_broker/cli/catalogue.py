@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from headgate.errors import InvalidInput
-from queue_broker.cli.screen import console
-from queue_broker.cli.tables import read_types
+from queue_broker.cli.files import check_output
+from queue_broker.cli.screen import columns, console
+from queue_broker.cli.tables import any_arch, read_types
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -30,7 +30,7 @@ def show(
     family: Annotated[
         list[str] | None, typer.Option(help="Only such types, as c6 or m5a.; can be repeated.")
     ] = None,
-    arch: Annotated[str | None, typer.Option(help="x86_64 or arm64.")] = None,
+    arch: Annotated[str, typer.Option(help="x86_64, arm64, or any.")] = "any",
     generation: Annotated[int, typer.Option(help="The least generation.")] = 5,
     most: Annotated[int | None, typer.Option(min=1, help="At most so many types.")] = None,
 ) -> None:
@@ -40,14 +40,17 @@ def show(
     """
     from packer.selection import Selection, select
 
-    kept = select(read_types(file), Selection(tuple(family or ()), arch, generation, most))
-    table = Table("type", "vCPU", "MiB for tasks", "GPUs", "arch", "USD/h")
+    kept = select(
+        read_types(file), Selection(tuple(family or ()), any_arch(arch), generation, most)
+    )
+    table = columns("type", "vCPU", "MiB for tasks", "GPUs", "arch", "USD/h")
     for kind in kept:
         room = kind.capacity
         gpus = f"{room.gpus} {kind.gpu_model} {kind.gpu_memory_mib:,} MiB" if room.gpus else ""
         price = "" if kind.price_usd_hour is None else f"{kind.price_usd_hour:.4f}"
         table.add_row(kind.key, f"{room.vcpu:g}", f"{room.memory_mib:,}", gpus, kind.arch, price)
-    console.print(table)
+    nothing = "No such type. All of them: headgate catalogue show --generation 1"
+    console.print(table if kept else nothing)
 
 
 @app.command()
@@ -68,6 +71,7 @@ def refresh(
 
     if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
         raise InvalidInput.of("--region", region, "a Region's name, as us-east-1")
+    check_output("FILE", file)
     rows = fetch(region)
     day = datetime.now(UTC).date().isoformat()
     source = (

@@ -200,6 +200,7 @@ def exit_code(error: HeadgateError) -> int:
 
 def say(words: str) -> None:
     """An error, in colour where there is any."""
+    words = words.replace("\n", "\n       ")
     coloured = False if os.environ.get("NO_COLOR") else None
     typer.secho(f"error: {words}", fg="red", err=True, color=coloured)
 

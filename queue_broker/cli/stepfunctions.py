@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from headgate.errors import InvalidInput
+from queue_broker.cli.files import check_output
 from queue_broker.cli.screen import Screen
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ def rewrite(
     """
     from queue_broker.wire.stepfunctions import rewrite as rewritten
 
+    check_output("--output", output)
     definition, changes = rewritten(read(file), queue_url)
     text = json.dumps(definition, indent=2)
     if output is None:

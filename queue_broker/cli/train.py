@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from headgate.errors import InvalidInput
 from queue_broker.cli.screen import console
 
 if TYPE_CHECKING:
@@ -42,13 +43,16 @@ def train(
     from queue_broker.settings import read_settings
 
     settings = read_settings(data_dir=data_dir)
+    if not settings.data_dir.is_dir():  # in the wrong folder there is nothing to learn, every night
+        allowed = "the broker's data folder, where its models are"
+        raise InvalidInput.of("--data-dir", str(settings.data_dir), allowed)
     with console.status(f"training on the last {days:g} days"):
-        result, version = train_once(settings, days)
-    show(result, version)
+        result, current = train_once(settings, days)
+    show(result, current)
 
 
 def train_once(settings: Settings, days: float) -> tuple[TrainingResult, str | None]:
-    """Read the lake, train, publish if promoted (returns the version then), and note why."""
+    """Read the lake, train, publish if promoted, and note why; also the version in use then."""
     import time
 
     from headgate.views import Training
@@ -64,15 +68,21 @@ def train_once(settings: Settings, days: float) -> tuple[TrainingResult, str | N
     version = registry.publish(result.model) if promoted and result.model else None
     reason = result.decision.reason
     registry.note(Training(at_s=now_s, promoted=promoted, reason=reason, version=version))
-    return result, version
+    return result, registry.current_version()
 
 
-def show(result: TrainingResult, version: str | None) -> None:
-    promoted = version is not None
-    verdict = f"[green]promoted[/green] as {version}" if promoted else "[yellow]kept the old[/]"
-    console.print(f"{verdict}: {result.decision.reason}")
+def show(result: TrainingResult, current: str | None) -> None:
+    console.print(f"{verdict(result, current)}: {result.decision.reason}")
     if result.report and rows_of(result.report)[0]["jobs"]:
         console.print(report_table(result.report))
+
+
+def verdict(result: TrainingResult, current: str | None) -> str:
+    from training.gate import Promote
+
+    if isinstance(result.decision, Promote):
+        return f"[green]promoted[/green] as {current}"
+    return f"[yellow]kept[/yellow] {current}" if current else "[yellow]no model yet[/yellow]"
 
 
 def report_table(report: dict[str, Any]) -> Table:

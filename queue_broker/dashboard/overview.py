@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from headgate.lifecycle import IN_FLIGHT, WAITING, State
 from headgate.resources import Resources
-from headgate.views import BacklogView, Held, JobView
+from headgate.views import BacklogView, Held, JobList, JobView
 from queue_broker.core.scoreboard import Accuracy, Scoreboard
 from queue_broker.dashboard.board import Board
 from queue_broker.dashboard.modelfacts import ModelFacts, model_facts
@@ -68,6 +68,7 @@ class Overview:
     queue_left: int = 0
     lanes_left: int = 0
     held_more: bool = False
+    jobs_more: bool = False
     shown: int = 0
     measured: int = 0
 
@@ -81,7 +82,7 @@ class Reading:
     leaks: Sequence[Leak]
     backlog: Sequence[BacklogView]
     held: Sequence[Held]
-    jobs: Sequence[JobView]
+    jobs: JobList
     model: ModelFacts
     tiers: Sequence[str] = field(default_factory=tuple)
 
@@ -97,7 +98,7 @@ def read(board: Board) -> Reading:
         leaks=insights.store.open_leaks(),
         backlog=queue.backlog,
         held=queue.held,
-        jobs=insights.jobs(limit=MOST_JOBS).jobs,
+        jobs=insights.jobs(limit=MOST_JOBS),
         model=model_facts(
             board.forecaster.version, board.forecaster.problem, board.card(), board.trainings()
         ),
@@ -128,11 +129,12 @@ def overview(reading: Reading, board: Scoreboard, behind: bool, address: str) ->
         queue=queue[:MOST_QUEUES],
         lanes=lanes[:MOST_LANES],
         held=reading.held[:MOST_HELD],
-        jobs=reading.jobs,
+        jobs=reading.jobs.jobs,
         model=reading.model,
         problems=problems(reading.model, behind, board.attempts),
         queue_left=max(0, len(queue) - MOST_QUEUES),
         lanes_left=max(0, len(lanes) - MOST_LANES),
+        jobs_more=reading.jobs.next is not None,
         held_more=len(reading.held) > MOST_HELD,
         shown=sum(len(sample.points) for sample in samples),
         measured=sum(sample.seen for sample in samples),

@@ -21,6 +21,7 @@ FILTERS = (
     "duration",
     "ago",
     "percent",
+    "error",
     "moment",
     "usd",
     "tasks",

@@ -80,7 +80,7 @@ def bound_tiles(accuracy: Sequence[Accuracy]) -> list[Tile]:
             wording.percent(covered),
             f"memory of {wording.tasks(tasks)}, {whose}",
         ),
-        Tile("Memory error", wording.percent(error), f"mean, of the median {whose}"),
+        Tile("Memory error", wording.error(error), f"mean, of the median {whose}"),
     ]
 
 

@@ -93,6 +93,11 @@ def percent(share: float | None) -> str:
     return minus(f"{share * 100:,.0f} %" if abs(share) >= 10 else f"{share * 100:.1f} %")
 
 
+def error(share: float | None) -> str:
+    """A relative error: per cent, and from ten times what was measured on so many times."""
+    return f"{share:,.0f} ×" if share is not None and share >= 9.995 else percent(share)
+
+
 def moment(at_s: float | None) -> str:
     """UTC, to the second, as in ISO 8601."""
     if at_s is None:

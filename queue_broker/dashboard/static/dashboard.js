@@ -170,7 +170,7 @@ function show(fresh) {
 }
 
 function start() {
-  if (!document.body.dataset.live) return say("", false); // a page of an error has nothing to refresh
+  if (!document.body.dataset.live) return; // a page of an error has nothing to refresh
   const first = document.getElementById("figures");
   if (first) state.figures = JSON.parse(first.textContent);
   state.seen = document.body.dataset.seen ?? "";

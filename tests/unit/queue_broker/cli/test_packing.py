@@ -116,3 +116,16 @@ def test_catalogue_refresh_writes_a_file_that_can_be_packed_with(
 def test_catalogue_refresh_refuses_what_is_no_region(tmp_path: Path) -> None:
     shown = run("catalogue", "refresh", str(tmp_path / "x.csv"), "--region", "Mars; rm")
     assert isinstance(shown.exception, InvalidInput)
+
+
+def test_a_catalogue_without_such_types_says_so() -> None:
+    assert run("catalogue", "show", "--family", "none").output.startswith("No such type.")
+    refused = run("catalogue", "show", "--arch", "risc").exception
+    assert isinstance(refused, InvalidInput)
+    assert "--arch: got 'risc'" in str(refused)
+
+
+def test_a_catalogue_that_cannot_be_written_is_not_fetched(tmp_path: Path) -> None:
+    refused = run("catalogue", "refresh", str(tmp_path / "nowhere" / "types.csv")).exception
+    assert isinstance(refused, InvalidInput)
+    assert "FILE: got" in str(refused)

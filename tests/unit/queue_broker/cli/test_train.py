@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from headgate.errors import InvalidInput
 from queue_broker.adapters.lake import FolderLake
 from queue_broker.adapters.registry import FolderRegistry
-from queue_broker.cli.train import show, train_once
+from queue_broker.cli.train import show, train, train_once
 from queue_broker.settings import Settings
 from tests.unit.predictor.examples import sweep_history
 
@@ -25,6 +26,8 @@ def test_a_night_s_decision_is_noted_with_its_reason_and_the_promoted_version(
     [kept] = registry.trainings()
     assert (kept.promoted, kept.version, kept.reason) == (False, None, result.decision.reason)
     assert kept.at_s >= begun_s
+    show(result, version)
+    assert capsys.readouterr().out == f"no model yet: {kept.reason}\n"
 
     history = [
         replace(one, finished_at_s=begun_s - 9_000 + at)
@@ -38,3 +41,9 @@ def test_a_night_s_decision_is_noted_with_its_reason_and_the_promoted_version(
     show(result, version)
     said = " ".join(capsys.readouterr().out.split())
     assert f"promoted as {version}: {newest.reason}" in said
+
+
+def test_a_folder_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="--data-dir"):
+        train(tmp_path / "other", 90)
+    assert not (tmp_path / "other").exists()

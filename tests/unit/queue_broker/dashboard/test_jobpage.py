@@ -112,7 +112,9 @@ def test_the_end_of_the_log_is_shown_and_read_on_from_there(window: Window) -> N
     leak = window.run()
     window.edge.fleet.texts[leak.name, 0] = "x" * 200_000 + "the last line\n"
     path = f"/dashboard/jobs/{leak.job_id}"
-    assert "the last line\n</pre>" in window.client.get(path).text
+    page = window.client.get(path).text
+    assert "the last line\n</pre>" in page
+    assert f"All of it: <code>headgate logs {leak.job_id}" in page
     first = window.live(f"{path}/live")["log"]
     assert (first["text"][-14:], len(first["text"]), first["fresh"]) == (
         "the last line\n",
@@ -139,6 +141,7 @@ def test_the_log_of_a_new_attempt_replaces_the_old_one(window: Window) -> None:
 def test_a_job_that_is_not_there_is_a_page_for_people_and_json_for_scripts(window: Window) -> None:
     people = window.client.get("/dashboard/jobs/nope", headers={"accept": "text/html"})
     assert (people.status_code, "Not found" in words(people.text)) == (404, True)
+    assert 'id="live"' not in people.text  # there is nothing to refresh
     script = window.client.get("/dashboard/jobs/nope/live")
     assert (script.status_code, script.json()["error"]) == (404, "not_found")
 

@@ -185,3 +185,17 @@ def test_what_users_write_cannot_leave_its_place(window: Window) -> None:
     window.finish(leak, reason=evil)
     for path in ("/dashboard", f"/dashboard/jobs/{leak.job_id}"):
         assert "<script>alert" not in window.client.get(path).text
+
+
+def test_a_long_name_is_cut_by_the_browser_and_whole_in_its_tip(window: Window) -> None:
+    name = "n" * 128
+    window.submit(a_job(name=name))
+    assert f'class="name" title="{name}"' in window.live()["parts"]["jobs"]
+
+
+def test_more_jobs_than_are_shown_are_pointed_to(window: Window) -> None:
+    for number in range(15):
+        window.submit(a_job(name=f"job-{number}"))
+    assert "All of them" not in window.words("jobs")
+    window.submit(a_job(name="one-more"))
+    assert "The latest 15. All of them: headgate list" in window.words("jobs")

@@ -52,6 +52,12 @@ def test_percentages_lose_their_decimal_where_it_says_nothing() -> None:
     assert wording.percent(1437.94) == "143,794 %"
 
 
+def test_an_error_of_ten_times_and_more_is_told_in_times() -> None:
+    assert wording.error(9.99) == "999.0 %"
+    assert wording.error(7827.6) == "7,828 ×"
+    assert wording.error(None) == wording.NOTHING
+
+
 def test_money_keeps_small_sums_visible_and_moments_are_utc() -> None:
     assert (wording.usd(1234.5), wording.usd(-3), wording.usd(0.0012)) == (
         "$1,234.50",

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from headgate.errors import Conflict, InvalidInput, Unavailable
 from predictor.history import from_frame
 from predictor.predictor import Predictor
 from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
@@ -141,10 +142,17 @@ class Broker:
             loop.stop()
         self.engine.close()
         if self.leading:
-            self.cycle.run_observe()
-            self.keeping.run()
+            self.look_once_more()
             self.store.resign()
         self.store.close()
+
+    def look_once_more(self) -> None:
+        """Keep what ended meanwhile; where something is away, the next start asks for it again."""
+        try:
+            self.cycle.run_observe()
+            self.keeping.run()
+        except Unavailable as error:
+            log.warning("the last look failed: %s", error, extra={"action": "last_look_failed"})
 
 
 def build(settings: Settings, clock: Clock = time.time) -> Broker:
@@ -298,9 +306,19 @@ def wire_protocol(broker: Broker) -> Wire:
 def serve(
     settings: Settings, listener: socket.socket, ready: Callable[[], None] = lambda: None
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then stop in order. `ready` is called once all is wired."""
+    """Serve until SIGINT or SIGTERM, then stop in order. `ready` is called once all is wired.
+
+    `InvalidInput` where a folder cannot be had, or another broker has it.
+    """
     bound_heap()
     broker = build(settings)
+    try:
+        broker.store.try_lead()
+    except Conflict as error:  # on SQLite; several brokers share a PostgreSQL
+        broker.stop()
+        raise InvalidInput.of(
+            "data_dir", str(settings.data_dir), f"a folder of its own: {error}"
+        ) from error
     ready()
     config = uvicorn.Config(
         application(broker), log_level="warning", access_log=False, timeout_graceful_shutdown=5

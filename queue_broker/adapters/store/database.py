@@ -26,6 +26,8 @@ RETRY_AFTER_S = 1.0
 #: PostgreSQL: serialization_failure, deadlock_detected, lock_not_available.
 COLLISIONS = frozenset({"40001", "40P01", "55P03"})
 SQLITE_BUSY = frozenset({"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED"})
+#: The file is none of SQLite's, or was hurt.
+SQLITE_BROKEN = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
 POSTGRES_OPTIONS = " ".join(
     (
         "-c idle_in_transaction_session_timeout=10000",  # an open xmin makes claims 9 times slower
@@ -144,7 +146,8 @@ def translated(address: str) -> Iterator[None]:
     except (OperationalError, PoolTimeout) as error:
         raise unavailable(error, address) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        broken = getattr(error.orig, "sqlite_errorname", None) in SQLITE_BROKEN
+        if error.connection_invalidated or broken:
             raise unavailable(error, address) from error
         raise
 

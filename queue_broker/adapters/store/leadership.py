@@ -94,7 +94,7 @@ class LockFile:
             except OSError as error:
                 file.close()
                 raise Conflict(
-                    f"another broker runs on {self.path.parent}; stop it, or use another data_dir, "
+                    f"another broker runs on {self.path.parent}; stop it, or use another folder, "
                     "or PostgreSQL, which takes several brokers"
                 ) from error
             self._file = file

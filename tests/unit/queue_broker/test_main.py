@@ -3,16 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from headgate.errors import InvalidInput, Unavailable
 from headgate.job import Job
 from headgate.lifecycle import State
 from headgate.resources import ResourceRequest
 from headgate.sweep import Sweep
 from queue_broker.core.submit import Caller
-from queue_broker.main import build
+from queue_broker.main import build, serve
 from queue_broker.settings import Settings
 from tests.contract.engines import wait_until
+
+
+def test_a_folder_that_another_broker_has_is_refused_at_the_start(tmp_path: Path) -> None:
+    first = build(Settings(data_dir=tmp_path))
+    first.store.try_lead()
+    told: list[str] = []
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            pytest.raises(
+                InvalidInput, match=r"data_dir: got .*; allowed: .* another broker runs on"
+            ),
+        ):
+            serve(Settings(data_dir=tmp_path), listener, ready=lambda: told.append("up"))
+    finally:
+        first.stop()
+    assert not told
+
+
+def test_a_stop_while_the_engine_is_away_is_a_stop_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away() -> None:
+        raise Unavailable("AWS is away")
+
+    broker = build(Settings(data_dir=tmp_path))
+    broker.lead()
+    monkeypatch.setattr(broker, "cycle", SimpleNamespace(run_observe=away))
+
+    broker.stop()
+
+    assert "the last look failed: AWS is away" in caplog.text
+    again = build(Settings(data_dir=tmp_path))
+    assert again.store.try_lead()
+    again.stop()
+
+
+def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "headgate.db").write_text("no database at all, though long enough to be one" * 9)
+
+    with pytest.raises(Unavailable, match="file is not a database"):
+        build(Settings(data_dir=tmp_path))
 
 
 def test_who_waits_for_room_starts_when_a_task_ends_and_not_at_the_next_pass(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, select, true, update
 
 from headgate.lifecycle import State
-from queue_broker.adapters.store import rows
+from queue_broker.adapters.store import alone, rows
+from queue_broker.adapters.store.alone import Answer
 from queue_broker.adapters.store.dialects import among, is_postgres
-from queue_broker.adapters.store.ledger import Ledger
+from queue_broker.adapters.store.ledger import Ledger, lock
 from queue_broker.adapters.store.schema import backlogs, dependencies, groups
 from queue_broker.records import Backlog, Group, GroupId, Split
 
@@ -25,24 +26,34 @@ def submitted(connection: Connection, limit: int) -> list[Group]:
     return [rows.to_group(row) for row in found]
 
 
-def estimated(
-    connection: Connection, answers: Sequence[tuple[Group, Sequence[Split]]], now_s: float
-) -> list[bool]:
+def estimated(connection: Connection, answers: Sequence[Answer], now_s: float) -> list[bool]:
     numbers = [int(group.group_id) for group, _ in answers]
     jobs_of = select(groups.c.job).where(among(connection, groups.c.number, numbers))
-    ledger = Ledger(connection, set(connection.execute(jobs_of).scalars()))
-    waiting = with_dependencies(connection, ledger)
-    done = [shape(ledger, group, splits, waiting) for group, splits in answers]
-    ledger.flush(now_s)
+    owners = lock(connection, set(connection.execute(jobs_of).scalars()))
+    waiting = with_dependencies(connection, owners)
+    simple = alone.moves(connection, answers, owners, waiting)
+    if simple is None:
+        done = shape_all(Ledger(connection, owners), answers, waiting, now_s)
+    else:
+        alone.move(connection, simple)
+        done = [True] * len(answers)
     if waiting:
         mine = among(connection, dependencies.c.job, waiting)
         connection.execute(update(dependencies).where(mine).values(ripe=True))
     return done
 
 
-def with_dependencies(connection: Connection, ledger: Ledger) -> set[int]:
-    mine = among(connection, dependencies.c.job, ledger.jobs)
+def with_dependencies(connection: Connection, owners: Collection[int]) -> set[int]:
+    mine = among(connection, dependencies.c.job, owners)
     return set(connection.execute(select(dependencies.c.job).where(mine)).scalars())
+
+
+def shape_all(
+    ledger: Ledger, answers: Sequence[Answer], waiting: set[int], now_s: float
+) -> list[bool]:
+    done = [shape(ledger, group, splits, waiting) for group, splits in answers]
+    ledger.flush(now_s)
+    return done
 
 
 def shape(ledger: Ledger, seen: Group, splits: Sequence[Split], waiting: set[int]) -> bool:

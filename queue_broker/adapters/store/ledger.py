@@ -179,6 +179,13 @@ ADD_TO_BACKLOG = (
 )
 
 
+def lock(connection: Connection, numbers: Collection[int]) -> list[int]:
+    """The jobs' rows, as `lock_jobs` locks them, unread."""
+    query = select(jobs.c.number).where(among(connection, jobs.c.number, numbers))
+    query = query.order_by(jobs.c.number).with_for_update(key_share=True)
+    return list(connection.execute(query).scalars())
+
+
 def lock_jobs(connection: Connection, numbers: Collection[int]) -> dict[int, WorkingJob]:
     query = select(*JOB_COLUMNS).where(among(connection, jobs.c.number, numbers))
     query = query.order_by(jobs.c.number).with_for_update(key_share=True)

@@ -78,7 +78,8 @@ def state_of(connection: Connection, job_id: JobId, task: int) -> tuple[State, G
 
 
 def select_sets() -> Select[Any]:
-    return rows.select_groups().order_by(groups.c.number)
+    sets = (groups.c[name] for name in SET_OF.values())
+    return rows.select_groups().add_columns(*sets).order_by(groups.c.number)
 
 
 def tasks_in(

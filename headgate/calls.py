@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
+from headgate.errors import InvalidInput
 from headgate.flows import Body, Call
 from headgate.job import Job
 from headgate.lifecycle import State
@@ -152,6 +153,8 @@ def _given(**query: str | int | float | None) -> dict[str, str | int | float]:
 
 
 def _job(job_id: str) -> str:
+    if not job_id:  # the path would lead elsewhere
+        raise InvalidInput.of("job_id", job_id, "the id that a submission gave")
     return f"/jobs/{quote(job_id, safe='')}"
 
 

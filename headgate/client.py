@@ -57,7 +57,7 @@ class Operations:
     @operation
     def estimate(self, job: Job) -> Flow[Foretold]:
         """What a job would get if it were submitted now; nothing is submitted."""
-        return (yield from send(calls.estimate(job)))
+        return (yield from send(calls.estimate(checked(job))))
 
     @operation
     def queue(self, limit: int = 100) -> Flow[QueueView]:
@@ -232,6 +232,8 @@ def sweep_submission(
         return calls.submit_table(sent.content_type, sent.body, sent.repeatable)
     if grid is None:
         return calls.submit_sweep(parse(Sweep, {"job": job, "size": size}))
+    if not isinstance(grid, Mapping):
+        raise InvalidInput.of("grid", grid, "the axes by name, as in {'rate': [0.1, 0.3]}")
     axes = {name: axis(name, values) for name, values in grid.items()}
     return calls.submit_sweep(parse(Sweep, {"job": job, "grid": {"axes": axes}}))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from headgate.errors import BrokerUnreachable, HeadgateError, Unavailable, from_dict
+from headgate.errors import BrokerUnreachable, HeadgateError, Unavailable, from_dict, show
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -80,9 +80,21 @@ def send(call: Call[T]) -> Flow[T]:
         reply = yield call
         wait_s = None if pause_s is None else again_in(call, reply, pause_s)
         if wait_s is None:
-            return call.parse(answer(reply))
+            return understood(call, answer(reply))
         yield Pause(wait_s)
     raise AssertionError("the last round returns or raises")
+
+
+def understood(call: Call[T], body: bytes) -> T:
+    """The answer as a value; whatever else listens at an address may answer 200 too."""
+    try:
+        return call.parse(body)
+    except ValueError as error:
+        words = show(body[:200].decode(errors="replace"))
+        raise HeadgateError(
+            f"{call.method} {call.path} was answered by something that is no Headgate broker, or "
+            f"one of another version: {words}"
+        ) from error
 
 
 def again_in(call: Call[Any], reply: Reply | Lost | None, pause_s: float) -> float | None:
@@ -106,7 +118,7 @@ def _seconds(header: str | None, otherwise: float) -> float:
 
 def answer(reply: Reply | Lost | None) -> bytes:
     """The body of a good answer; otherwise the error that it stands for."""
-    if isinstance(reply, Reply) and reply.status < 400:
+    if isinstance(reply, Reply) and reply.status < 300:
         return reply.body
     if isinstance(reply, Reply):
         raise failure(reply)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from headgate.resources import ResourceRequest
 from headgate.validation import refuse
-from headgate.value import Value
+from headgate.value import Many, Value
 
 #: AWS Batch's limits (quotas of the service), kept so that whatever is accepted here can be handed
 #: on.
@@ -57,7 +57,7 @@ class RetryStrategy(Value):
     """How often to try. A kill for memory is retried bigger; an interruption costs no attempt."""
 
     attempts: int = Field(default=1, ge=1, le=MAX_ATTEMPTS)
-    evaluate_on_exit: tuple[EvaluateOnExit, ...] = Field(default=(), max_length=MAX_EXIT_RULES)
+    evaluate_on_exit: Many[EvaluateOnExit] = Field(default=(), max_length=MAX_EXIT_RULES)
 
 
 class Job(Value):
@@ -71,7 +71,7 @@ class Job(Value):
     """
 
     name: Name
-    command: tuple[str, ...] = ()
+    command: Many[str] = ()
     definition: str | None = Field(default=None, min_length=1, max_length=256)
     image: str | None = Field(default=None, min_length=1, max_length=512)
     environment: dict[str, str] = Field(default_factory=dict)
@@ -83,10 +83,10 @@ class Job(Value):
     priority: int = Field(
         default=0, ge=0, le=9999, description="order within the tenant; higher goes first"
     )
-    inputs: tuple[Input, ...] = Field(default=(), max_length=1000)
+    inputs: Many[Input] = Field(default=(), max_length=1000)
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     resources: ResourceRequest = ResourceRequest()
-    depends_on: tuple[Dependency, ...] = Field(default=(), max_length=MAX_DEPENDENCIES)
+    depends_on: Many[Dependency] = Field(default=(), max_length=MAX_DEPENDENCIES)
     retry_strategy: RetryStrategy = RetryStrategy()
     timeout_s: int | None = Field(default=None, ge=MIN_TIMEOUT_S, description="per attempt")
     tags: dict[str, str] = Field(default_factory=dict, max_length=MAX_TAGS)
@@ -111,7 +111,7 @@ class Job(Value):
         return sum(known) if known else None
 
 
-def fill(command: tuple[str, ...], parameters: Mapping[str, object]) -> tuple[str, ...]:
+def fill(command: Sequence[str], parameters: Mapping[str, object]) -> tuple[str, ...]:
     """The command with each `Ref::name` replaced; unknown names stay, as in AWS Batch."""
 
     def value(match: re.Match[str]) -> str:

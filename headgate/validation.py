@@ -56,5 +56,7 @@ def allowed(kind: str, message: str, context: Mapping[str, Any]) -> str:
         return "only documented fields; this one is unknown"
     if kind == "json_invalid":
         return f"valid JSON ({context.get('error', message)})"
+    if kind == "tuple_type":
+        return "a list"
     words = message.removeprefix("Input should be ").removeprefix("Value error, ")
     return words[:1].lower() + words[1:]

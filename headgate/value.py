@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, dataclass_transform, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PrivateAttr,
+    ValidationError,
+)
 from pydantic._internal._model_construction import ModelMetaclass
+from pydantic_core import CoreSchema
 
 from headgate.errors import InvalidInput
 from headgate.validation import problems
 
 
+# Said anew, since mypy does not look for it in a metaclass's own bases: editors complete fields.
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field, PrivateAttr))
 class Checked(ModelMetaclass):
     """Makes `Job(...)` raise the same `InvalidInput`, with the same words, as the broker answers.
 
@@ -25,6 +36,23 @@ class Checked(ModelMetaclass):
                 return super().__call__(*args, **fields)
             except ValidationError as error:
                 raise InvalidInput(problems(error)) from error
+
+
+T = TypeVar("T")
+
+
+class _AsTuple:
+    """Has pydantic make the same of `Sequence[T]` as of `tuple[T, ...]`."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        (item,) = get_args(source)
+        return handler(tuple[item, ...])  # type: ignore[valid-type]
+
+
+#: What may be given as a list, and is kept as a tuple, since values do not change.
+Many = Annotated[Sequence[T], _AsTuple()]
 
 
 class Value(BaseModel, metaclass=Checked):

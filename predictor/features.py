@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -100,7 +100,7 @@ def _of_job(job: Job) -> Iterator[tuple[str, object]]:
     yield "request.timeout_s", job.timeout_s
 
 
-def _of_command(command: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+def _of_command(command: Sequence[str]) -> Iterator[tuple[str, object]]:
     """`--flag value` and `key=value` by their name, other tokens by their place."""
     flag: str | None = None
     for place, token in enumerate(command[:64]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -64,7 +64,7 @@ def after_failure(leak: Leak, ended: Ended) -> Verdict:
     return Retry(leak.estimate, f"{reason}; tried again")
 
 
-def action(rules: tuple[EvaluateOnExit, ...], ended: Ended) -> str:
+def action(rules: Sequence[EvaluateOnExit], ended: Ended) -> str:
     """The action of the first rule whose every condition matches; RETRY when none does."""
     return next((rule.action for rule in rules if matches(rule, ended)), "RETRY")
 

@@ -11,7 +11,7 @@ import pytest
 
 import headgate
 from headgate import AsyncClient, Client, Job, default
-from headgate.errors import BrokerUnreachable, InvalidInput, WaitTimeout
+from headgate.errors import BrokerUnreachable, HeadgateError, InvalidInput, WaitTimeout
 from headgate.handles import SweepHandle
 from headgate.lifecycle import State
 from headgate.progress import done
@@ -159,6 +159,32 @@ def test_what_is_submitted_must_be_a_job() -> None:
             a_client(Broker()).submit(given)  # type: ignore[call-overload]
         with pytest.raises(InvalidInput, match=r"job: got .*; allowed: a headgate\.Job"):
             a_client(Broker()).submit_sweep(given, size=3)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput, match=r"job: got .*; allowed: a headgate\.Job"):
+            a_client(Broker()).estimate(given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("job_id", ["", None])
+def test_what_is_no_id_is_refused_before_it_is_asked_for(job_id: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"job_id: got .*; allowed: the id"):
+        a_client(Broker()).job(job_id).status()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        httpx.Response(200, text="<html>Welcome to nginx</html>"),
+        httpx.Response(200, json={"status": "ok"}),
+        httpx.Response(302, headers={"location": "https://login"}, text="Moved"),
+    ],
+)
+def test_whatever_else_answers_is_no_broker(page: httpx.Response) -> None:
+    with pytest.raises(HeadgateError, match=r"no Headgate broker|HTTP 302: Moved"):
+        a_client(Broker(page)).job("id").status()
+
+
+def test_axes_without_names_are_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"grid: got .*; allowed: the axes by name"):
+        a_client(Broker()).submit_sweep(JOB, grid=[1, 2])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

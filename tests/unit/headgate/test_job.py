@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.errors import InvalidInput
-from headgate.job import Job, fill
+from headgate.job import Dependency, Job, fill
 from headgate.resources import ResourceRequest
 from headgate.validation import parse
 
@@ -64,3 +64,22 @@ def test_input_sizes_add_up_where_they_are_known() -> None:
 
     assert parse(Job, {**GOOD, "inputs": inputs}).input_bytes() == 5
     assert parse(Job, {**GOOD, "inputs": inputs[1:]}).input_bytes() is None
+
+
+def test_lists_are_taken_and_kept_as_what_does_not_change() -> None:
+    job = Job(name="train", command=["a", "b"], depends_on=[Dependency(job_id="first")])
+
+    assert job.command == ("a", "b")
+    assert job.depends_on == (Dependency(job_id="first"),)
+    assert Job.model_validate_json(job.model_dump_json()) == job
+
+
+def test_a_command_in_one_string_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"command: got 'python train.py'; allowed: a list"):
+        Job(name="train", command="python train.py")
+
+
+def test_a_slip_in_a_field_s_name_is_refused_here_and_by_type_checkers() -> None:
+    # `make check` fails where mypy has nothing to ignore in this line.
+    with pytest.raises(InvalidInput, match=r"comand: got .*; allowed: only documented fields"):
+        Job(name="train", command=["x"], comand=["x"])  # type: ignore[call-arg]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_a_broker_with_tokens_may_listen_to_the_world() -> None:
     ],
 )
 def test_a_jobs_tier_is_its_own_or_its_queues_or_the_default(
-    job: dict[str, str], array: bool, tier: str
+    job: dict[str, Any], array: bool, tier: str
 ) -> None:
     settings = read_settings(queues={"prod-queue": {"tier": "production"}})
     given = Job(name="train", command=("train",), **job)

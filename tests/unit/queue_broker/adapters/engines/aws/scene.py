@@ -23,7 +23,12 @@ class Scene:
     def __init__(self, **settings: Any) -> None:
         self.now_s = 1_000.0
         self.batch = FakeBatch(queues={"lane": a_queue()})
-        plain = {"image": "busybox", "report_wait_s": 0.0, "lanes_s": 0.0, "children_s": 10.0}
+        plain: dict[str, Any] = {
+            "image": "busybox",
+            "report_wait_s": 0.0,
+            "lanes_s": 0.0,
+            "children_s": 10.0,
+        }
         self.settings = AwsSettings(**(plain | settings))
         self.engine = self.live()
 

@@ -190,7 +190,9 @@ SCALARS = st.one_of(
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_every_value_arrives_as_it_is(data: st.DataObject) -> None:
-    axes = {name: tuple(data.draw(st.lists(SCALARS, min_size=1, max_size=4))) for name in "ab"}
+    axes: dict[str, tuple[Scalar, ...]] = {
+        name: tuple(data.draw(st.lists(SCALARS, min_size=1, max_size=4))) for name in "ab"
+    }
     leak = a_leak(
         ("printf", "%s|", "Ref::a", "x'Ref::b"),
         range(Grid(axes=axes).size),

@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
@@ -20,6 +19,7 @@ from benchmarks.baselines.plots import RESULTS, scatter
 from benchmarks.baselines.tables import Columns, foretell, mape, shuffled_folds
 from benchmarks.report import Options, Result, main
 from headgate.estimate import Quantiles
+from predictor.boosting import lgb
 from training.dataset import Vector
 
 TARGET = "Max GPU Memory (MiB)"
@@ -53,10 +53,10 @@ def measure(options: Options) -> Iterator[Result]:
 
 def theirs(train: pd.DataFrame, test: pd.DataFrame) -> Vector:
     """LightGBM as it comes, on the same features."""
-    model = lgb.LGBMRegressor(verbosity=-1, n_jobs=1)
     names = list(NUMBERS)
-    model.fit(train[names], train[TARGET])
-    return np.asarray(model.predict(test[names]), dtype=np.float64)
+    data = lgb.Dataset(train[names].to_numpy(), train[TARGET])
+    booster = lgb.train({"verbosity": -1, "num_threads": 1}, data, num_boost_round=100)
+    return np.asarray(booster.predict(test[names].to_numpy()), dtype=np.float64)
 
 
 def low(given: Vector, actual: Vector) -> float:

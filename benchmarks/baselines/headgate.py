@@ -5,6 +5,7 @@ broker uses it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from benchmarks.baselines.protocol import Task
 from headgate.job import Input, Job
@@ -29,17 +30,17 @@ class Headgate:
         self.inputs = inputs
         self.predictor = predictor or Predictor()
 
-    def learn(self, task: Task) -> None:
-        self.predictor.observe([ended(self.job(task), task)])
+    def learn(self, task: Task, lost: Sequence[float] = ()) -> None:
+        job = self.job(task)
+        kills = [killed(job, task, math.floor(given / MIB)) for given in lost]
+        self.predictor.observe([*kills, ended(job, task)])
 
     def first(self, task: Task) -> float:
         return self.predictor.estimate([self.job(task)])[0].allocation.memory_mib * MIB
 
     def again(self, task: Task, given: float) -> float:
         failed = killed(self.job(task), task, math.floor(given / MIB))
-        again = self.predictor.retry(failed, LARGEST)
-        self.predictor.observe([failed])
-        return again.memory_mib * MIB
+        return self.predictor.retry(failed, LARGEST).memory_mib * MIB
 
     def job(self, task: Task) -> Job:
         """The task as its owner would submit it."""

@@ -4,13 +4,15 @@ so far.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmarks.baselines.protocol import Task
 
 
 class Presets:
     """The workflow's request. Its authors chose it to be enough; where it is not, it doubles."""
 
-    def learn(self, task: Task) -> None:
+    def learn(self, task: Task, lost: Sequence[float] = ()) -> None:
         pass
 
     def first(self, task: Task) -> float:
@@ -27,7 +29,7 @@ class MostSeen:
         self.margin = margin
         self.most = 0.0
 
-    def learn(self, task: Task) -> None:
+    def learn(self, task: Task, lost: Sequence[float] = ()) -> None:
         self.most = max(self.most, task.need_bytes)
 
     def first(self, task: Task) -> float:

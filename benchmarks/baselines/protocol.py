@@ -7,7 +7,7 @@ costs what it was given beyond the need.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Protocol
@@ -38,8 +38,8 @@ class Task:
 class Method(Protocol):
     """A way of sizing the tasks of one process."""
 
-    def learn(self, task: Task) -> None:
-        """Take in a task that has ended."""
+    def learn(self, task: Task, lost: Sequence[float] = ()) -> None:
+        """Take in a task that has ended; `lost` is what its failed attempts were given."""
 
     def first(self, task: Task) -> float:
         """The bytes that the first attempt is given."""
@@ -64,18 +64,18 @@ class Bill:
         self.tasks += other.tasks
 
 
-def charge(method: Method, task: Task) -> Bill:
-    """Run one task's attempts in imagination, until one is given enough."""
+def charge(method: Method, task: Task) -> tuple[Bill, list[float]]:
+    """Run one task's attempts in imagination, until one is given enough: what it cost, and what
+    the lost ones were given. None of it is learnt yet.
+    """
     hours = task.runtime_ms / MS_PER_HOUR / BYTES_PER_GB
-    bill = Bill(tasks=1)
+    lost: list[float] = []
     given = method.first(task)
-    while given < task.need_bytes and bill.failures < MAX_ATTEMPTS:
-        bill.failures += 1
-        bill.gbh += given * hours
+    while given < task.need_bytes and len(lost) < MAX_ATTEMPTS:
+        lost.append(given)
         given = method.again(task, given)
-    bill.gbh += (given - task.need_bytes) * hours
-    bill.failed_tasks = int(bill.failures > 0)
-    return bill
+    gbh = (sum(lost) + given - task.need_bytes) * hours
+    return Bill(gbh, len(lost), int(bool(lost)), 1), lost
 
 
 def replay(method: Method, history: Iterable[Task], tasks: Iterable[Task]) -> Bill:
@@ -84,8 +84,9 @@ def replay(method: Method, history: Iterable[Task], tasks: Iterable[Task]) -> Bi
         method.learn(task)
     total = Bill()
     for task in tasks:
-        total.add(charge(method, task))
-        method.learn(task)
+        bill, lost = charge(method, task)
+        total.add(bill)
+        method.learn(task, lost)
     return total
 
 
@@ -93,18 +94,19 @@ def replay_in_time(
     method_of: Callable[[str], Method], history: Iterable[Task], tasks: Iterable[Task]
 ) -> Bill:
     """Learn the history, then size the tasks as submitted; each is learnt from once it has
-    completed.
+    completed, and so are the attempts that it lost: when they failed, no trace says.
 
     `method_of` gives the method that sizes a process: one for each, or one for all of them.
     """
     for task in sorted(history, key=lambda item: (item.complete_ms, item.index)):
         method_of(task.process).learn(task)
     total = Bill()
-    running: list[tuple[float, int, Task]] = []
+    running: list[tuple[float, int, Task, list[float]]] = []
     for task in sorted(tasks, key=lambda item: (item.submit_ms, item.index)):
         while running and running[0][0] <= task.submit_ms:
-            done = heappop(running)[2]
-            method_of(done.process).learn(done)
-        total.add(charge(method_of(task.process), task))
-        heappush(running, (task.complete_ms, task.index, task))
+            *_, done, lost = heappop(running)
+            method_of(done.process).learn(done, lost)
+        bill, lost = charge(method_of(task.process), task)
+        total.add(bill)
+        heappush(running, (task.complete_ms, task.index, task, lost))
     return total

@@ -4,6 +4,8 @@ equation 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from benchmarks.baselines.protocol import Task
@@ -21,7 +23,7 @@ class Tovar:
         self.needs: list[float] = []
         self.runtimes: list[float] = []
 
-    def learn(self, task: Task) -> None:
+    def learn(self, task: Task, lost: Sequence[float] = ()) -> None:
         self.needs.append(task.need_bytes)
         self.runtimes.append(task.runtime_ms)
 

@@ -4,6 +4,8 @@ Workflows, HPCS 2019.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from benchmarks.baselines.protocol import Task
@@ -15,7 +17,7 @@ class WittPercentile:
     def __init__(self) -> None:
         self.needs: list[float] = []
 
-    def learn(self, task: Task) -> None:
+    def learn(self, task: Task, lost: Sequence[float] = ()) -> None:
         self.needs.append(task.need_bytes)
 
     def first(self, task: Task) -> float:
@@ -41,7 +43,7 @@ class WittRegression:
         self.inputs: list[float] = []
         self.needs: list[float] = []
 
-    def learn(self, task: Task) -> None:
+    def learn(self, task: Task, lost: Sequence[float] = ()) -> None:
         self.inputs.append(task.input_bytes)
         self.needs.append(task.need_bytes)
 

@@ -34,19 +34,26 @@ class Backtest:
         below = pd.DataFrame(
             {
                 "family": known["family"],
-                "p50": known["memory_mib"] <= known["memory_mib_p50"],
-                "p95": known["memory_mib"] <= known["memory_mib_p95"],
+                "tasks": 1,
+                "below the median": known["memory_mib"] <= known["memory_mib_p50"],
+                "below the 95 % bound": known["memory_mib"] <= known["memory_mib_p95"],
             }
         )
-        return below.groupby("family").agg(["mean", "count"])
+        shares = below.groupby("family").mean()
+        return shares.assign(tasks=below.groupby("family")["tasks"].sum())
 
     def scatter(self, target: str) -> Any:
-        """Predicted against actual, both in log."""
+        """Predicted (across) against measured (up), both in log; on the line they are equal."""
         import plotly.express as px
 
-        shown = self.tasks.dropna(subset=[target])
-        axes = {"log_x": True, "log_y": True, "color": "family", "opacity": 0.5}
-        return px.scatter(shown, x=target, y=f"{target}_p50", **axes)
+        shown, predicted = self.tasks.dropna(subset=[target]), f"{target}_p50"
+        labels = {target: f"{target}, measured", predicted: f"{target}, predicted median"}
+        axes = {"log_x": True, "log_y": True, "color": "family", "opacity": 0.5, "labels": labels}
+        figure = px.scatter(shown, x=predicted, y=target, **axes)
+        ends = [shown[[target, predicted]].min().min(), shown[[target, predicted]].max().max()]
+        line = {"color": "grey", "dash": "dot", "width": 1}
+        figure.add_scatter(x=ends, y=ends, mode="lines", line=line, showlegend=False)
+        return figure
 
 
 def backtest(history: pa.Table, held_out: float) -> Backtest:
@@ -73,7 +80,8 @@ def backtest(history: pa.Table, held_out: float) -> Backtest:
         rows.append(row)
     summary = score(predictor, future)
     return Backtest(
-        pd.DataFrame(rows), pd.Series({name: getattr(summary, name) for name in FIGURES})
+        pd.DataFrame(rows),
+        pd.Series({name: getattr(summary, name) for name in FIGURES}, dtype=object),
     )
 
 

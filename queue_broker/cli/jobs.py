@@ -24,6 +24,7 @@ Task = Annotated[int | None, typer.Option(help="One task of a sweep, by its inde
 Tasks = Annotated[str | None, typer.Option(help="Some tasks of a sweep, such as 0-99,200.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+DEFAULT_LIMIT = 20
 #: Between two looks at a log that is followed.
 FOLLOW_S = 0.5
 
@@ -53,7 +54,7 @@ def list_(
     queue: Annotated[str | None, typer.Option(help="Of one queue.")] = None,
     name: Annotated[str | None, typer.Option(help="Of one name.")] = None,
     state: Annotated[str | None, typer.Option(help="In one state, such as RUNNING.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="So many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="So many.")] = DEFAULT_LIMIT,
     after: Annotated[str | None, typer.Option(help="Those before this job: the next page.")] = None,
     json: AsJson = False,
 ) -> None:
@@ -66,8 +67,9 @@ def list_(
     """
     filters = {"tenant": tenant, "tier": tier, "queue": queue, "name": name, "state": state}
     page = client().jobs(**filters, limit=limit, after=after)
-    chosen = any(value is not None for value in (*filters.values(), after))
-    print_json(page) if json else print_jobs(page, chosen)
+    given = {**filters, "limit": None if limit == DEFAULT_LIMIT else limit}
+    words = "".join(f" --{name} {value}" for name, value in given.items() if value is not None)
+    print_json(page) if json else print_jobs(page, words, chosen=bool(words or after))
 
 
 def logs(

@@ -77,8 +77,8 @@ def shape_table(shapes: list[Shape]) -> Table:
     return table
 
 
-def print_jobs(page: JobList, chosen: bool = False) -> None:
-    """`chosen`: filters were given, so that there may be jobs although none is listed."""
+def print_jobs(page: JobList, filters: str = "", chosen: bool = False) -> None:
+    """`filters` are said again for the next page; `chosen`: there may be jobs."""
     if page.jobs:
         console.print(job_table(page.jobs))
     elif chosen:
@@ -86,7 +86,7 @@ def print_jobs(page: JobList, chosen: bool = False) -> None:
     else:
         console.print("No jobs yet. Submit one: headgate submit -- python train.py")
     if page.next:
-        console.print(f"[dim]more: headgate list --after {page.next}[/]")
+        console.print(f"[dim]more: headgate list{escape(filters)} --after {page.next}[/]")
 
 
 def job_table(jobs: Sequence[JobView]) -> Table:

@@ -181,6 +181,11 @@ def changes(
     table = columns("when", "who", "what", "from > to")
     for one in limits(data_dir).changes(limit):
         when = datetime.fromtimestamp(one.at_s, UTC).isoformat(timespec="seconds")
-        steps = [f"{name}: {old} > {new}" for name, old, new in one.differences()]
+        steps = [step_words(*step) for step in one.differences()]
         table.add_row(when, one.who, one.what, "\n".join(steps))
     console.print(table if table.rows else "Nobody has changed a limit yet.")
+
+
+def step_words(name: str, old: object, new: object) -> str:
+    """What was not set before is told by what it is now."""
+    return f"{name}: {new}" if old is None else f"{name}: {old} > {new}"

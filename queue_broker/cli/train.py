@@ -11,6 +11,7 @@ from rich.table import Table
 
 from headgate.errors import InvalidInput
 from queue_broker.cli.screen import console
+from queue_broker.dashboard import wording
 
 if TYPE_CHECKING:
     from queue_broker.settings import Settings
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 #: The figures of a back-test in words, and how each is written.
 FIGURES = {
-    "jobs": ("held-out attempts", "{:,}"),
-    "cost_gbh": ("cost, GB h: what is unused, and, dearer, what is lost", "{:.4g}"),
-    "wasted_gbh": ("unused, GB h", "{:.4g}"),
-    "failures": ("would have been killed", "{:,}"),
-    "coverage": ("memory below its 95 % bound", "{:.0%}"),
-    "memory_error": ("memory, mean error", "{:.0%}"),
-    "runtime_error": ("runtime, mean error", "{:.0%}"),
+    "jobs": ("held-out attempts", wording.count),
+    "cost_gbh": ("cost, GB h: what is unused, and, dearer, what is lost", wording.number),
+    "wasted_gbh": ("unused, GB h", wording.number),
+    "failures": ("would have been killed", wording.count),
+    "coverage": ("memory below its 95 % bound", wording.percent),
+    "memory_error": ("memory, mean error", wording.error),
+    "runtime_error": ("runtime, mean error", wording.error),
 }
 
 
@@ -91,8 +92,8 @@ def report_table(report: dict[str, Any]) -> Table:
     for name in report:
         table.add_column(name, justify="right")
     rows = rows_of(report)
-    for figure, (words, form) in FIGURES.items():
-        table.add_row(words, *(form.format(row[figure]) for row in rows))
+    for figure, (words, show_it) in FIGURES.items():
+        table.add_row(words, *(show_it(row[figure]) for row in rows))
     return table
 
 

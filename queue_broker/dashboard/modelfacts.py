@@ -51,7 +51,7 @@ def model_facts(
 #: A back-test's figures that a person can use, with how each is written.
 METRICS = {
     "coverage": ("Back-test: within the bound", wording.percent),
-    "memory_error": ("Back-test: memory error", wording.percent),
-    "runtime_error": ("Back-test: runtime error", wording.percent),
+    "memory_error": ("Back-test: memory error", wording.error),
+    "runtime_error": ("Back-test: runtime error", wording.error),
     "wasted_gbh": ("Back-test: wasted GB-h", wording.number),
 }

@@ -10,6 +10,8 @@ from queue_broker.core.scoreboard import Accuracy, Scoreboard
 from queue_broker.dashboard import wording
 from queue_broker.dashboard.modelfacts import ModelFacts
 
+#: Of a model's version, which is told whole further down.
+SHORT = 8
 #: The sources that predict; the others pass on what they were told.
 PREDICTED = frozenset({Source.MODEL.value, Source.FAMILY.value})
 
@@ -39,7 +41,7 @@ def tiles(
         running_tile(running, waiting),
         Tile(
             "Model in use",
-            model.version or "none",
+            (model.version or "none")[:SHORT],
             f"trained on {wording.attempts(model.rows)}"
             if model.rows
             else "history and requests speak",

@@ -250,7 +250,11 @@ def test_list_shows_whole_ids_and_the_next_page(headgate: Headgate) -> None:
 
     assert second in page
     assert first not in page
-    assert f"headgate list --after {second}" in page
+    assert f"headgate list --limit 1 --after {second}" in page
+    assert headgate("list", "--after", first).startswith("No such job.")
+    assert f"headgate list --name x --limit 1 --after {second}" in headgate(
+        "list", "--limit", "1", "--name", "x"
+    )
     assert first in headgate("list", "--after", second)
     assert first not in headgate("list", "--state", "FAILED")
 

@@ -46,6 +46,10 @@ def test_what_is_set_is_listed_and_on_record() -> None:
     assert "physics/lab" in listed
     assert "vcpu 400" in listed
     assert "tenant physics/lab" in record
+    assert "weight: 2.0" in record
+
+    run("set", "physics/lab", "--weight", "3")
+    assert "weight: 2.0 > 3.0" in run("changes")
 
 
 def test_lists_fit_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:

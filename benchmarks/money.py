@@ -3,8 +3,9 @@
 Replays jobs whose true use is known on lanes that start and stop instances (c, m and r, two sizes
 each), paid by the second at us-east-1's on-demand prices. Direct: one Batch queue, each job with
 its own request, on running room first and else on the type that is cheapest for it. Headgate: the
-broker's own predictor, cold at the start, learning as jobs end; kills for memory are paid too, and
-a job that is given fewer cores than it keeps busy takes longer.
+broker's own predictor, learning as jobs end; kills for memory are paid too, and a job that is given
+fewer cores than it keeps busy takes longer. Once cold, where it knows nothing at the start, and
+once over the second half of the jobs, with those of the first half that had ended imported.
 
 PATH: a trace with vcpu and memory_mib (as asked), memory_used_mib and vcpu_used. Without it jobs of
 a hundred families are generated, whose users ask for three times the memory and twice the cores
@@ -14,15 +15,19 @@ the memory that they use, all in all (25.4 against 4.8 GB), and for 2.2 times th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 
+from benchmarks.bill import Bill
 from benchmarks.report import Options, Result, main
+from headgate.lifecycle import Cause
 from headgate.resources import Resources
+from headgate.usage import Meter, Observation, Usage
 from predictor.predictor import Predictor
+from queue_broker.adapters.engines.simulated.fleet import Fleet
 from queue_broker.adapters.engines.simulated.model import FleetModel
 from queue_broker.core.forecast import Forecaster
 from queue_broker.ports import ModelRegistry
@@ -31,7 +36,7 @@ from queue_broker.simulation.baselines import Fifo
 from queue_broker.simulation.direct import Direct
 from queue_broker.simulation.generate import arrivals
 from queue_broker.simulation.outcome import Outcome
-from queue_broker.simulation.replay import Replay, Setting
+from queue_broker.simulation.replay import EPOCH_S, Replay, Setting, submissions
 from queue_broker.simulation.trace import Trace, read_trace
 
 #: us-east-1, on demand, USD an hour (July 2026).
@@ -58,32 +63,73 @@ class NoModels:
         del version
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Jobs to replay, and what the predictor has seen before."""
+
+    name: str
+    trace: Trace
+    past: Sequence[Observation] = ()
+
+    def forecaster(self) -> Forecaster:
+        predictor = Predictor()
+        predictor.observe(self.past)
+        return Forecaster(predictor, cast(ModelRegistry, NoModels()))
+
+    def setting(self) -> Setting:
+        return Setting(FleetModel(lanes(), fixed=False), forecaster=self.forecaster)
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A replay, and where its money went."""
+
+    outcome: Outcome
+    bill: Mapping[str, float]
+
+    @classmethod
+    def of(cls, replay: Replay | Direct, fleet: Fleet) -> Billed:
+        bill = Bill.of(fleet, replay.trace)
+        return cls(replay.run(), bill.figures())
+
+
 def measure(options: Options) -> Iterator[Result]:
     trace = jobs(options)
-    setting = Setting(
-        FleetModel(lanes(), fixed=False),
-        period_s=10.0,
-        forecaster=lambda: Forecaster(Predictor(), cast(ModelRegistry, NoModels())),
-    )
-    ours = Replay(trace, setting).run()
-    direct = Direct(trace, setting, Fifo()).run()
-    asked = Replay(trace, replace(setting, forecaster=Setting(setting.model).forecaster)).run()
-    n, seconds = len(trace), ours.seconds
-    against = {"direct Batch": direct.cost_usd, "packed as requested": asked.cost_usd}
-    ratio = ours.cost_usd / direct.cost_usd
+    yield from compared(Case("cold", trace))
+    yield from compared(later(trace))
+
+
+def compared(case: Case) -> Iterator[Result]:
+    setting, n = case.setting(), len(case.trace)
+    replay, batch = Replay(case.trace, setting), Direct(case.trace, setting, Fifo())
+    ours, direct = Billed.of(replay, replay.engine.fleet), Billed.of(batch, batch.fleet)
+    as_asked = replace(setting, forecaster=Setting(setting.model).forecaster)
+    asked = Replay(case.trace, as_asked).run()
+    paid, seconds = ours.outcome.cost_usd, ours.outcome.seconds
+    against = {"direct Batch": direct.outcome.cost_usd, "packed as requested": asked.cost_usd}
+    ratio = paid / direct.outcome.cost_usd
+    name = case.name
+    yield Result(f"the bill, {name}", paid, "USD", n, seconds, against, ratio, "<= 0.6")
+    yield Result(f"where it goes, {name}", paid, "USD", n, seconds, ours.bill)
     yield Result(
-        "the bill of the whole replay", ours.cost_usd, "USD", n, seconds, against, ratio, "<= 0.6"
+        f"where direct Batch's goes, {name}",
+        direct.outcome.cost_usd,
+        "USD",
+        n,
+        direct.outcome.seconds,
+        direct.bill,
     )
-    yield Result("kills for memory", ours.account.killed / n, "of the tasks", n, seconds)
-    yield wait(ours, direct)
+    killed = ours.outcome.account.killed / n
+    yield Result(f"kills for memory, {name}", killed, "of the tasks", n, seconds)
+    yield wait(name, ours.outcome, direct.outcome)
 
 
-def wait(ours: Outcome, direct: Outcome) -> Result:
+def wait(name: str, ours: Outcome, direct: Outcome) -> Result:
     """A cheaper fleet is no gain where it makes people wait."""
     rows = np.ones(len(ours.trace), dtype=bool)
     p95, p95_direct = (one.wait_quantile_s(rows, 0.95) for one in (ours, direct))
     return Result(
-        "p95 wait",
+        f"p95 wait, {name}",
         p95,
         "s",
         len(rows),
@@ -91,6 +137,39 @@ def wait(ours: Outcome, direct: Outcome) -> Result:
         {"direct Batch": p95_direct},
         p95 / p95_direct,
     )
+
+
+def later(trace: Trace) -> Case:
+    """The second half of the jobs; what had ended of the first is the history imported."""
+    half = len(trace) // 2
+    left = trace.take(np.arange(half, len(trace)))
+    begin_s = EPOCH_S + float(left.submit_s[0])
+    past = [one for one in imported(trace.head(half)) if one.finished_at_s <= begin_s]
+    return Case("history imported", left, past)
+
+
+def imported(trace: Trace) -> list[Observation]:
+    """What `headgate history import` makes of jobs that ran as users asked, in order of ending."""
+    jobs, rows = submissions(trace)
+    seen = [
+        Observation(
+            job=one.job,
+            usage=Usage(
+                runtime_s=float(trace.runtime_s[row]),
+                peak_memory_mib=float(trace.memory_used_mib[row]),
+                cpu_s=float(trace.vcpu_used[row] * trace.runtime_s[row]),
+                meter=Meter.IMPORTED,
+            ),
+            cause=Cause.EXITED,
+            exit_code=0,
+            attempt=1,
+            finished_at_s=one.submitted_at_s + float(trace.runtime_s[row]),
+            allocation=Resources(float(trace.vcpu[row]), int(trace.memory_mib[row])),
+        )
+        for one in jobs
+        for row in rows[one.job_id]
+    ]
+    return sorted(seen, key=lambda item: item.finished_at_s)
 
 
 def lanes() -> list[Lane]:

@@ -17,7 +17,7 @@ from queue_broker.simulation.fleets import PRICE_USD_HOUR, SHAPE, running_lanes
 from queue_broker.simulation.generate import arrivals, mark, sweep
 from queue_broker.simulation.outcome import Outcome
 from queue_broker.simulation.replay import Replay, Setting
-from queue_broker.simulation.trace import Trace, read_trace
+from queue_broker.simulation.trace import Floats, Trace, read_trace
 
 LANES = 100
 SWEEP_RUNTIME_S = 215.0
@@ -46,6 +46,19 @@ class Burst:
         ]
         return min(ends)
 
+    def left_over_s(self, alone: Outcome) -> float:
+        """No sweep can end sooner without taking from the others: the seconds until the vCPUs that
+        an ideal scheduler of them leaves idle have added up to the sweep's work."""
+        total = free = alone.total.vcpu
+        now_s, left = self.sweep_at_s, self.swept.work_vcpu_s - self.alone.work_vcpu_s
+        for at_s, used in zip(*in_use(alone), strict=True):
+            span_s = max(0.0, at_s - now_s)
+            if free * span_s >= left:
+                break
+            left -= free * span_s
+            now_s, free = now_s + span_s, total - used
+        return float(now_s + left / free - self.sweep_at_s)
+
 
 def burst(options: Options, days: float, sweep_tasks: int) -> Burst:
     """The first `days` of the trace given, or of a generated one, with the sweep a tenth in."""
@@ -69,6 +82,15 @@ def fixed_fleet(vcpu: float, period_s: float = 10.0) -> Setting:
 
 def lanes(instances: int) -> Sequence[Lane]:
     return running_lanes(LANES, SHAPE, instances, PRICE_USD_HOUR)
+
+
+def in_use(outcome: Outcome) -> tuple[Floats, Floats]:
+    """The moments at which the vCPUs in use change, and how many there are from each on."""
+    account = outcome.account
+    vcpu = outcome.trace.vcpu[np.array(account.task, dtype=np.int64)]
+    times = np.concatenate([account.start_s, account.end_s])
+    order = np.argsort(times, kind="stable")
+    return times[order], np.cumsum(np.concatenate([vcpu, -vcpu])[order])
 
 
 def headgate(trace: Trace, setting: Setting) -> Outcome:

@@ -218,7 +218,8 @@ def submissions(trace: Trace) -> tuple[list[Submission], dict[str, Sequence[int]
 
 
 def job_of(trace: Trace, row: int, known: dict[tuple[object, ...], Job]) -> Job:
-    """The job of a row; rows that ask alike share one, and are of one kind to the predictor."""
+    """The job of a row; rows that ask alike share one, and are of one kind to the predictor: each
+    owner has a program of its own. (By names alone, `user1` and `user2` would be of one kind.)"""
     key = (
         trace.tenant[row],
         trace.tier[row],
@@ -232,7 +233,7 @@ def job_of(trace: Trace, row: int, known: dict[tuple[object, ...], Job]) -> Job:
         tenant, _, vcpu, memory_mib, gpus, priority = key
         job = known[key] = Job(
             name=NOT_A_NAME.sub("-", str(tenant))[:100] or "job",
-            command=("run",),
+            command=("run", str(tenant)),
             priority=min(max(priority, 0), 9999),
             resources=ResourceRequest(vcpu=vcpu, memory_mib=memory_mib, gpus=gpus),
         )

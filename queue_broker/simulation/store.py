@@ -106,7 +106,14 @@ class MemoryStore:
     def write_intents(self, intents: Sequence[Intent], now_s: float) -> list[Leak]:
         versions = {intent.group_id: self._groups[intent.group_id].version for intent in intents}
         fresh = [one for one in intents if versions[one.group_id] == one.version]
-        return [self._leak(intent, now_s) for intent in fresh]
+        leaks = [self._leak(intent, now_s) for intent in fresh]
+        gone: dict[GroupId, Tasks] = defaultdict(Tasks)
+        for intent in fresh:
+            gone[intent.group_id] |= intent.tasks
+        for group_id, tasks in gone.items():
+            group = self._groups[group_id]
+            self._change(group, group.waiting - tasks)
+        return leaks
 
     def handed_over(self, answers: Sequence[HandOver], now_s: float) -> None:
         for answer in answers:
@@ -216,7 +223,6 @@ class MemoryStore:
             estimate=group.estimate,
         )
         self._leaks[leak.name] = leak
-        self._change(group, group.waiting - intent.tasks)
         return leak
 
     def _change(self, group: Group, waiting: Tasks) -> None:

@@ -64,10 +64,9 @@ class Job(Value):
     """One job. Everything but `name` and what to run may be left out.
 
     `resources` is optional: that is the point of Headgate. `command` tokens may hold `Ref::name`,
-    which
-    is replaced by the parameter of that name, as in AWS Batch. `definition` names a job definition
-    that the
-    broker (or AWS Batch behind it) knows; then `command` and `image` may come from there.
+    which is replaced by the parameter of that name, as in AWS Batch. `definition` names a job
+    definition that the broker (or AWS Batch behind it) knows; then `command` and `image` may come
+    from there.
     """
 
     name: Name

@@ -22,7 +22,6 @@ from queue_broker.records import (
     Intent,
     JobId,
     JobRecord,
-    Judged,
     Lane,
     Leak,
     Listing,
@@ -33,6 +32,7 @@ from queue_broker.records import (
     Submission,
     Tasks,
 )
+from queue_broker.verdicts import Judged
 
 if TYPE_CHECKING:  # neither is light, and the thin ends of the broker need no more than the words
     import pandas as pd

@@ -1,9 +1,8 @@
 """The broker's own values: what the store keeps, what the engines are handed, what they report.
 
 A *group* is the tasks of one job that share one predicted shape and one attempt number: a row with
-sets
-of task indexes, not a row a task. A *leak* is a part of a group handed to a lane in one go: the
-intent that is written ahead, and on AWS Batch one array job.
+sets of task indexes, not a row a task. A *leak* is a part of a group handed to a lane in one go:
+the intent that is written ahead, and on AWS Batch one array job.
 """
 
 from __future__ import annotations
@@ -109,8 +108,7 @@ class Group:
     """A group as the cycle sees it.
 
     `waiting` are the tasks in `state` (SUBMITTED, PENDING or RUNNABLE: all of a group's waiting
-    tasks
-    stand in the same one). `version` is compared and set by every change.
+    tasks stand in the same one). `version` is compared and set by every change.
     """
 
     group_id: GroupId
@@ -155,8 +153,7 @@ class Leak:
     """A durable intent, and after the hand-over the engine's own id for it.
 
     `name` is unique for ever: an engine that is asked twice for one name starts it once. `open`
-    are the
-    tasks that have not ended yet; `running` those of them whose processes run.
+    are the tasks that have not ended yet; `running` those of them whose processes run.
     """
 
     leak_id: LeakId
@@ -208,44 +205,6 @@ class Ended:
 
 
 Event = Started | Ended
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """The attempt was the last one."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Succeed:
-    """Exit code 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Requeue:
-    """Back to RUNNABLE in the same group: nothing was the task's fault, and no attempt is lost."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Back to RUNNABLE as the next attempt, with an estimate that may be bigger."""
-
-    estimate: Estimate
-    reason: str
-
-
-Verdict = Succeed | Fail | Requeue | Retry
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """An ended attempt with what is to become of its task."""
-
-    ended: Ended
-    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,13 @@ from queue_broker.records import (
     HandOver,
     Intent,
     JobId,
-    Judged,
     Leak,
     Started,
     Submission,
-    Succeed,
     Table,
     Tasks,
-    Verdict,
 )
+from queue_broker.verdicts import Judged, Succeed, Verdict
 
 START_S = 1_700_000_000.0
 

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from headgate.lifecycle import State
 from queue_broker.adapters.engines.aws.faults import words
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import Fail, Judged, Succeed
+from queue_broker.verdicts import Fail, Judged, Succeed
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

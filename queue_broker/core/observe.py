@@ -11,7 +11,8 @@ from headgate.usage import Observation, Usage
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.retry import judge
 from queue_broker.ports import CycleStore, Engine
-from queue_broker.records import Ended, Event, Judged, Leak, Started
+from queue_broker.records import Ended, Event, Leak, Started
+from queue_broker.verdicts import Judged
 
 #: The parameters of one task of a leak.
 ParametersOf = Callable[[Leak, int], Mapping[str, object]]

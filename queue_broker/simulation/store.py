@@ -16,23 +16,19 @@ from headgate.estimate import Estimate
 from headgate.lifecycle import State
 from headgate.tenancy import Tenant
 from queue_broker.records import (
-    Fail,
     Group,
     GroupId,
     HandOver,
     Intent,
     JobId,
-    Judged,
     Leak,
     LeakId,
-    Requeue,
-    Retry,
     Split,
     Started,
     Submission,
-    Succeed,
     Tasks,
 )
+from queue_broker.verdicts import Fail, Judged, Requeue, Retry, Succeed
 
 Place = tuple[int, float, int]  # priority (negated), age, number: the order within a tenant
 

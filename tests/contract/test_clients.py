@@ -21,8 +21,8 @@ from headgate.errors import (
     Unauthorized,
 )
 from headgate.lifecycle import State
-from queue_broker.records import Fail
 from queue_broker.settings import Settings
+from queue_broker.verdicts import Fail
 from tests.factories import ends
 from tests.unit.queue_broker.api.serving import Edge, Stage
 

@@ -7,7 +7,8 @@ import pytest
 from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.standings import Memory, SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import Ended, Fail, JobId, Judged, Leak, Listing, Split, Succeed, Tasks
+from queue_broker.records import Ended, JobId, Leak, Listing, Split, Tasks
+from queue_broker.verdicts import Fail, Judged, Succeed
 from tests.factories import START_S, a_submission, a_sweep, an_estimate, an_intent, starts, taken
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from headgate.job import Dependency
 from headgate.lifecycle import State
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import Fail, JobId, Leak, Tasks
+from queue_broker.records import JobId, Leak, Tasks
+from queue_broker.verdicts import Fail
 from tests.contract.stores import (
     accept,
     check_books,

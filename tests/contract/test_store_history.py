@@ -8,7 +8,8 @@ from headgate.job import Dependency
 from headgate.lifecycle import Cause
 from headgate.sweep import Grid
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import Fail, JobId
+from queue_broker.records import JobId
+from queue_broker.verdicts import Fail
 from tests.contract.stores import accept, check_books, leak_all, make_runnable
 from tests.factories import START_S, a_submission, a_sweep, a_usage, an_estimate, ends
 

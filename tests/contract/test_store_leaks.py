@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import (
-    Fail,
-    HandOver,
-    Intent,
-    JobId,
-    Requeue,
-    Retry,
-    Tasks,
-)
+from queue_broker.records import HandOver, Intent, JobId, Tasks
+from queue_broker.verdicts import Fail, Requeue, Retry
 from tests.contract.stores import (
     accept,
     check_books,

@@ -9,7 +9,8 @@ import pytest
 from headgate.errors import InvalidInput, NotFound
 from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import Fail, JobId, Tasks
+from queue_broker.records import JobId, Tasks
+from queue_broker.verdicts import Fail
 from tests.contract.stores import (
     accept,
     check_books,

@@ -19,17 +19,8 @@ from hypothesis.stateful import (
 from headgate.job import Dependency
 from headgate.lifecycle import State
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import (
-    Fail,
-    HandOver,
-    JobId,
-    Requeue,
-    Retry,
-    Split,
-    Succeed,
-    Tasks,
-    Verdict,
-)
+from queue_broker.records import HandOver, JobId, Split, Tasks
+from queue_broker.verdicts import Fail, Requeue, Retry, Succeed, Verdict
 from tests.contract.conftest import emptied
 from tests.contract.stores import check_books
 from tests.factories import START_S, a_sweep, an_estimate, an_intent, ends, starts, taken

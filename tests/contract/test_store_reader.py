@@ -7,7 +7,8 @@ import pytest
 from headgate.errors import InvalidInput, NotFound
 from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import Fail, JobId, JobRecord, Retry
+from queue_broker.records import JobId, JobRecord
+from queue_broker.verdicts import Fail, Retry
 from tests.contract.stores import accept, leak_all, make_runnable
 from tests.factories import (
     START_S,

@@ -39,13 +39,13 @@ from queue_broker.records import (
     Intent,
     JobId,
     JobRecord,
-    Judged,
     Leak,
     Split,
     Started,
     Submission,
     Tasks,
 )
+from queue_broker.verdicts import Judged
 
 
 class SqlStore:

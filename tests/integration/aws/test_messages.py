@@ -15,8 +15,9 @@ from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.core.group_commit import GroupCommit
 from queue_broker.core.submit import Submitter
 from queue_broker.on_aws import submit_by, translate_by
-from queue_broker.records import Document, Fail, JobId, Split
+from queue_broker.records import Document, JobId, Split
 from queue_broker.settings import Settings
+from queue_broker.verdicts import Fail
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Source
 from tests.factories import START_S, an_estimate, an_intent, ends, starts, taken

@@ -31,8 +31,9 @@ from queue_broker.core.insights import Insights
 from queue_broker.core.limits import Limits
 from queue_broker.core.parameters import Parameters
 from queue_broker.core.submit import Caller, Submitter
-from queue_broker.records import JobId, Judged, Lane, Leak, LogPage, Split, Tasks
+from queue_broker.records import JobId, Lane, Leak, LogPage, Split, Tasks
 from queue_broker.settings import Settings
+from queue_broker.verdicts import Judged
 from tests.factories import START_S, an_estimate, an_intent, starts, taken
 
 PATIENCE_S = 10.0

@@ -10,7 +10,8 @@ from headgate.job import Job
 from headgate.lifecycle import Cause, State
 from headgate.sweep import Sweep
 from queue_broker.api import jobs
-from queue_broker.records import Fail, JobId, Tasks
+from queue_broker.records import JobId, Tasks
+from queue_broker.verdicts import Fail
 from tests.factories import ends
 from tests.unit.queue_broker.api.serving import Edge, problem
 

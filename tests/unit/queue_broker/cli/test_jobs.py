@@ -19,7 +19,8 @@ from headgate.views import Foretold, JobView
 from queue_broker.cli.main import app
 from queue_broker.cli.show import age_words, print_foretold
 from queue_broker.cli.submitting import axis
-from queue_broker.records import Fail, JobId
+from queue_broker.records import JobId
+from queue_broker.verdicts import Fail
 from tests.factories import an_estimate, ends
 from tests.unit.queue_broker.api.serving import Edge, Stage
 

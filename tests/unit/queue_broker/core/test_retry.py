@@ -9,20 +9,8 @@ from headgate.job import EvaluateOnExit, Job, RetryStrategy
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.core.retry import verdict
-from queue_broker.records import (
-    Ended,
-    Fail,
-    GroupId,
-    JobId,
-    Leak,
-    LeakId,
-    Requeue,
-    Retry,
-    Succeed,
-    Table,
-    Tasks,
-    Verdict,
-)
+from queue_broker.records import Ended, GroupId, JobId, Leak, LeakId, Table, Tasks
+from queue_broker.verdicts import Fail, Requeue, Retry, Succeed, Verdict
 
 GIVEN = Resources(1, 1000)
 

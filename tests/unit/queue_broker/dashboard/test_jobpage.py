@@ -12,7 +12,8 @@ from headgate.resources import ResourceRequest
 from headgate.sweep import Grid, Sweep
 from predictor.explanation import Explanation, Neighbour
 from queue_broker.dashboard import jobpage
-from queue_broker.records import Fail, Leak, Retry, Tasks
+from queue_broker.records import Leak, Tasks
+from queue_broker.verdicts import Fail, Retry
 from tests.factories import START_S, a_job, an_estimate
 from tests.unit.queue_broker.dashboard.window import Window, words
 

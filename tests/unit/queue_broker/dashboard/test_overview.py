@@ -15,7 +15,7 @@ from headgate.resources import ResourceRequest
 from headgate.sweep import Sweep
 from queue_broker.core.scoreboard import Sample
 from queue_broker.dashboard import board
-from queue_broker.records import Retry
+from queue_broker.verdicts import Retry
 from tests.factories import a_job, an_estimate
 from tests.unit.queue_broker.dashboard.window import Window, words
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -94,8 +95,7 @@ class Board:
     def fits(self, each: Amount, places: Ints, *, cold: bool) -> Ints:
         """How many more go into each lane: into what is ready, or (cold) also into what would have
         to be started."""
-        need = np.array(each[:3], dtype=np.int64)
-        asked = np.flatnonzero(need)
+        need, asked = needs(each)
         one, used = self.yard.one[places], self.used[places]
         busy = np.minimum(instances_filled(used, one), self.yard.instances[places])
         upto = self.yard.instances[places] if cold else self.ready[places]
@@ -127,13 +127,20 @@ class Board:
         return int(self.ahead_s[place] / seconds) if seconds > 0 else 0
 
     def put(self, each: Amount, place: int, tasks: int) -> None:
-        self.used[place] += np.array(each[:3], dtype=np.int64) * tasks
+        self.used[place] += needs(each)[0] * tasks
         self.alike(each)[place] += tasks
 
     def queue(self, each: Amount, place: int, tasks: int, runtime_s: float) -> None:
         """Put tasks where there is no room yet."""
         self.ahead_s[place] -= each.share(self.whole(place)) * max(runtime_s, 1.0) * tasks
         self.put(each, place, tasks)
+
+
+@lru_cache(maxsize=4096)
+def needs(each: Amount) -> tuple[Ints, Ints]:
+    """What a task needs as an array, and which of the resources it needs at all."""
+    need = np.array(each[:3], dtype=np.int64)
+    return need, np.flatnonzero(need)
 
 
 def in_use(use: LaneUse | None, ended: Mapping[Amount, int]) -> tuple[int, int, int]:
@@ -189,5 +196,5 @@ def reserve_in(
     for end_s, entry in ends:
         if need.within(free):
             break
-        free, in_s = free.plus(entry.each.bare, entry.open), end_s
+        free, in_s = free.plus(entry.bare, entry.open), end_s
     return Reservation(place, in_s, free.plus(need, -1)) if need.within(free) else None

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from headgate.tenancy import Tier
-from queue_broker.core.amounts import UNBOUNDED, Amount, amount, bound
+from queue_broker.core.amounts import NOTHING, UNBOUNDED, Amount, amount, bound
 from queue_broker.core.demands import given
 from queue_broker.core.hints import hints_of
 from queue_broker.core.ledger import Held
@@ -120,11 +120,11 @@ class Node:
         self.name = name
         self.weight = weight
         self.quota = quota
-        self.held = Amount()
+        self.held = NOTHING
         self.average = 0.0
         self.children: dict[str, Node] = {}
         self.heap: list[tuple[tuple[bool, float], str]] = []
-        self.groups: deque[Group] = deque()
+        self.groups: list[Group] = []  #: the next one last
 
     def standing(self, total: Amount) -> tuple[bool, float]:
         """Who borrows beyond its quota goes after those who do not; then the weighted share."""
@@ -156,7 +156,8 @@ class Order:
                 node.held = node.held.plus(having.get(who, Amount()))
                 node.average += averages.get(who, 0.0)
         leaves: dict[str, Node] = {}
-        for group in sorted(groups, key=partial(seniority, standing=standing)):
+        # The last goes first: a list is shortened at its end.
+        for group in sorted(groups, key=partial(seniority, standing=standing), reverse=True):
             leaf = leaves.get(group.tenant)
             if leaf is None:
                 leaf = leaves[group.tenant] = order.nodes(standing.tree, group.tenant)[-1]
@@ -193,7 +194,7 @@ class Order:
             self.path.append(node)
         if not node.groups:
             return None
-        group = node.groups[0]
+        group = node.groups[-1]
         left = self.left[group.group_id]
         gang = bool(group.job.tags) and hints_of(group.job).gang
         return Turn(group, left if gang else min(quantum(group, self.total), left), gang=gang)
@@ -202,8 +203,10 @@ class Order:
         """So many of the turn's tasks went, each holding so much."""
         self.left[turn.group.group_id] -= tasks
         if tasks < turn.tasks or not self.left[turn.group.group_id]:
-            self.path[-1].groups.popleft()
-        for node in self.path:
+            self.path[-1].groups.pop()
+        if not tasks and self.path[-1].groups:
+            return  # nobody holds more than before, and the order stays
+        for node in self.path if tasks else ():
             node.held = node.held.plus(each, tasks)
         for above, node in zip(self.path[-2::-1], self.path[:0:-1], strict=True):
             if node.heap or node.groups:

@@ -39,6 +39,7 @@ class Headroom:
     _count: int = 0
     _hour: int = -1
     _peak: int = 0
+    _recent: tuple[int, float] = (0, 0.0)  #: of so many hours, where there are few
     _foretold: dict[int, float] = field(default_factory=dict)
     _fitted_day: int = -1
 
@@ -81,9 +82,13 @@ class Headroom:
 
     def foretell(self, now_s: float) -> float:
         """The peak of arrivals to be ready for in this hour."""
+        if not self.peaks:
+            return float(self._peak)
         if len(self.peaks) < ENOUGH_H:
-            recent = [peak for _, peak in self.peaks] or [self._peak]
-            return float(np.quantile(recent, self.quantile))
+            if self._recent[0] != len(self.peaks):
+                peaks = [peak for _, peak in self.peaks]
+                self._recent = len(peaks), float(np.quantile(peaks, self.quantile))
+            return self._recent[1]
         hour = int(now_s // HOUR_S)
         if hour // 24 != self._fitted_day:
             self._fitted_day = hour // 24

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from headgate.estimate import Estimate, Quantiles
 from headgate.resources import Resources
@@ -20,12 +21,12 @@ ENOUGH_MEASURED = 8
 MEAN_OF = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one leak was counted as."""
+class Entry(NamedTuple):
+    """What one leak was counted as. (A tuple: it is made anew for each change of a leak.)"""
 
     leak: Leak
     each: Amount
+    bare: Amount
     open: int
     running: int
     runtime_s: float
@@ -71,7 +72,7 @@ class LaneUse:
 
     def apply(self, entry: Entry, sign: int) -> None:
         self.amount = self.amount.plus(entry.each, sign * entry.open)
-        self._count_alike(entry.each.bare, sign * entry.open)
+        self._count_alike(entry.bare, sign * entry.open)
         self.starting += sign * entry.starting
         self.starting_s += sign * entry.starting * entry.runtime_s
         if sign > 0:
@@ -83,7 +84,7 @@ class LaneUse:
         tasks = new.open - old.open
         if tasks:
             self.amount = self.amount.plus(new.each, tasks)
-            self._count_alike(new.each.bare, tasks)
+            self._count_alike(new.bare, tasks)
         self.starting += new.starting - old.starting
         self.starting_s += new.starting * new.runtime_s - old.starting * old.runtime_s
         self.entries[new.leak.name] = new
@@ -130,7 +131,8 @@ class Ledger:
         shape, price = self.shapes.get(leak.lane, (leak.allocation, 0.0))
         each = old.each if old else priced(leak.allocation, shape, price)
         runtime_s = self.runtime_s(leak.group_id, leak.estimate)
-        entry = Entry(leak, each, len(leak.open), len(leak.running), runtime_s)
+        bare = old.bare if old else each.bare
+        entry = Entry(leak, each, bare, len(leak.open), len(leak.running), runtime_s)
         self.entries[leak.name] = entry
         if old and (old.leak.tier, old.leak.tenant) == (leak.tier, leak.tenant):
             self._shift(old, entry)

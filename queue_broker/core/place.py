@@ -65,14 +65,16 @@ class Placing:
 
     def hopeful(self, groups: Sequence[Group], *, top: bool) -> bool:
         """Whether any of these groups has a shape that may still find room; that is known before
-        anybody's turn is, and on a full fleet it is all there is to know."""
+        anybody's turn is, and on a full fleet it is all there is to know. The first shape with room
+        is enough: the others are looked at when their turn comes."""
         ranking = self.board.yard.ranking
-        self._shapes = {ranking(group) for group in groups}
-        for shape in self._shapes - self._dead[top]:
-            if not self._has_room(shape, top=top):
-                self._dead[top].add(shape)
-                self._dead[False].add(shape)
-        return self.hope(top=top)
+        self._shapes = set(map(ranking, groups))
+        for shape in sorted(self._shapes - self._dead[top], key=by_size):
+            if self._has_room(shape, top=top):
+                return True
+            self._dead[top].add(shape)
+            self._dead[False].add(shape)
+        return False
 
     def _has_room(self, ranking: Ranking, *, top: bool) -> bool:
         if ranking.never:
@@ -120,9 +122,10 @@ class Placing:
         return went
 
     def _fill(self, turn: Turn, most: int, places: Ints, *, top: bool) -> int:
-        each = self.board.yard.ranking(turn.group).each
+        ranking = self.board.yard.ranking(turn.group)
+        each = ranking.each
         bounded = most if top else min(most, self._beside_headroom(each, most))
-        if bounded < most:
+        if bounded < most and self._has_room(ranking, top=top):
             self.why = HEADROOM
         if turn.gang:
             return self._gang(turn, bounded, each, places) if bounded == most else 0
@@ -250,6 +253,11 @@ class Placing:
         if self.cold:
             calls = self.calls + len(self.cold)
             repack(Cold(self.board, self.groups, self.cold, self.placed, calls))
+
+
+def by_size(ranking: Ranking) -> tuple[Amount, bytes]:
+    """An order that is the same in every process."""
+    return ranking.priced, ranking.order.tobytes()
 
 
 def runtime_p95_s(group: Group) -> float:

@@ -132,7 +132,7 @@ class Lane:
         for entry in self.entries:
             stopping = scene.runs.stopping.get(entry.leak.name)
             if stopping:
-                self.free = self.free.plus(entry.each.bare, len(stopping & entry.leak.open))
+                self.free = self.free.plus(entry.bare, len(stopping & entry.leak.open))
         self._ends: list[tuple[float, Entry]] | None = None
         self._victims: list[Victim] | None = None
 
@@ -142,7 +142,7 @@ class Lane:
         for end_s, entry in self.ends():
             if end_s > within_s:
                 break
-            free = free.plus(entry.each.bare, entry.open)
+            free = free.plus(entry.bare, entry.open)
         count = each.times_into(free, most)
         self.free = self.free.plus(each, -count)
         return count
@@ -170,7 +170,7 @@ class Lane:
         stopping = scene.runs.stopping.get(leak.name, Tasks())
         for task in leak.open - stopping - leak.cancelling:
             done_s = scene.runs.elapsed_s(leak, task, scene.now_s) if task in leak.running else 0.0
-            yield Victim(worth * done_s, leak.name, task, entry.each.bare)
+            yield Victim(worth * done_s, leak.name, task, entry.bare)
 
     def offer(self, each: Amount) -> tuple[Victim, ...] | None:
         """Who would go so that one more task fits; None where that is not enough."""

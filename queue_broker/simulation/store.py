@@ -146,15 +146,16 @@ class MemoryStore:
         leak = self._leaks.get(name)
         if leak is None:
             return
-        gone = Tasks([one.ended.task for one in judged])
-        for one in judged:
-            if one.ended.task in leak.open:
-                self._apply(leak, one)
-                yield one
-        if gone >= leak.open:
+        open_ = leak.open
+        fresh = [one for one in judged if one.ended.task in open_]
+        for one in fresh:
+            self._apply(leak, one)
+        yield from fresh
+        if len(fresh) == len(open_):
             del self._leaks[name]
-        else:
-            self._leaks[name] = moved(leak, leak.open - gone, leak.running - gone)
+        elif fresh:
+            gone = Tasks([one.ended.task for one in fresh])
+            self._leaks[name] = moved(leak, open_ - gone, leak.running - gone)
 
     def _apply(self, leak: Leak, judged: Judged) -> None:
         match judged.verdict:

@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from headgate.lifecycle import Cause
 from queue_broker.adapters.engines.simulated.instances import Pool
@@ -39,8 +40,7 @@ class Run:
         return self.start_s >= 0
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What happened to a run: it started (`cause` None), or ended."""
 
     run: Run

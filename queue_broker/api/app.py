@@ -34,6 +34,8 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
         version=version("headgate"),
         summary="Predicts what jobs need, packs them, and leaks them into AWS Batch",
         lifespan=draining(services, lifespan),
+        docs_url=None,  # the dashboard's own page works where there is no internet
+        redoc_url=None,
     )
     app.state.services = services
     app.state.tokens = Tokens(services.tokens)

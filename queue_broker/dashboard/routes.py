@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from queue_broker.core.steering import Steering
-from queue_broker.dashboard import access, assets, figures, jobpage, overview, render
+from queue_broker.dashboard import access, apidocs, assets, figures, jobpage, overview, render
 from queue_broker.dashboard.answers import (
     PATH,
     PageRoute,
@@ -93,6 +93,25 @@ class Pages:
         fresh = {"text": tail.text, "cursor": tail.cursor, "fresh": tail.fresh}
         return as_json(request, {"parts": self._job_parts(request, page), "log": fresh})
 
+    def docs(self, request: Request) -> Response:
+        """Where people look for it first."""
+        return RedirectResponse(f"{home(request)}/api", 303)
+
+    def api(self, request: Request) -> Response:
+        """Open to all, as its document is: it holds no data."""
+        document = request.app.openapi()
+        models = apidocs.models(document)
+        body = render.page(
+            "api",
+            home(request),
+            live_url="",
+            document_url=f"{request.scope.get('root_path', '').rstrip('/')}/openapi.json",
+            routes=apidocs.routes(document),
+            models=models,
+            known={one.name for one in models},
+        )
+        return html(request, body)
+
     def static(self, request: Request, digest: str, name: str) -> Response:
         """Open to all: it holds no data, and a login page would want it too."""
         del digest  # it is there to make the address another one when the content changes
@@ -136,7 +155,9 @@ def router(board: Board, steering: Steering, tokens: Mapping[str, str]) -> APIRo
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
     for path, handler in (
         ("/", pages.start),
+        ("/docs", pages.docs),
         (PATH, pages.front),
+        (f"{PATH}/api", pages.api),
         (f"{PATH}/live", pages.front_live),
         (f"{PATH}/jobs/{{job_id}}", pages.job),
         (f"{PATH}/jobs/{{job_id}}/live", pages.job_live),

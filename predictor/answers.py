@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -98,15 +99,14 @@ def _by_voice(rows: Rows, voices: Sequence[Voice | None]) -> Iterator[tuple[Voic
 
 
 def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, weights: Vector) -> None:
-    way = voice.way
-    centre = way.fit.centre(known)
-    _put(said, voice, way, centre, (places, weights))
-    unknown = ~np.isfinite(centre)
-    simplest = voice.series.simplest()
-    if unknown.any() and simplest is not None:
-        left = places[unknown]
-        middle = simplest.fit.centre(known)[unknown]
-        _put(said, voice, simplest, middle, (left, weights[unknown]))
+    left = np.ones(len(places), dtype=np.bool_)
+    for way in chain([voice.way], voice.series.in_turn()):
+        centre = way.fit.centre(known)
+        told = left & np.isfinite(centre)
+        _put(said, voice, way, centre[told], (places[told], weights[told]))
+        left &= ~told
+        if not left.any():
+            break
     _bounds(said, voice, known, places)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from predictor.regression import Line, logged, robust
 from predictor.risk import Vector
@@ -19,7 +20,7 @@ Centre = Callable[[Known], Vector]
 
 #: Fits with inputs want this many attempts.
 MIN_FIT = 5
-RECENT = 8
+RECENT, FEWEST = 8, 3
 #: Neighbours on either side.
 SIDE = 2
 #: So many inputs, those that move most with the need, are tried alone.
@@ -56,7 +57,7 @@ def fits(window: Window) -> Iterator[Fit]:
     yield from given("model", window, window.known.model, lambda known: known.model)
     if len(window) < MIN_FIT:
         return
-    yield recent(window)
+    yield from recent(window)
     strong = strongest(window)
     names = strong[:TRIED]
     if not names:
@@ -82,14 +83,19 @@ def level(window: Window) -> Fit:
     return Fit("level", lambda known: np.full(known.size, middle), window.logs - middle)
 
 
-def recent(window: Window) -> Fit:
-    """The median of the last few, for families that drift."""
+def recent(window: Window) -> Iterator[Fit]:
+    """The median of the last few, for families that drift. Its errors are those of each task by
+    what had ended when it started: of a hundred that ran side by side, the last few were no help.
+    """
     logs = window.logs
     middle = float(np.median(logs[-RECENT:]))
-    padded = np.concatenate([np.full(RECENT, np.nan), logs[:-1]])
-    before = np.lib.stride_tricks.sliding_window_view(padded, RECENT)[3:]
-    errors = np.concatenate([np.full(3, np.nan), logs[3:] - np.nanmedian(before, axis=1)])
-    return Fit("recent", lambda known: np.full(known.size, middle), errors)
+    padded = np.concatenate([np.full(RECENT, np.nan), logs])
+    ended = np.lib.stride_tricks.sliding_window_view(padded, RECENT)
+    told = window.before >= FEWEST
+    errors = np.full(len(logs), np.nan)
+    errors[told] = logs[told] - np.nanmedian(ended[window.before[told]], axis=1)
+    if told.sum() >= MIN_FIT:
+        yield Fit("recent", lambda known: np.full(known.size, middle), errors)
 
 
 def given(base: str, window: Window, numbers: Vector, centre: Centre) -> Iterator[Fit]:
@@ -100,47 +106,73 @@ def given(base: str, window: Window, numbers: Vector, centre: Centre) -> Iterato
 
 def strongest(window: Window) -> list[str]:
     """The inputs whose ranks move with the need's more than chance lets them, the strongest
-    first.
+    first. Each is judged on the attempts that knew it.
     """
     names = list(window.known.inputs)
     if not names:
         return []
-    ranks = np.argsort(np.argsort(np.vstack([window.logs, *window.known.inputs.values()])), axis=1)
-    strength = np.abs(np.atleast_2d(np.corrcoef(ranks))[0, 1:])
+    values = np.vstack(list(window.known.inputs.values()))
+    there = np.isfinite(values)
+    count = there.sum(axis=1)
+    inputs = _centred(np.argsort(np.argsort(values)), there)
+    needs = _centred(np.tile(np.argsort(np.argsort(window.logs)), (len(names), 1)), there)
+    size = np.sqrt((inputs**2).sum(axis=1) * (needs**2).sum(axis=1))
+    strength = np.abs((inputs * needs).sum(axis=1)) / np.maximum(size, 1e-12)
+    least = np.sqrt(2 * np.log(len(names) / BY_CHANCE) / count)
     order = np.argsort(-strength, kind="stable")
-    least = np.sqrt(2 * np.log(len(names) / BY_CHANCE) / len(window))
-    return [names[place] for place in order if strength[place] > least]
+    return [names[place] for place in order if strength[place] > least[place]]
+
+
+def _centred(ranks: npt.NDArray[np.intp], there: npt.NDArray[np.bool_]) -> Vector:
+    """Ranks about their mean by row, none where the input was not known."""
+    means = (ranks * there).sum(axis=1) / there.sum(axis=1)
+    return np.where(there, ranks - means[:, None], 0.0)
 
 
 def line(window: Window, names: list[str], logarithmic: bool, bends: bool = False) -> Fit:
     """The best robust line on one input, in log or as it is, straight or bent once."""
     tried = [
-        Line.of(window.logs, window.known.inputs[name], logarithmic, bend)
+        _line(window, name, logarithmic, bend)
         for name in names
         for bend in (BENDS if bends else (None,))
     ]
-    place = min(range(len(tried)), key=lambda place: float(np.abs(tried[place].errors).mean()))
-    best, name = tried[place], names[place // (len(BENDS) if bends else 1)]
-    base = ("bent " if bends else "") + ("power law" if logarithmic else "line")
-    return Fit(base, lambda known: best.centre(known.input(name)), best.errors, name)
+    return min(tried, key=lambda fit: fit.spread)
+
+
+def _line(window: Window, name: str, logarithmic: bool, bend: float | None) -> Fit:
+    there = np.isfinite(window.known.inputs[name])
+    best = Line.of(window.logs[there], window.known.inputs[name][there], logarithmic, bend)
+    base = ("" if bend is None else "bent ") + ("power law" if logarithmic else "line")
+    read = window.reader(name)
+    return Fit(base, lambda known: best.centre(read(known)), _all(best.errors, there), name)
+
+
+def _all(errors: Vector, there: npt.NDArray[np.bool_]) -> Vector:
+    """The errors of the attempts that a fit was made on, NaN at the others."""
+    everyone = np.full(len(there), np.nan)
+    everyone[there] = errors
+    return everyone
 
 
 def power(window: Window, names: list[str]) -> list[Fit]:
     """A power law in all the inputs at once, ridged; for sweeps over several sizes."""
-    if len(names) < 2 or len(window) < 2 * len(names) + 2:
-        return []
     raw = np.column_stack([logged(window.known.inputs[name]) for name in names])
+    there = np.isfinite(raw.sum(axis=1))
+    if len(names) < 2 or there.sum() < 2 * len(names) + 2:
+        return []
+    raw, needs = raw[there], window.logs[there]
     middle, spread = raw.mean(axis=0), raw.std(axis=0) + 1e-12
     design = np.column_stack([np.ones(len(raw)), (raw - middle) / spread])
-    solution, left_out = robust(design, window.logs, np.ones(len(raw)), ridge=0.1)
-    low, high = window.logs.min() - JOINT_REACH, window.logs.max() + JOINT_REACH
+    solution, left_out = robust(design, needs, np.ones(len(raw)), ridge=0.1)
+    low, high = needs.min() - JOINT_REACH, needs.max() + JOINT_REACH
+    readers = [window.reader(name) for name in names]
 
     def centre(known: Known) -> Vector:
-        rows = np.column_stack([logged(known.input(name)) for name in names])
+        rows = np.column_stack([logged(read(known)) for read in readers])
         logs: Vector = solution[0] + ((rows - middle) / spread) @ solution[1:]
         return np.clip(logs, low, high)
 
-    return [Fit("joint power law", centre, window.logs - left_out, " x ".join(names))]
+    return [Fit("joint power law", centre, _all(needs - left_out, there), " x ".join(names))]
 
 
 def near(window: Window, names: list[str], of: Callable[..., Vector]) -> Fit:
@@ -150,16 +182,18 @@ def near(window: Window, names: list[str], of: Callable[..., Vector]) -> Fit:
 
 def _near(window: Window, name: str, of: Callable[..., Vector]) -> Fit:
     x = window.known.inputs[name]
-    order = np.argsort(x, kind="stable")
+    order = np.argsort(x, kind="stable")[: int(np.isfinite(x).sum())]
     ordered, logs = x[order], window.logs[order]
     edge = np.full(SIDE, np.nan)
     padded = np.concatenate([edge, logs, edge])
     sides = [padded[shift : shift + len(logs)] for shift in range(2 * SIDE + 1) if shift != SIDE]
-    errors = np.empty_like(logs)
+    errors = np.full(len(x), np.nan)
     errors[order] = logs - of(sides, axis=0)
 
+    read = window.reader(name)
+
     def centre(known: Known) -> Vector:
-        values = known.input(name)
+        values = read(known)
         place = np.searchsorted(ordered, values)
         around = [padded[place + shift] for shift in range(2 * SIDE)]
         return np.where(np.isfinite(values), of(around, axis=0), np.nan)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headgate.estimate import Estimate
+from predictor.answers import known_of
 from predictor.bases import strongest
 from predictor.families import ANYONE, Families, Voice
 from predictor.model import Model
@@ -73,18 +74,23 @@ def _neighbours(voice: Voice, rows: Rows) -> tuple[Neighbour, ...]:
     """The nearest by the inputs that tell most, each scaled by its spread; ties to the latest."""
     window, seen = voice.series.ring.window(), voice.series.ring.seen
     names = (strongest(window) or list(window.known.inputs))[:MOST_INPUTS]
+    asked = known_of(rows, TARGET, None, np.arange(1))
     distance = np.zeros(len(seen))
     for name in names:
         shaped = logged(window.known.inputs[name])
-        gap = (shaped - logged(rows.number(name)[0])) / (shaped.std() + 1e-12)
+        gap = (shaped - logged(window.reader(name)(asked)[0])) / (np.nanstd(shaped) + 1e-12)
         distance += np.nan_to_num(gap) ** 2
     order = np.lexsort((-np.arange(len(seen)), distance))[:NEIGHBOURS]
     return tuple(
         Neighbour(
-            item.at_s,
-            float(np.exp(item.log)),
-            item.runtime_s,
-            {name: item.inputs[name] for name in names},
+            seen[place].at_s,
+            float(np.exp(seen[place].log)),
+            seen[place].runtime_s,
+            {
+                name: float(values[place])
+                for name, values in window.known.inputs.items()
+                if name in names and np.isfinite(values[place])
+            },
         )
-        for item in (seen[place] for place in order)
+        for place in order
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -25,8 +25,6 @@ CHARGED = 16
 WIDER = 1.5
 #: Logs that differ by no more are of the same number of cores.
 SAME_CORES = 0.05
-#: Parameters and inputs are looked at before what was requested or typed.
-FIRST = ("parameter.", "input.", "kin.")
 
 
 def learn(families: Families, observations: Sequence[Observation], model: Model | None) -> None:
@@ -35,10 +33,10 @@ def learn(families: Families, observations: Sequence[Observation], model: Model 
     left = Counter(_labels(observations, rows))
     logs = {target: model_middles(rows, observations, target, model) for target in TARGETS}
     for place, item in enumerate(observations):
-        keys = rows.families[rows.family[place]]
+        keys, inputs = rows.families[rows.family[place]], _inputs(known[place])
         for target, value, censored in labelled(families, keys[0], item):
             middle = float(logs[target][place])
-            seen = _seen(item, known[place], target, (middle, float(np.log(value))))
+            seen = _seen(item, inputs, target, (middle, float(np.log(value))))
             if censored:
                 families.kill(keys, target, seen)
             else:
@@ -69,11 +67,13 @@ def wider(families: Families, family: str, item: Observation, held_to: float) ->
     return min(WIDER * held_to, item.job.resources.vcpu or np.inf)
 
 
-def _seen(item: Observation, known: Facts, target: str, logs: tuple[float, float]) -> Seen:
-    asked = known.numbers.get(REQUESTED.get(target, ""), np.nan)
+def _seen(
+    item: Observation, inputs: Mapping[str, float], target: str, logs: tuple[float, float]
+) -> Seen:
+    asked = inputs.get(REQUESTED.get(target, ""), np.nan)
     return Seen(
         at_s=item.finished_at_s,
-        inputs=_inputs(known),
+        inputs=inputs,
         model=logs[0],
         asked=float(np.log(asked)),
         log=logs[1],
@@ -141,6 +141,4 @@ def _labels(observations: Sequence[Observation], rows: Rows) -> list[tuple[str, 
 
 
 def _inputs(known: Facts) -> dict[str, float]:
-    own = [name for name in known.numbers if not name.startswith("history.")]
-    own.sort(key=lambda name: not name.startswith(FIRST))
-    return {name: known.numbers[name] for name in own}
+    return {name: value for name, value in known.numbers.items() if not name.startswith("history.")}

@@ -7,13 +7,14 @@ attempts that had ended by the time a job started are looked at, in training and
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
+from statistics import fmean, median
 
 from predictor.features import STEP_TAGS, Facts
+from predictor.kin import raw_name
 
 #: What is remembered of each family, and of each word.
 REMEMBERED, KIN = 32, 8
@@ -29,24 +30,20 @@ MAX_WORDS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One attempt that ended: when, in which family, the logs of what it needed, and how far those
-    were from its family's middles.
-    """
+    """One attempt that ended: when, in which family, and the logs of what it needed."""
 
     at_s: float
     family: str
     logs: Mapping[str, float]
-    gaps: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Past:
-    """The recent past by family, and how far from their families' middles the kin of each
-    word were.
-    """
+    """The recent past by family, and the latest kin of each word."""
 
     families: dict[str, deque[Ended]] = field(default_factory=dict)
     kin: dict[tuple[str, str], deque[Ended]] = field(default_factory=dict)
+    yardsticks: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def numbers(self, family: str, words: Mapping[str, str], before_s: float) -> dict[str, float]:
         """The features of a job that starts at `before_s`: history.* of its family, kin.* by
@@ -64,19 +61,29 @@ class Past:
         return found
 
     def kin_numbers(self, name: str, word: str, before_s: float) -> dict[str, float]:
-        """How far from the middle of their families the latest kin by one word were, in the mean.
+        """What the latest kin by one word needed, one attempt of each family: the log of each, and
+        in all how large they were beside the first middles of their families, as a ratio.
 
-        A ratio; 1 where there are no kin yet.
+        The middles stay as they were first known. Did they move, a ratio would mean one thing of
+        the tasks that were learnt from and another of the next: of a batch, those that end soon
+        are the first to be known.
         """
         latest = {
-            item.family: item.gaps
+            item.family: item.logs
             for item in self.kin.get((name, word), ())
             if item.at_s <= before_s
         }
-        found = {}
+        found: dict[str, float] = {}
         for target in OF:
-            gaps = [known[target] for known in latest.values() if target in known]
-            found[f"kin.{target}.{name}"] = float(np.exp(np.mean(gaps))) if gaps else 1.0
+            logs = {family: one[target] for family, one in latest.items() if target in one}
+            found |= {raw_name(target, name, family): log for family, log in logs.items()}
+            beside = [
+                (log, self.yardsticks[family, target])
+                for family, log in logs.items()
+                if (family, target) in self.yardsticks
+            ]
+            if beside:
+                found[f"kin.{target}.{name}"] = _ratio(target, beside)
         return found
 
     def _twin_numbers(self, family: str, name: str, word: str, before_s: float) -> dict[str, float]:
@@ -97,18 +104,21 @@ class Past:
         self, family: str, words: Mapping[str, str], at_s: float, logs: Mapping[str, float]
     ) -> None:
         """Take in an attempt that ended."""
-        seen = self.families.setdefault(family, deque(maxlen=REMEMBERED))
-        if len(seen) >= ENOUGH:
-            middles = {target: _middle(seen, target) for target in logs if target in OF}
-            gaps = {
-                target: logs[target] - middle
-                for target, middle in middles.items()
-                if np.isfinite(middle)
-            }
-            for name, word in words.items():
-                if _names(name):
-                    self._remember((name, word), Ended(at_s, family, dict(logs), gaps))
-        seen.append(Ended(at_s, family, dict(logs)))
+        item = Ended(at_s, family, dict(logs))
+        self.families.setdefault(family, deque(maxlen=REMEMBERED)).append(item)
+        for name, word in words.items():
+            if _names(name):
+                self._remember((name, word), item)
+        for target in logs:
+            self._settle(family, target)
+
+    def _settle(self, family: str, target: str) -> None:
+        """Once, when so many are known."""
+        if (family, target) in self.yardsticks:
+            return
+        known = [item.logs[target] for item in self.families[family] if target in item.logs]
+        if len(known) >= ENOUGH:
+            self.yardsticks[family, target] = median(known)
 
     def _remember(self, key: tuple[str, str], item: Ended) -> None:
         known = self.kin.pop(key, None) or deque(maxlen=KIN)
@@ -122,9 +132,11 @@ def _names(feature: str) -> bool:
     return feature.startswith(NAMING) and feature.removeprefix("tag.") not in STEP_TAGS
 
 
-def _middle(seen: Sequence[Ended] | deque[Ended], target: str) -> float:
-    logs = [item.logs[target] for item in seen if target in item.logs]
-    return float(np.median(logs)) if logs else np.nan
+def _ratio(target: str, beside: Sequence[tuple[float, float]]) -> float:
+    """Logs of some kin and of their families' middles, as one ratio: as `kin.Yardstick`."""
+    if target == "runtime_s":
+        return sum(math.exp(log) for log, _ in beside) / sum(math.exp(mid) for _, mid in beside)
+    return math.exp(fmean(log - middle for log, middle in beside))
 
 
 def _history(target: str, logs: list[float]) -> dict[str, float]:

@@ -152,9 +152,12 @@ class Predictor:
             return blind
         logs = self.model.logs(rows, "memory_mib") if self.model else None
         known = known_of(rows, "memory_mib", logs, np.arange(1))
-        centre = float(voice.way.fit.centre(known)[0])
-        left = voice.way.outlook.beyond(float(np.log(given_mib)) - centre)
-        if left is None or not np.isfinite(centre):
+        way = voice.series.knowing(known)
+        if way is None:
+            return blind
+        centre = float(way.fit.centre(known)[0])
+        left = way.outlook.beyond(float(np.log(given_mib)) - centre)
+        if left is None:
             return blind
         return float(np.exp(centre + left.cheapest(self.families.failure_weight)))
 

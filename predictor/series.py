@@ -7,6 +7,7 @@ attempt was learnt (Dawid's prequential principle, 1984), which notices drift. T
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -149,10 +150,17 @@ class Series:
         self._fit()
         return self._closest
 
-    def simplest(self) -> Way | None:
-        """The way that needs nothing to be known of a task."""
+    def in_turn(self) -> Iterator[Way]:
+        """The ways, the cheapest first: where a task is not known well enough for one, the next
+        may do.
+        """
         self._fit()
-        return self._ways[0] if self._ways else None
+        yield from sorted(self._ways, key=self._price)
+
+    def knowing(self, known: Known) -> Way | None:
+        """The cheapest way that has an answer for a task."""
+        answers = (way for way in self.in_turn() if np.isfinite(way.fit.centre(known)[0]))
+        return next(answers, None)
 
     def _price(self, way: Way) -> float:
         account = self.ledger.get(way.name)

@@ -64,13 +64,17 @@ def bounds_threshold(count: int) -> float:
 
 
 def closest(tried: Sequence[Way]) -> Way | None:
-    """The way with the least error in proportion; other than the model only beyond doubt."""
+    """The way with the least error in proportion, on the attempts that it and the model have an
+    answer for; other than the model only beyond doubt. Without a model the median takes its place,
+    with no such privilege.
+    """
     model = next((way for way in tried if way.fit.base == "model"), None)
 
     def distance(way: Way) -> float:
-        if model is None or way is model:
-            return way.fit.spread
-        return way.fit.spread + doubt(np.abs(way.fit.errors) - np.abs(model.fit.errors))
+        gaps = np.abs(way.fit.errors) - np.abs((model or tried[0]).fit.errors)
+        if not np.isfinite(gaps).any():
+            return np.inf
+        return float(np.nanmean(gaps)) + (doubt(gaps) if model and way is not model else 0.0)
 
     return min(tried, key=distance, default=None)
 
@@ -101,12 +105,10 @@ def ways(window: Window, price: Price, bases: frozenset[str] | None = None) -> l
     if not tried:
         return []
     scale = np.maximum(tried[0].costs, 1e-9 * np.nansum(tried[0].costs) + 1e-300)
-    model = min(
-        (one for one in tried if one.fit.base == "model" and one.count >= ENOUGH),
-        key=lambda one: one.relative(scale),
-        default=None,
-    )
-    return [trial.judged(scale, model) for trial in tried]
+    model = [one for one in tried if one.fit.base == "model" and one.count >= ENOUGH]
+    plain = model or [one for one in tried if one.fit is tried[0].fit]
+    default = min(plain, key=lambda one: one.relative(scale))
+    return [trial.judged(scale, default) for trial in tried]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +141,11 @@ class Trial:
         there = np.isfinite(self.costs)
         return float(self.costs[there].sum() / scale[there].sum())
 
-    def judged(self, scale: Vector, model: Trial | None) -> Way:
-        """What it cost; where there is a model, the doubt about being cheaper than it on top."""
+    def judged(self, scale: Vector, default: Trial) -> Way:
+        """What it cost, and the doubt about being cheaper than the default on top."""
         cost = self.relative(scale)
-        if model is not None and self.fit is not model.fit:
-            cost += doubt(self.costs - model.costs, ONE) / float(scale.mean())
+        if self.fit is not default.fit:
+            cost += doubt(self.costs - default.costs, ONE) / float(scale.mean())
         return Way(
             self.fit, self.threshold, self.outlook, self.margin, self.weight, cost, self.count
         )

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 
+from predictor.kin import RAW, Yardstick, yardsticks
 from predictor.risk import Vector
 
 #: The latest are remembered each, and as many of the older ones, evenly spread: a family's last
 #: hour may all be of one kind, and memory is finite.
 REMEMBERED = 128
-#: The most numbers of a task that a family's own fits look at.
+#: The most numbers of a task that a family's own fits look at: parameters and inputs before what
+#: was requested or typed. Half of the attempts, at least, must have known a number.
 MAX_INPUTS = 12
+FIRST = ("parameter.", "input.", "kin.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +45,25 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Past tasks, the oldest first: what was known of each, and the log of what it needed."""
+    """Past tasks, the oldest first: what was known of each, and the log of what it needed. So many
+    of the first as `before` says had all ended when a task started.
+    """
 
     known: Known
     logs: Vector
     runtime_s: Vector
+    before: npt.NDArray[np.intp]
+    yardsticks: Mapping[str, Yardstick] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.logs)
+
+    def reader(self, name: str) -> Callable[[Known], Vector]:
+        """How an input is read off any tasks: kin are measured as those of the window were."""
+        mark = self.yardsticks.get(name)
+        if mark is None:
+            return lambda known: known.input(name)
+        return lambda known: mark.ratios(known.inputs, known.size)
 
 
 @dataclass(slots=True)
@@ -101,23 +117,37 @@ class Ring:
 
 
 def build(seen: Sequence[Seen]) -> Window:
-    """The window over some attempts, with the inputs that are known of all and differ among
+    """The window over some attempts, with the inputs that are known of most and differ among
     them.
     """
-    shared = dict.fromkeys(seen[0].inputs) if seen else {}
-    for item in seen:
-        if len(shared) and not shared.keys() <= item.inputs.keys():
-            shared = {name: None for name in shared if name in item.inputs}
-    columns = {name: _column([item.inputs[name] for item in seen]) for name in shared}
-    varying = [name for name, values in columns.items() if values.min() < values.max()]
+    counts = Counter(chain.from_iterable(item.inputs for item in seen))
+    columns = {
+        name: _column([item.inputs.get(name, np.nan) for item in seen])
+        for name, count in counts.items()
+        if 2 * count >= len(seen) or name.startswith(RAW)
+    }
+    raw = {name: columns.pop(name) for name in list(columns) if name.startswith(RAW)}
+    marks = yardsticks(raw)
+    columns |= {name: mark.ratios(raw, len(seen)) for name, mark in marks.items()}
+    names = sorted(columns, key=lambda name: not name.startswith(FIRST))
+    varying = [name for name in names if _varies(columns[name])]
     known = Known(
         len(seen),
         {name: columns[name] for name in varying[:MAX_INPUTS]},
         _column([item.model for item in seen]),
         _column([item.asked for item in seen]),
     )
-    runtimes = _column([item.runtime_s for item in seen])
-    return Window(known, _column([item.log for item in seen]), runtimes)
+    runtimes, ends = (
+        _column([getattr(item, name) for item in seen]) for name in ("runtime_s", "at_s")
+    )
+    before = np.searchsorted(np.maximum.accumulate(ends), ends - runtimes, "right")
+    return Window(known, _column([item.log for item in seen]), runtimes, before, marks)
+
+
+def _varies(values: Vector) -> bool:
+    """Whether most know it, and not all the same of it."""
+    there = values[np.isfinite(values)]
+    return 2 * len(there) >= len(values) and len(there) > 0 and bool(there.min() < there.max())
 
 
 def _column(values: Sequence[float]) -> Vector:

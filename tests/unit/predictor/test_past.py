@@ -20,7 +20,32 @@ def test_kin_say_how_far_from_their_families_middles_they_were() -> None:
     for at, (sample, log) in enumerate([("a", 0.0), ("b", 0.0), ("c", 0.0), ("big", math.log(4))]):
         past.add("align", {"tag.sample": sample}, float(at), {"memory_mib": log})
     assert math.isclose(past.kin_numbers("tag.sample", "big", 10.0)["kin.memory_mib.tag.sample"], 4)
-    assert past.kin_numbers("tag.sample", "new", 10.0)["kin.memory_mib.tag.sample"] == 1.0
+    assert past.kin_numbers("tag.sample", "new", 10.0) == {}
+
+
+def test_a_kin_ratio_means_the_same_while_the_rest_of_a_batch_ends() -> None:
+    past, early = Past(), {}
+    for place in range(9):  # the short ones of a batch end first
+        log = math.log(1.0 + place)
+        past.add("align", {"tag.sample": str(place)}, float(place), {"runtime_s": log})
+        if place == 4:
+            early = past.kin_numbers("tag.sample", "0", 4.0)
+    found = [past.kin_numbers("tag.sample", str(place), 10.0) for place in (0, 4, 8)]
+    ratios = [numbers["kin.runtime_s.tag.sample"] for numbers in found]
+    assert all(map(math.isclose, ratios, [0.5, 2.5, 4.5]))
+    assert found[0] == early
+
+
+def test_kin_of_a_second_hardly_count_beside_kin_of_an_hour() -> None:
+    past = Past()
+    for at, (sample, align_s, index_s) in enumerate(
+        [("a", 3600.0, 1.0), ("b", 3600.0, 1.0), ("big", 7200.0, 1.0), ("odd", 3600.0, 3.0)]
+    ):
+        for step, runtime_s in (("align", align_s), ("index", index_s)):
+            past.add(step, {"tag.sample": sample}, float(at), {"runtime_s": math.log(runtime_s)})
+    big, odd = (past.kin_numbers("tag.sample", sample, 10.0) for sample in ("big", "odd"))
+    assert math.isclose(big["kin.runtime_s.tag.sample"], 2.0, rel_tol=0.01)
+    assert math.isclose(odd["kin.runtime_s.tag.sample"], 1.0, rel_tol=0.01)
 
 
 def test_twins_say_what_attempts_of_the_same_family_needed() -> None:

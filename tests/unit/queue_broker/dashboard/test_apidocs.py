@@ -22,6 +22,7 @@ def test_every_route_and_model_is_there(window: Window) -> None:
         for method in operations:
             assert f"{method.upper()} {path}" in said
     assert 'id="Job"' in page.text
+    assert 'answers list of <a href="#Shape">Shape</a>' in page.text
     assert "priority integer, at least 0, at most 9,999 0 order within the tenant" in said
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from textwrap import dedent
@@ -37,6 +38,7 @@ class Entry:
 
 #: How an example begins: indented, unless all that follows the first line is.
 EXAMPLE = ("    ", "headgate ")
+HELP = {"help_option_names": ["-h", "--help"]}
 JOBS, BROKER = "Jobs", "Broker"
 COMMANDS = {
     "submit": Entry("submitting", "Submit one job.", JOBS),
@@ -84,6 +86,7 @@ def load(name: str) -> Any:
     command = typer.main.get_command(own)
     for one in (command, *getattr(command, "commands", {}).values()):
         one.help = fenced(one.help)
+        one.context_settings |= HELP
     return command
 
 
@@ -112,6 +115,9 @@ class LazyGroup(TyperGroup):
         return TyperCommand(cmd_name, help=entry.help, rich_help_panel=entry.panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        near = get_close_matches(args[0], commands(), n=1)
+        if near and args[0] not in near:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
         name, _, rest = super().resolve_command(ctx, args)
         return name, load(str(name)), rest
 
@@ -125,7 +131,11 @@ class LazyGroup(TyperGroup):
 
 
 app = typer.Typer(
-    cls=LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode="markdown"
+    cls=LazyGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings=HELP,
 )
 
 

@@ -75,7 +75,16 @@ def test_a_command_that_is_none_is_refused() -> None:
     result = CliRunner().invoke(app, ["sbumit"])
 
     assert result.exit_code == 2
-    assert "No such command 'sbumit'" in result.output
+    assert "No such command 'sbumit'. Did you mean 'submit'?" in " ".join(result.output.split())
+    assert "No such command 'zzz'." in CliRunner().invoke(app, ["zzz"]).output
+
+
+@pytest.mark.parametrize("words", [[], ["submit"], ["keys"], ["keys", "list"]])
+def test_help_has_its_short_name_too(words: list[str]) -> None:
+    result = CliRunner().invoke(app, [*words, "-h"])
+
+    assert result.exit_code == 0
+    assert "Usage" in result.output
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headgate.lifecycle import Cause, State
 from headgate.resources import Resources
@@ -47,7 +47,7 @@ class Pass:
     estimated: int
     released: int
     leaked: int
-    held: int
+    held: int  #: groups that wait for another reason than before
 
     @property
     def busy(self) -> bool:
@@ -127,15 +127,19 @@ class Cycle:
         self.observing.run(leaks, largest(self.engine.lanes()), self.limits.events)
 
     def decide(self, leaks: Sequence[Leak], lanes: Sequence[Lane], world: World) -> Decision:
+        """What the policy says; of reasons to wait, those that are news."""
         groups = self.store.eligible(self.limits.groups_per_tenant)
-        return self.policy.decide(groups, leaks, lanes, world)
+        decision = self.policy.decide(groups, leaks, lanes, world)
+        told = {group.group_id: group.hold for group in groups}
+        news = {at: why for at, why in decision.holds.items() if why != told.get(at)}
+        return replace(decision, holds=news)
 
     def world(self) -> World:
         """What people set, as it is now: limits are live."""
         if self.limits_now is None:
             return World(self.tiers, self.store.tenants(), self.clock())
-        tiers, windows = self.limits_now.tiers(), self.limits_now.windows().most_s
-        return World(tiers, self.store.tenants(), self.clock(), windows)
+        now = self.limits_now.lately()
+        return World(now.tiers, self.store.tenants(), self.clock(), now.windows.most_s)
 
     def hand_over(self, leaks: Sequence[Leak]) -> None:
         if leaks:

@@ -93,9 +93,10 @@ class Step:
 
 @dataclass(slots=True)
 class Seen:
-    """The tiers as they were read last."""
+    """The limits as they were read last."""
 
     tiers: Sequence[Tier] = ()
+    windows: Windows = field(default_factory=Windows)
     at_s: float = -inf
 
 
@@ -112,24 +113,25 @@ class Limits:
     seen: Seen = field(default_factory=Seen)
 
     def tiers(self) -> Sequence[Tier]:
-        now_s = self.clock()
         kept = self.shelf.get(KIND, TIERS)
-        self.seen.tiers = parse(Tiers, kept.body).tiers if kept else self.tiers_at_first
-        self.seen.at_s = now_s
-        return self.seen.tiers
+        return parse(Tiers, kept.body).tiers if kept else self.tiers_at_first
 
     @property
     def stale(self) -> bool:
-        """Whether `tiers_lately` would read."""
+        """Whether `lately` would read."""
         return self.clock() - self.seen.at_s >= FRESH_S
 
-    def tiers_lately(self) -> Sequence[Tier]:
-        """As they were within the last `FRESH_S`: for whoever asks with every job."""
-        return self.tiers() if self.stale else self.seen.tiers
+    def lately(self) -> Seen:
+        """As they were within the last `FRESH_S`: for who asks with every job, or every pass."""
+        if self.stale:
+            now_s = self.clock()
+            self.seen.tiers, self.seen.windows = self.tiers(), self.windows()
+            self.seen.at_s = now_s
+        return self.seen
 
     def modes(self) -> dict[str, str]:
         """What the estimates of each tier lean to."""
-        return {tier.name: tier.mode for tier in self.tiers_lately()}
+        return {tier.name: tier.mode for tier in self.lately().tiers}
 
     def windows(self) -> Windows:
         kept = self.shelf.get(KIND, WINDOWS)
@@ -165,6 +167,7 @@ class Limits:
     def set_window(self, lane: str, most_s: float | None, who: str) -> None:
         """Bound a lane's window; None: it adapts freely again."""
         self._change(who, lambda: [self._window_step(lane, most_s)])
+        self.seen.at_s = -inf
 
     def changes(self, limit: int = 100) -> list[Change]:
         """The latest changes, newest first."""

@@ -110,7 +110,7 @@ class Submitter:
 
     def tiers(self) -> Sequence[Tier]:
         """Those that jobs may name now."""
-        return self.settings.tiers if self.limits is None else self.limits.tiers_lately()
+        return self.settings.tiers if self.limits is None else self.limits.lately().tiers
 
     def tenant_of(self, job: Job, caller: Caller) -> str:
         """The tenant that pays: the job's own where the caller may act for it."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from headgate.resources import Resources
+from predictor.features import facts, family_keys
 from queue_broker.adapters.engines.simulated.model import FleetModel
 from queue_broker.core.policy import Policy
 from queue_broker.records import Lane
@@ -14,7 +15,7 @@ from queue_broker.simulation.baselines import BASELINES
 from queue_broker.simulation.direct import Direct
 from queue_broker.simulation.generate import mark, plain, sweep
 from queue_broker.simulation.outcome import Outcome
-from queue_broker.simulation.replay import Replay, Setting
+from queue_broker.simulation.replay import Replay, Setting, submissions
 from queue_broker.simulation.report import write_html
 from queue_broker.simulation.trace import Trace
 
@@ -160,3 +161,10 @@ def test_a_report_is_one_page_with_the_figures(tmp_path: Path) -> None:
     page = path.read_text()
     assert "production_wait_p99_s" in page
     assert "Replay of 40 tasks" in page
+
+
+def test_owners_whose_names_differ_in_digits_alone_are_of_different_kinds() -> None:
+    names = np.array(["org1/user2", "org1/user31"], dtype=object)
+    made, _ = submissions(plain(np.zeros(2), np.ones(2), names))
+    kinds = [set(family_keys(one.job, facts(one.job, {}))) for one in made]
+    assert not kinds[0] & kinds[1]

@@ -86,7 +86,8 @@ def print_jobs(page: JobList, filters: str = "", chosen: bool = False) -> None:
     else:
         console.print("No jobs yet. Submit one: headgate submit -- python train.py")
     if page.next:
-        console.print(f"[dim]more: headgate list{escape(filters)} --after {page.next}[/]")
+        more = f"more: headgate list{escape(filters)} --after {page.next}"
+        console.print(f"[dim]{more}[/]", soft_wrap=True)  # to be copied whole
 
 
 def job_table(jobs: Sequence[JobView]) -> Table:

@@ -119,7 +119,7 @@ def test_nothing_is_lost_and_nothing_starts_twice(
     records = store.jobs()
     store.close()
     assert said.count("killed") >= LEAST_KILLS
-    assert sum(faults.counts.values()) > 10
+    assert sum(faults.counts.values()) > 5
     assert min(faults.counts[one] for one in ("lost", "ServerException", THROTTLED)) > 0 or few
     told = Counter((tmp_path / "ours" / "told").read_text().splitlines())
     assert len(told) > 10

@@ -81,7 +81,9 @@ class Families:
     def voice(self, keys: Sequence[str], target: str) -> Voice | None:
         """The grain that promises the least waste; the finest of equals.
 
-        A coarser family that has seen no more than the finer one is the same, and is not asked.
+        A coarser family that has seen no more than the finer one is the same, and is not asked. Nor
+        is one beyond a family that knows enough by itself: what a coarser one promises is the mean
+        over kinds of which some hardly vary, and says little of one that does.
         """
         voices = list(self._voices(keys, target))
         if not voices:
@@ -99,6 +101,8 @@ class Families:
             if series and way:
                 waste = way.outlook.least_charge(way.weight)
                 yield penalty * waste, Voice(key, series, way, series.total)
+                if series.total >= COARSE_MIN:
+                    return
             penalty *= GRAIN_PENALTY
 
     def counts(self, keys: Iterable[str], target: str) -> Mapping[str, int]:

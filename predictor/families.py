@@ -21,6 +21,7 @@ NEW = 3
 ANYONE = "*"
 #: So many attempts of others must be known before they speak for a kind of job; until then its
 #: request does. A few small jobs that share a program would else starve a large one of memory.
+#: A kind of job with as many of its own is not spoken for by others.
 COARSE_MIN = 8
 #: How dear too little is against too much: memory as the mode says, the others evenly.
 EVEN = 1.0

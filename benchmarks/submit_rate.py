@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
 import httpx
 import uvicorn
@@ -41,19 +41,7 @@ def measure(options: Options) -> Iterator[Result]:
         yield from results(kind, n, ours, floor, peer if kind == POSTGRES else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """One run of ours: the answers, and the seconds until the last job had its estimate."""
-
-    load: Load
-    seconds: float
-
-    @property
-    def rate(self) -> float:
-        return len(self.load.latencies_s) / self.seconds
-
-
-def alternately(kind: str, n: int, seed: int) -> tuple[list[Taken], list[Load]]:
+def alternately(kind: str, n: int, seed: int) -> tuple[list[Load], list[Load]]:
     """Ours and the floor in turns, after a warm-up of each."""
     ours, floor = [], []
     with database(kind) as url, served_broker(url) as served, validator() as address:
@@ -64,13 +52,14 @@ def alternately(kind: str, n: int, seed: int) -> tuple[list[Taken], list[Load]]:
     return ours[1:], floor[1:]
 
 
-def take(address: str, bodies: Sequence[bytes]) -> Taken:
+def take(address: str, bodies: Sequence[bytes]) -> Load:
+    """The latencies are of the answers; the seconds run until the last job has its estimate."""
     start = time.perf_counter()
     load = post_all(address, "/jobs", bodies, AT_ONCE)
     unestimated = {"state": "SUBMITTED", "limit": "1"}
     while httpx.get(f"{address}/jobs", params=unestimated).json()["jobs"]:
         time.sleep(0.02)
-    return Taken(load, time.perf_counter() - start)
+    return replace(load, seconds=time.perf_counter() - start)
 
 
 def jobs(n: int, seed: int) -> list[bytes]:
@@ -130,12 +119,12 @@ def peer_rate(n: int, seed: int) -> float | None:
 
 
 def results(
-    kind: str, n: int, ours: list[Taken], floor: list[Load], peer: float | None
+    kind: str, n: int, ours: list[Load], floor: list[Load], peer: float | None
 ) -> Iterator[Result]:
-    best, bound = max(ours, key=lambda one: one.rate), max(floor, key=lambda load: load.rate)
-    seconds = sum(one.seconds for one in ours)
+    best, bound = max(ours, key=lambda load: load.rate), max(floor, key=lambda load: load.rate)
+    seconds = sum(load.seconds for load in ours)
     rate, name = best.rate, f"submit_rate, {kind}"
-    against = {"validation only": bound.rate, "answered": best.load.rate}
+    against = {"validation only": bound.rate}
     total = n * len(ours)
     yield Result(name, rate, "jobs/s", total, seconds, against, rate / bound.rate, ">= 0.5")
     if peer is not None:
@@ -145,7 +134,7 @@ def results(
     for q in (0.5, 0.99):
         bound_ms = {"validation only": bound.quantile_ms(q)}
         name_ = f"{name}: p{q * 100:.0f}, {AT_ONCE} at once"
-        yield Result(name_, best.load.quantile_ms(q), "ms", total, seconds, bound_ms)
+        yield Result(name_, best.quantile_ms(q), "ms", total, seconds, bound_ms)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from headgate.views import (
     TaskView,
 )
 from queue_broker.cli.screen import columns, console
+from queue_broker.dashboard import wording
 
 #: Reasons and ways that an estimate is shown with: the strongest, the cheapest.
 MOST_REASONS, MOST_WAYS = 8, 5
@@ -99,7 +100,7 @@ def job_table(jobs: Sequence[JobView]) -> Table:
     for name in ("name", "tier", "tenant", "submitted") if wide else ("name",):
         table.add_column(name, no_wrap=True, overflow="ellipsis")
     for view in jobs:
-        age = age_words(now_s - view.submitted_at_s)
+        age = wording.age(now_s - view.submitted_at_s)
         more = (view.tier, view.tenant, moment(view.submitted_at_s)) if wide else ()
         facts = (view.job_id, coloured(view.state), done_words(view), age)
         table.add_row(*facts, view.name, *more)
@@ -238,14 +239,6 @@ def number(value: float) -> str:
 def coloured(state: State) -> str:
     colour = COLOURS.get(state)
     return f"[{colour}]{state}[/]" if colour else state
-
-
-def age_words(seconds: float) -> str:
-    """In the largest unit that there is one of; six characters at most in the first ages."""
-    for size_s, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size_s:
-            return f"{seconds // size_s:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 def moment(at_s: float | None) -> str:

@@ -78,18 +78,10 @@ def set_(
         typer.Option(metavar="N", help="Its share among its siblings, more than 0."),
     ] = None,
     parent: Annotated[str | None, typer.Option(help="The tenant that it stands below.")] = None,
-    quota_vcpu: Annotated[
-        float | None, typer.Option(min=0, metavar="N", help="vCPUs at once.")
-    ] = None,
-    quota_memory_mib: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="MiB at once.")
-    ] = None,
-    quota_gpus: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="GPUs at once.")
-    ] = None,
-    quota_usd_hour: Annotated[
-        float | None, typer.Option(min=0, metavar="N", help="USD an hour, of all that it runs.")
-    ] = None,
+    quota_vcpu: Annotated[float | None, bound("vCPUs at once.")] = None,
+    quota_memory_mib: Annotated[int | None, bound("MiB at once.")] = None,
+    quota_gpus: Annotated[int | None, bound("GPUs at once.")] = None,
+    quota_usd_hour: Annotated[float | None, bound("USD an hour, of all that it runs.")] = None,
     borrow: Annotated[bool | None, typer.Option(help="May use what siblings leave idle.")] = None,
     max_running: Annotated[int | None, bound("Tasks that run or start at once.")] = None,
     max_starts_per_minute: Annotated[int | None, bound("Tasks that may start in a minute.")] = None,

@@ -79,11 +79,14 @@ def duration(seconds: float | None) -> str:
 
 
 def ago(at_s: float | None, now_s: float) -> str:
-    """In the largest unit alone: nobody needs the seconds of what was an hour ago."""
     if at_s is None:
         return NOTHING
-    amount, unit = duration(now_s - at_s).split(" ")[:2]
-    return "just now" if now_s - at_s < 10 else f"{amount} {unit} ago"
+    return "just now" if now_s - at_s < 10 else f"{age(now_s - at_s)} ago"
+
+
+def age(seconds: float) -> str:
+    """In the largest unit alone: nobody needs the seconds of what was an hour ago."""
+    return " ".join(duration(seconds).split(" ")[:2])
 
 
 def percent(share: float | None) -> str:

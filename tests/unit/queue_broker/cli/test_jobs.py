@@ -17,7 +17,7 @@ from headgate.lifecycle import State
 from headgate.resources import Resources
 from headgate.views import Foretold, JobView
 from queue_broker.cli.main import app
-from queue_broker.cli.show import age_words, print_foretold
+from queue_broker.cli.show import print_foretold
 from queue_broker.cli.submitting import axis
 from queue_broker.records import JobId
 from queue_broker.verdicts import Fail
@@ -215,14 +215,6 @@ def test_a_list_fits_in_80_columns(headgate: Headgate, monkeypatch: pytest.Monke
     assert "SUBMITTED" in lines[1]
     assert "0 %" in lines[1]
     assert "a-name-as-" in lines[1]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(-3, "0 s"), (59, "59 s"), (3599, "59 min"), (7200, "2 h"), (40 * 86_400, "40 d")],
-)
-def test_an_age_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
-    assert age_words(seconds) == words
 
 
 def test_a_piped_list_has_a_line_a_job_with_all_of_its_name(

@@ -70,3 +70,11 @@ def test_money_keeps_small_sums_visible_and_moments_are_utc() -> None:
 def test_many_gib_hours_become_tib_hours() -> None:
     assert wording.memory_hours(9_999.0) == ("9,999", "GiB-h")
     assert wording.memory_hours(-262_144.0) == ("−256", "TiB-h")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0.0 s"), (59, "59 s"), (3599, "59 min"), (7200, "2 h"), (40 * 86_400, "40 d")],
+)
+def test_an_age_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
+    assert wording.age(seconds) == words

@@ -36,7 +36,7 @@ def demo(
 
     The first sweep gets what a person would ask for. Headgate then trains on what it measured,
     and the second, different sweep gets what it is predicted to need. All that is printed was
-    measured in this run. Three to four minutes on two cores.
+    measured in this run. Three to six minutes on two cores.
 
         headgate demo
         headgate demo --data-dir /tmp/headgate-demo --no-stay

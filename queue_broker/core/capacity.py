@@ -121,10 +121,10 @@ class Board:
             found = self._alike[bare] = np.maximum(np.array(counts, dtype=np.int64), 0)
         return found
 
-    def ahead(self, each: Amount, place: int, runtime_s: float) -> int:
-        """How many more may queue in a lane, beyond what is free."""
-        seconds = each.share(self.whole(place)) * max(runtime_s, 1.0)
-        return int(self.ahead_s[place] / seconds) if seconds > 0 else 0
+    def ahead(self, each: Amount, places: Ints, runtime_s: float) -> Ints:
+        """How many more may queue in each lane, beyond what is free."""
+        seconds = self.yard.shares(each)[places] * max(runtime_s, 1.0)
+        return (self.ahead_s[places] / np.where(seconds > 0, seconds, np.inf)).astype(np.int64)
 
     def put(self, each: Amount, place: int, tasks: int) -> None:
         self.used[place] += needs(each)[0] * tasks
@@ -132,7 +132,7 @@ class Board:
 
     def queue(self, each: Amount, place: int, tasks: int, runtime_s: float) -> None:
         """Put tasks where there is no room yet."""
-        self.ahead_s[place] -= each.share(self.whole(place)) * max(runtime_s, 1.0) * tasks
+        self.ahead_s[place] -= self.yard.shares(each)[place] * max(runtime_s, 1.0) * tasks
         self.put(each, place, tasks)
 
 

@@ -187,9 +187,11 @@ class Order:
         return bool(working or node.groups)
 
     def next(self) -> Turn | None:
-        """The next turn, or None when nobody has work left."""
-        node, self.path = self.root, [self.root]
+        """The next turn, or None when nobody has work left. Where nobody else has any, a turn is
+        all of a group: there is nobody to take turns with."""
+        node, self.path, alone = self.root, [self.root], True
         while node.heap:
+            alone = alone and len(node.heap) == 1
             node = node.children[node.heap[0][1]]
             self.path.append(node)
         if not node.groups:
@@ -197,7 +199,8 @@ class Order:
         group = node.groups[-1]
         left = self.left[group.group_id]
         gang = bool(group.job.tags) and hints_of(group.job).gang
-        return Turn(group, left if gang else min(quantum(group, self.total), left), gang=gang)
+        most = left if gang or alone else min(quantum(group, self.total), left)
+        return Turn(group, most, gang=gang)
 
     def took(self, turn: Turn, tasks: int, each: Amount) -> None:
         """So many of the turn's tasks went, each holding so much."""

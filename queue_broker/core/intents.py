@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from queue_broker.core.demands import given
-from queue_broker.records import Group, GroupId, Intent, Tasks
+from queue_broker.records import Group, GroupId, Intent
 
 #: An AWS Batch array takes 2 to 10,000 children.
 MAX_LEAK = 10_000
@@ -28,5 +28,5 @@ def each_intent(placed: Placed, groups: Mapping[GroupId, Group]) -> Iterator[Int
         for start in range(first, first + tasks, MAX_LEAK):
             stop = min(start + MAX_LEAK, first + tasks)
             whole = stop - start == len(group.waiting)
-            indexes = group.waiting if whole else Tasks(group.waiting[start:stop])
+            indexes = group.waiting if whole else group.waiting[start:stop]
             yield Intent(group_id, group.version, indexes, lane, given(group))

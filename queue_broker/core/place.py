@@ -172,10 +172,12 @@ class Placing:
             return 0
         runtime_s = self.ledger.runtime_s(turn.group.group_id, turn.group.estimate)
         full = waiting[self.board.fits(each, waiting, cold=True) == 0]
+        full = full[np.argsort(-self.board.ahead_s[full], kind="stable")]
+        counts = self.board.ahead(each, full, runtime_s)
         went = 0
-        for place in map(int, full[np.argsort(-self.board.ahead_s[full], kind="stable")]):
-            tasks = min(most - went, self.board.ahead(each, place, runtime_s))
-            tasks = self._seat(turn.group, place, tasks)
+        for i in np.flatnonzero(counts):
+            place = int(full[i])
+            tasks = self._seat(turn.group, place, min(most - went, int(counts[i])))
             if tasks:
                 self.board.queue(each, place, tasks, runtime_s)
                 went += tasks

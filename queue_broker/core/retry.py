@@ -15,6 +15,7 @@ from queue_broker.verdicts import Fail, Judged, Requeue, Retry, Succeed, Verdict
 
 #: The next attempt's allocation after a kill for memory, or None when nothing bigger can be had.
 Grow = Callable[[Leak, Ended], Resources | None]
+SUCCEEDED = Succeed()
 
 
 def judge(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Judged:
@@ -28,14 +29,14 @@ def verdict(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Verdi
     The number of memory kills is bounded by `memory_attempts`, so that a leaking program ends.
     """
     match ended.cause:
+        case Cause.EXITED if ended.exit_code == 0:
+            return SUCCEEDED
         case Cause.INTERRUPTED:
             return Requeue(ended.reason or "interrupted; no attempt was lost")
         case Cause.CANCELLED:
             return Fail(ended.reason or "cancelled")
         case Cause.OUT_OF_MEMORY:
             return after_memory_kill(leak, ended, grow, memory_attempts)
-        case Cause.EXITED if ended.exit_code == 0:
-            return Succeed()
         case _:
             return after_failure(leak, ended)
 

@@ -34,6 +34,7 @@ class Yard:
     places: dict[str, int]
     _rankings: dict[Key, Ranking] = field(default_factory=dict)
     _of_groups: dict[GroupId, Ranking] = field(default_factory=dict)
+    _shares: dict[Amount, Floats] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lanes: Sequence[Lane]) -> Yard:
@@ -56,6 +57,13 @@ class Yard:
         if len(lanes) == len(self.lanes) and all(map(alike, lanes, self.lanes)):
             return self
         return Yard.of(lanes)
+
+    def shares(self, each: Amount) -> Floats:
+        """A task's dominant share of each lane."""
+        found = self._shares.get(each)
+        if found is None:
+            found = self._shares[each] = np.array([each.share(whole) for whole in self.wholes])
+        return found
 
     def ranking(self, group: Group) -> Ranking:
         """Where tasks of a group can go; groups of one shape have the same one. A group keeps its

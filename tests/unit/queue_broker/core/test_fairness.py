@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from headgate.resources import Resources
 from headgate.tenancy import DEFAULT_TIERS, Tenant, Tier
 from queue_broker.core.amounts import Amount
-from queue_broker.core.fairness import Debts, Past, price_s
+from queue_broker.core.fairness import Debts, Order, Past, Standing, Turn, price_s
 from queue_broker.core.ledger import Held
+from queue_broker.core.tenant_tree import Tree
+from queue_broker.records import Group
 from tests.unit.queue_broker.core.scenes import (
     NOW_S,
     a_group,
@@ -32,6 +36,24 @@ def test_a_tenant_of_three_times_the_weight_gets_three_times_as_much() -> None:
     groups = [a_group(1, tasks=100, tenant="a"), a_group(2, tasks=100, tenant="b")]
     tenants = [Tenant(name="a", weight=3), Tenant(name="b")]
     assert leaked(decided(groups, [a_lane(instances=4)], tenants=tenants)) == {1: 12, 2: 4}
+
+
+def test_a_turn_moves_a_share_by_a_hundredth_where_others_have_work_too() -> None:
+    groups = [a_group(1, tasks=9_000, tenant="a"), a_group(2, tasks=9_000, tenant="b")]
+    assert first_turn(groups, Amount(mcpu=1_000_000)).tasks == 10
+
+
+def test_who_alone_has_work_has_it_all_in_one_turn() -> None:
+    groups = [a_group(1, tasks=9_000, tenant="a"), a_group(2, tasks=9_000, tenant="a")]
+    assert first_turn(groups, Amount(mcpu=1_000_000)).tasks == 9_000
+
+
+def first_turn(groups: Sequence[Group], total: Amount) -> Turn:
+    left = {group.group_id: len(group.waiting) for group in groups}
+    standing = Standing(total, Tree(), held={}, past=Past(), left=left)
+    turn = Order.of(standing, groups[0].tier, groups).next()
+    assert turn is not None
+    return turn
 
 
 def test_what_a_tenant_holds_already_counts() -> None:

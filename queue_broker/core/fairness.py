@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -114,7 +114,17 @@ def allocation(group: Group) -> Amount:
 class Node:
     """A tenant as one tier sees it: what it and all below it hold, and who has work."""
 
-    __slots__ = ("average", "children", "groups", "heap", "held", "name", "quota", "weight")
+    __slots__ = (
+        "average",
+        "children",
+        "groups",
+        "heap",
+        "held",
+        "name",
+        "quota",
+        "sorted",
+        "weight",
+    )
 
     def __init__(self, name: str, weight: float, quota: Amount | None) -> None:
         self.name = name
@@ -124,12 +134,22 @@ class Node:
         self.average = 0.0
         self.children: dict[str, Node] = {}
         self.heap: list[tuple[tuple[bool, float], str]] = []
-        self.groups: list[Group] = []  #: the next one last
+        self.groups: list[Group] = []  #: the next one last, once they are sorted
+        self.sorted = False
 
     def standing(self, total: Amount) -> tuple[bool, float]:
         """Who borrows beyond its quota goes after those who do not; then the weighted share."""
         borrows = self.quota is not None and not self.held.within(self.quota)
         return borrows, (self.held.share(total) + self.average) / self.weight
+
+    def foremost(self, standing: Standing) -> Group:
+        """The next of its own groups. They are sorted when the first is asked for: most tenants'
+        turn does not come in every pass."""
+        if not self.sorted:
+            # The last goes first: a list is shortened at its end.
+            self.groups.sort(key=partial(seniority, standing=standing), reverse=True)
+            self.sorted = True
+        return self.groups[-1]
 
 
 class Order:
@@ -139,16 +159,17 @@ class Order:
     turn is done with for this pass, so the cost is one step a turn and a group.
     """
 
-    def __init__(self, total: Amount, left: dict[GroupId, int]) -> None:
-        self.total = total
-        self.left = left
+    def __init__(self, standing: Standing) -> None:
+        self.standing = standing
+        self.total = standing.total
+        self.left = standing.left
         self.root = Node("", 1.0, None)
         self.path: list[Node] = []
 
     @classmethod
     def of(cls, standing: Standing, tier: str, groups: Sequence[Group]) -> Order:
         """The order of one tier's groups."""
-        order = cls(standing.total, standing.left)
+        order = cls(standing)
         averages = {who: mean for (of, who), mean in standing.past.average.items() if of == tier}
         having = {who: one.amount for (of, who), one in standing.held.items() if of == tier}
         for who in sorted({*averages, *having}):
@@ -156,8 +177,7 @@ class Order:
                 node.held = node.held.plus(having.get(who, Amount()))
                 node.average += averages.get(who, 0.0)
         leaves: dict[str, Node] = {}
-        # The last goes first: a list is shortened at its end.
-        for group in sorted(groups, key=partial(seniority, standing=standing), reverse=True):
+        for group in groups:
             leaf = leaves.get(group.tenant)
             if leaf is None:
                 leaf = leaves[group.tenant] = order.nodes(standing.tree, group.tenant)[-1]
@@ -196,11 +216,14 @@ class Order:
             self.path.append(node)
         if not node.groups:
             return None
-        group = node.groups[-1]
+        group = node.foremost(self.standing)
         left = self.left[group.group_id]
         gang = bool(group.job.tags) and hints_of(group.job).gang
-        most = left if gang or alone else min(quantum(group, self.total), left)
+        most = left if gang or alone else min(self.quantum(group), left)
         return Turn(group, most, gang=gang)
+
+    def quantum(self, group: Group) -> int:
+        return quantum(self.standing.each(group), self.total)
 
     def took(self, turn: Turn, tasks: int, each: Amount) -> None:
         """So many of the turn's tasks went, each holding so much."""
@@ -229,6 +252,7 @@ class Standing:
     left: dict[GroupId, int]
     now_s: float = 0.0
     urgent_s: Mapping[str, float] = field(default_factory=dict)  #: by tier: its promise
+    each: Callable[[Group], Amount] = allocation  #: what one task holds
 
 
 def seniority(group: Group, standing: Standing) -> tuple[float, float, int]:
@@ -242,10 +266,10 @@ def seniority(group: Group, standing: Standing) -> tuple[float, float, int]:
     return deadline_s, group.queued_at_s / AGEING_S - group.priority, group.group_id
 
 
-def quantum(group: Group, total: Amount) -> int:
+def quantum(each: Amount, total: Amount) -> int:
     """Tasks that move a share by a hundredth of the fleet: cost follows the fleet, not the
     backlog."""
-    share_of_one = allocation(group).share(total)
+    share_of_one = each.share(total)
     return max(1, int(QUANTUM / share_of_one)) if share_of_one > 0 else UNBOUNDED
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from headgate.resources import Resources
 from headgate.tenancy import Tier
@@ -24,7 +25,7 @@ from queue_broker.core.place import NO_ROOM, Placing
 from queue_broker.core.quotas import Quotas, Starts
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.core.window import Window
-from queue_broker.core.yard import Yard
+from queue_broker.core.yard import Ranking, Yard
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak
 
 #: After so many turns in a row without a place, the tier is done with for this pass: backfill is
@@ -91,7 +92,7 @@ def decide(snapshot: Snapshot) -> Decision:
         desk.serve(tier, top=tier.rank == ranked[0].rank)
     # 3. What has to be started anew is packed together; then the answer.
     desk.placing.repack()
-    intents = to_intents(desk.placing.placed, desk.groups)
+    intents = to_intents(desk.placing.placed, desk.placing.groups)
     desk.quotas.note_starts(snapshot.now_s)
     return Decision(intents, desk.holds(), tuple(desk.placing.blocked))
 
@@ -103,7 +104,6 @@ class Desk:
         self.snapshot = snapshot
         ledger, yard = snapshot.ledger, snapshot.yard
         snapshot.starts.forget(snapshot.now_s)
-        self.groups = {group.group_id: group for group in snapshot.groups}
         self.left = {group.group_id: len(group.waiting) for group in snapshot.groups}
         self.by_tier = by_tier(snapshot.groups)
         self.quotas = Quotas(snapshot.tree, ledger, snapshot.starts)
@@ -117,6 +117,7 @@ class Desk:
             left=self.left,
             now_s=snapshot.now_s,
             urgent_s={tier.name: tier.promise_s for tier in snapshot.tiers},
+            each=lambda group: yard.ranking(group).each,
         )
         self.whys: dict[GroupId, str] = {}
 
@@ -139,14 +140,17 @@ class Desk:
             went = self.offer(replace(turn, tasks=tasks, debt=True), top=True)
             self.left[turn.group.group_id] -= went
             debts.pay(tier.name, price * went)
+        if not self.left[turn.group.group_id]:
+            self.by_tier[tier.name].remove(turn.group)
 
     def serve(self, tier: Tier, *, top: bool) -> None:
         """The tier's turns, until nobody has work left or no lane has room left."""
-        groups = [group for group in self.by_tier.get(tier.name, ()) if self.left[group.group_id]]
+        groups = self.by_tier.get(tier.name)
         if not groups:
             return
-        if not self.placing.hopeful(groups, top=top):
-            self._hold_all(tier, groups, top=top)
+        shapes = self.placing.board.yard.rankings(groups)
+        if not self.placing.hopeful(set(shapes), top=top):
+            self._hold_all(tier, groups, shapes, top=top)
             return
         order = Order.of(self.standing, tier.name, groups)
         fruitless = 0
@@ -158,14 +162,17 @@ class Desk:
                 break
         self.placing.close_tier()
 
-    def _hold_all(self, tier: Tier, groups: Sequence[Group], *, top: bool) -> None:
+    def _hold_all(
+        self, tier: Tier, groups: Sequence[Group], shapes: Sequence[Ranking], *, top: bool
+    ) -> None:
         """No lane has room for anybody in the tier."""
-        for group in groups:
-            self.whys[group.group_id] = self.placing.board.yard.ranking(group).never or NO_ROOM
-        waiting = sorted(groups, key=lambda group: seniority(group, self.standing))
-        self.placing.despair(
-            waiting, lambda: Order.of(self.standing, tier.name, groups).next(), top=top
-        )
+        whose = list(zip(groups, shapes, strict=True))
+        self.whys |= {group.group_id: shape.never or NO_ROOM for group, shape in whose}
+        if top:
+            waiting = [group for group, shape in whose if not shape.never]
+            waiting.sort(key=partial(seniority, standing=self.standing))
+            self.placing.blocked.extend(waiting)
+        self.placing.despair(lambda: Order.of(self.standing, tier.name, groups).next())
 
     def offer(self, turn: Turn, *, top: bool) -> int:
         """Give a turn what the limits and the lanes allow; returns how many tasks go."""
@@ -185,7 +192,7 @@ class Desk:
         """Why each group still waits. The words hold no figures that change from pass to pass."""
         ranked = {tier.name for tier in self.snapshot.tiers}
         return {
-            group_id: self.whys.get(group_id, TURN) if group.tier in ranked else NO_TIER
-            for group_id, group in self.groups.items()
-            if self.left[group_id]
+            group.group_id: self.whys.get(group.group_id, TURN) if group.tier in ranked else NO_TIER
+            for group in self.snapshot.groups
+            if self.left[group.group_id]
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -63,13 +63,12 @@ class Placing:
     def each(self, group: Group) -> Amount:
         return self.board.yard.ranking(group).priced
 
-    def hopeful(self, groups: Sequence[Group], *, top: bool) -> bool:
-        """Whether any of these groups has a shape that may still find room; that is known before
-        anybody's turn is, and on a full fleet it is all there is to know. The first shape with room
-        is enough: the others are looked at when their turn comes."""
-        ranking = self.board.yard.ranking
-        self._shapes = set(map(ranking, groups))
-        for shape in sorted(self._shapes - self._dead[top], key=by_size):
+    def hopeful(self, shapes: set[Ranking], *, top: bool) -> bool:
+        """Whether any of a tier's shapes may still find room; that is known before anybody's turn
+        is, and on a full fleet it is all there is to know. The first shape with room is enough: the
+        others are looked at when their turn comes."""
+        self._shapes = shapes
+        for shape in sorted(shapes - self._dead[top], key=by_size):
             if self._has_room(shape, top=top):
                 return True
             self._dead[top].add(shape)
@@ -83,18 +82,11 @@ class Placing:
             return True
         return bool(self.board.fits(ranking.each, ranking.order, cold=True).any())
 
-    def despair(
-        self, groups: Sequence[Group], head: Callable[[], Turn | None], *, top: bool
-    ) -> None:
+    def despair(self, head: Callable[[], Turn | None]) -> None:
         """Nobody in the tier finds room: all of them wait, and `head` says who is the first."""
-        if top:
-            self.blocked.extend(group for group in groups if not self._never(group))
         if self._head is None and self._first is None:
             self._first = head
         self.close_tier()
-
-    def _never(self, group: Group) -> bool:
-        return bool(self.board.yard.ranking(group).never)
 
     def hope(self, *, top: bool) -> bool:
         return not self._shapes <= self._dead[top]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -64,6 +64,10 @@ class Yard:
         if found is None:
             found = self._shares[each] = np.array([each.share(whole) for whole in self.wholes])
         return found
+
+    def rankings(self, groups: Iterable[Group]) -> list[Ranking]:
+        known = self._of_groups.get
+        return [known(group.group_id) or self.ranking(group) for group in groups]
 
     def ranking(self, group: Group) -> Ranking:
         """Where tasks of a group can go; groups of one shape have the same one. A group keeps its

@@ -37,7 +37,9 @@ def standing_of(wire: Wire, groups: Sequence[Group]) -> Standing:
         held=Ledger.of(wire.store.open_leaks(), lanes).tenants,
         past=Past(),
         # One turn a group: how far it comes in that turn is all that its place depends on.
-        left={one.group_id: min(len(one.waiting), quantum(one, total)) for one in groups},
+        left={
+            one.group_id: min(len(one.waiting), quantum(allocation(one), total)) for one in groups
+        },
         now_s=wire.clock(),
         urgent_s={tier.name: tier.promise_s for tier in wire.submitter.tiers()},
     )

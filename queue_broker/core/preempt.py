@@ -7,6 +7,7 @@ checkpoints for little), and never more than needed. They are requeued with no a
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from headgate.tenancy import Tier
 from queue_broker.core.amounts import Amount
 from queue_broker.core.hints import hints_of
 from queue_broker.core.ledger import Entry, Ledger
-from queue_broker.core.yard import Yard
+from queue_broker.core.yard import Ranking, Yard
 from queue_broker.records import Event, Group, Leak, Started, Tasks
 
 #: A task that writes checkpoints loses so much of its work.
@@ -84,38 +85,69 @@ class Scene:
 
 def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str, Tasks]:
     """Tasks to stop, by leak, for the groups that found no room, which are in order."""
-    lanes = {place: Lane(place, scene, promise_s) for place in range(len(scene.yard.lanes))}
     stopped: dict[str, Tasks] = defaultdict(Tasks)
+    if scene.preemptible.isdisjoint(tier for tier, _ in scene.ledger.tenants):
+        return {}
+    lanes = {place: Lane(place, scene, promise_s) for place in range(len(scene.yard.lanes))}
+    spent: set[Ranking] = set()  #: shapes for which nobody could be stopped any more
     left = MOST_STOPPED
     for group in blocked:
         ranking = scene.yard.ranking(group)
-        waited_s = scene.now_s - group.queued_at_s
         suitable = [lanes[int(place)] for place in ranking.order]
-        short = len(group.waiting)
-        for lane in suitable:
-            short -= lane.promise(ranking.each, short, promise_s - waited_s)
-        for _ in range(max(0, short)):
-            found = cheapest(suitable, ranking.each)
-            if found is None or left <= 0:
-                break
-            for victim in found:
+        waited_s = scene.now_s - group.queued_at_s
+        short = in_want(group, ranking.each, suitable, promise_s - waited_s)
+        if not short or ranking in spent:
+            continue
+        going = Going(suitable, ranking.each)
+        while short and left > 0 and (victims := going.next()) is not None:
+            for victim in victims:
                 stopped[victim.leak].add(victim.task)
-            left -= len(found)
+            left -= len(victims)
+            short -= 1
+        if left <= 0:
+            break
+        if short:
+            spent.add(ranking)
     return dict(stopped)
 
 
-def cheapest(lanes: Sequence[Lane], each: Amount) -> tuple[Victim, ...] | None:
-    """The victims of the lane where one more task costs least; they are taken out of it."""
-    offers = [
-        (sum(victim.loss for victim in offer), lane.place, lane, offer)
-        for lane in lanes
-        if (offer := lane.offer(each)) is not None
-    ]
-    if not offers:
-        return None
-    *_, lane, offer = min(offers, key=lambda found: found[:2])
-    lane.accept(each, offer)
-    return offer
+def in_want(group: Group, each: Amount, lanes: Sequence[Lane], within_s: float) -> int:
+    """Tasks of the group that find no room in time by themselves; the room of the others is
+    taken."""
+    short = len(group.waiting)
+    for lane in lanes:
+        if not short:
+            break
+        short -= lane.promise(each, short, within_s)
+    return short
+
+
+class Going:
+    """Who would go for one more task of a shape after the other, where that costs least."""
+
+    def __init__(self, lanes: Sequence[Lane], each: Amount) -> None:
+        self.each = each
+        self.offers = [offer for lane in lanes if (offer := self.offer(lane)) is not None]
+        heapq.heapify(self.offers)
+
+    def offer(self, lane: Lane) -> tuple[float, int, Lane, tuple[Victim, ...]] | None:
+        victims = lane.offer(self.each)
+        if victims is None:
+            return None
+        return sum(victim.loss for victim in victims), lane.place, lane, victims
+
+    def next(self) -> tuple[Victim, ...] | None:
+        """They are taken out of their lane, which alone makes another offer then."""
+        if not self.offers:
+            return None
+        *_, lane, victims = self.offers[0]
+        lane.accept(self.each, victims)
+        again = self.offer(lane)
+        if again is None:
+            heapq.heappop(self.offers)
+        else:
+            heapq.heapreplace(self.offers, again)
+        return victims
 
 
 class Lane:

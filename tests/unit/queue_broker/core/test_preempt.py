@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from headgate.lifecycle import Cause
 from headgate.tenancy import DEFAULT_TIERS
+from queue_broker.core import preempt
+from queue_broker.core.amounts import Amount
 from queue_broker.core.ledger import ENOUGH_MEASURED, Ledger
 from queue_broker.core.preempt import Runs, Scene, choose
 from queue_broker.core.yard import Yard
@@ -103,6 +107,35 @@ def test_the_dearer_lane_is_left_running() -> None:
         a_leak(2, a_group(9, tasks=4, runtime_s=9_999), lane="cheap"),
     ]
     assert stopped([urgent()], leaks, lanes=lanes) == {"leak-2": [0]}
+
+
+def test_one_lane_after_the_other_gives_up_what_costs_least() -> None:
+    lanes = [a_lane("cheap", price_usd_hour=0.1), a_lane("dear", price_usd_hour=1.0)]
+    leaks = [
+        a_leak(1, a_group(8, tasks=4, runtime_s=9_999), lane="dear"),
+        a_leak(2, a_group(9, tasks=4, runtime_s=9_999), lane="cheap"),
+    ]
+    assert stopped([urgent(tasks=6)], leaks, lanes=lanes) == {
+        "leak-2": [0, 1, 2, 3],
+        "leak-1": [0, 1],
+    }
+
+
+def test_only_the_lane_that_gave_somebody_up_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    offer = preempt.Lane.offer
+
+    def counted(self: preempt.Lane, each: Amount) -> tuple[preempt.Victim, ...] | None:
+        asked.append(self.place)
+        return offer(self, each)
+
+    monkeypatch.setattr(preempt.Lane, "offer", counted)
+    lanes = [a_lane(f"lane-{number}", instances=5) for number in range(10)]
+    leaks = [a_leak(n, a_group(n, tasks=20), lane=f"lane-{n}") for n in range(10)]
+    assert sum(map(len, stopped([urgent(tasks=50)], leaks, lanes=lanes).values())) == 50
+    assert len(asked) == 10 + 50
 
 
 def test_starts_and_ends_are_learnt_and_forgotten() -> None:

@@ -17,11 +17,15 @@ class Loop:
 
     After an error the next try waits, twice as long each time, up to `MOST_S`. Between two passes
     lie at least `REST_S`: what wakes the loop needs the interpreter too, and the next pass takes
-    all that came meanwhile.
+    all that came meanwhile. After a pass with nothing to do the loop rests `IDLE_RESTS` times as
+    long as that took, up to `MOST_REST_S`: a thousand submissions a second that all wait would
+    wake it again and again.
     """
 
     MOST_S = 10.0
     REST_S = 0.02
+    IDLE_RESTS = 4
+    MOST_REST_S = 0.1
 
     def __init__(self, name: str, work: Callable[[], bool], period_s: float) -> None:
         self.problem: str | None = None  #: what the last pass died of; None when it did not
@@ -47,13 +51,18 @@ class Loop:
     def _run(self) -> None:
         pause_s = self._period_s
         while not self._stopped:
+            began_s = time.thread_time()
             again = self._pass()
+            took_s = time.thread_time() - began_s
             pause_s = min(self.MOST_S, pause_s * 2) if self.problem else self._period_s
             if not again:
                 self._wake.wait(pause_s)
             if not self._stopped:
-                time.sleep(self.REST_S)
+                time.sleep(self.REST_S if again else self._rest_s(took_s))
             self._wake.clear()
+
+    def _rest_s(self, took_s: float) -> float:
+        return max(self.REST_S, min(self.MOST_REST_S, self.IDLE_RESTS * took_s))
 
     def _pass(self) -> bool:
         try:

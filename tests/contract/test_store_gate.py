@@ -117,6 +117,20 @@ def test_the_first_few_of_each_tenant_in_each_tier_stand_at_the_gate(store: SqlS
     assert found == [f"{a}-{b}-{n}" for b, a in sorted((b, a) for a, b in tenants) for n in (0, 1)]
 
 
+def test_what_is_asked_again_is_as_it_is_now(store: SqlStore) -> None:
+    make_runnable(store, a_submission("held"), a_submission("raised"), a_submission("leaked"))
+    held, _, leaked = store.eligible(10)
+
+    store.hold({held.group_id: "no room"})
+    store.set_priority(JobId("raised"), 7)
+    store.write_intents([an_intent(leaked)], START_S)
+
+    assert [(group.job_id, group.priority, group.hold) for group in store.eligible(10)] == [
+        ("raised", 7, None),
+        ("held", 0, "no room"),
+    ]
+
+
 def test_the_higher_priority_goes_first_and_then_the_older(store: SqlStore) -> None:
     groups = make_runnable(
         store,

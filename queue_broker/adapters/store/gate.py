@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -71,10 +72,22 @@ def shape(ledger: Ledger, seen: Group, splits: Sequence[Split], waiting: set[int
     return True
 
 
-def eligible(connection: Connection, per_tenant: int) -> list[Group]:
-    query = select_eligible(per_tenant, is_postgres(connection))
-    found = [rows.to_group(row) for row in connection.execute(query)]
+def eligible(connection: Connection, per_tenant: int, seen: Mapping[int, Group]) -> list[Group]:
+    """Pass after pass most of them are the same: of those in `seen` that did not move since, only
+    the reason to wait is read again, which changes without a new version.
+    """
+    marks = connection.execute(select_eligible(per_tenant, is_postgres(connection))).all()
+    moved = [n for n, version, _ in marks if n not in seen or seen[n].version != version]
+    now = {**seen, **read_groups(connection, moved)}
+    found = [now[n] if now[n].hold == hold else replace(now[n], hold=hold) for n, _, hold in marks]
     return sorted(found, key=queue_order)
+
+
+def read_groups(connection: Connection, numbers: Collection[int]) -> dict[int, Group]:
+    if not numbers:
+        return {}
+    query = rows.select_groups().where(among(connection, groups.c.number, numbers))
+    return {row.number: rows.to_group(row) for row in connection.execute(query)}
 
 
 def queue_order(group: Group) -> tuple[str, str, int, float, int]:
@@ -83,7 +96,9 @@ def queue_order(group: Group) -> tuple[str, str, int, float, int]:
 
 @lru_cache(maxsize=8)
 def select_eligible(per_tenant: int, postgres: bool) -> Select[Any]:
-    """A few steps into the gate's index for each tier and tenant that has something waiting."""
+    """Number, version and hold of groups: a few steps into the gate's index for each tier and
+    tenant that has something waiting.
+    """
     first = (
         select(groups.c.number)
         .where(AT_GATE, groups.c.tier == backlogs.c.tier, groups.c.tenant == backlogs.c.tenant)
@@ -91,7 +106,7 @@ def select_eligible(per_tenant: int, postgres: bool) -> Select[Any]:
         .limit(per_tenant)
         .correlate(backlogs)
     )
-    query = rows.select_groups()
+    query = select(groups.c.number, groups.c.version, groups.c.hold)
     if postgres:
         lateral = first.lateral("first")
         picked = select(lateral.c.number).select_from(backlogs.join(lateral, true()))

@@ -54,6 +54,7 @@ class SqlStore:
     def __init__(self, url: str, clock: Clock = time.time) -> None:
         self.database = Database(url)
         self.clock = clock
+        self._seen: Mapping[int, Group] = {}  #: what was eligible when asked last; never changed
         try:
             upgrade(self.database)
         except BaseException:
@@ -90,7 +91,9 @@ class SqlStore:
         return self.database.write(dependants.settle, limit, self.clock())
 
     def eligible(self, per_tenant: int) -> list[Group]:
-        return self.database.read(gate.eligible, per_tenant)
+        found = self.database.read(gate.eligible, per_tenant, self._seen)
+        self._seen = {group.group_id: group for group in found}
+        return found
 
     def backlog(self) -> list[Backlog]:
         return self.database.read(gate.backlog)

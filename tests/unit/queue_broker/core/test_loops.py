@@ -71,6 +71,15 @@ def test_an_error_is_named_and_the_loop_goes_on(started: list[Loop], error: Exce
     assert after.played.wait(PATIENCE_S)
 
 
+@pytest.mark.parametrize(
+    ("took_s", "rest_s"), [(0.0, Loop.REST_S), (0.015, 0.06), (9.0, Loop.MOST_REST_S)]
+)
+def test_passes_with_nothing_to_do_leave_most_of_the_time_to_others(
+    took_s: float, rest_s: float
+) -> None:
+    assert Loop("test", Work(), 1.0)._rest_s(took_s) == pytest.approx(rest_s)
+
+
 def test_a_loop_stops_in_the_middle_of_a_pause(started: list[Loop]) -> None:
     loop = run(started, Work(False))
 

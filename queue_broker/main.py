@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from types import FrameType
@@ -45,6 +45,7 @@ from queue_broker.dashboard.board import Board
 from queue_broker.dashboard.routes import router as dashboard
 from queue_broker.footprint import bound_heap, rest_collector
 from queue_broker.ports import Clock, Describer, Engine, Lake, ModelRegistry, Shelf, Store, Upstream
+from queue_broker.records import Submission
 from queue_broker.settings import Settings
 from queue_broker.wire.mount import mount
 from queue_broker.wire.names import Place
@@ -125,6 +126,13 @@ class Broker:
             self.forecaster.observe(from_frame(recent))
         except Exception:  # a broken lake costs foresight, never service
             log.exception("the history could not be read back", extra={"action": "replay_failed"})
+
+    def foretell(self, submissions: Sequence[Submission]) -> Sequence[Submission]:
+        """Estimate what comes in. Only a leader can: others hear of no attempts that end."""
+        largest = self.cycle.largest
+        if not self.leading or largest is None:
+            return submissions
+        return self.cycle.estimating.on_arrival(submissions, largest)
 
     def wake(self) -> None:
         """Something was submitted, or ended: the next pass begins now."""
@@ -224,7 +232,8 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
         limits_now=limits,
     )
     broker: Broker
-    commit = GroupCommit(store, lambda: broker.wake())  # noqa: PLW0108 - not bound yet
+    # Lambdas, since the broker is not there yet.
+    commit = GroupCommit(store, lambda: broker.wake(), lambda new: broker.foretell(new))  # noqa: PLW0108
     broker = Broker(
         settings=settings,
         store=store,

@@ -43,7 +43,8 @@ class Submission:
     """A checked job or sweep, with tenant and tier settled, ready to be made durable.
 
     `digest` is of the whole request: the same client token with another digest is a conflict.
-    `array` is False for a single job, which has size 1 and no index.
+    `array` is False for a single job, which has size 1 and no index. With an `estimate` it is
+    RUNNABLE at once; only what waits for no other job may have one.
     """
 
     job_id: JobId
@@ -55,6 +56,12 @@ class Submission:
     size: int = 1
     array: bool = False
     parameters: Parameters = Table.NONE
+    estimate: Estimate | None = None
+
+    @property
+    def state(self) -> State:
+        """Where its tasks begin."""
+        return State.SUBMITTED if self.estimate is None else State.RUNNABLE
 
 
 @dataclass(frozen=True, slots=True)

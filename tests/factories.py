@@ -39,11 +39,12 @@ def a_submission(
     tier: str = "sweep",
     at_s: float = START_S,
     digest: str | None = None,
+    estimate: Estimate | None = None,
     **fields: Any,
 ) -> Submission:
     """A single job; `fields` are the job's."""
-    job = a_job(**fields)
-    return Submission(JobId(job_id), job, tenant, tier, at_s, digest or f"digest of {job_id}")
+    job, digest = a_job(**fields), digest or f"digest of {job_id}"
+    return Submission(JobId(job_id), job, tenant, tier, at_s, digest, estimate=estimate)
 
 
 def a_sweep(

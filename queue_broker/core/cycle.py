@@ -70,6 +70,7 @@ class Cycle:
     stopping: dict[str, Tasks] = field(default_factory=dict)
     limits_now: LiveLimits | None = None  #: None: `tiers` for good
     revised_s: dict[JobId, float] = field(default_factory=dict)
+    largest: Resources | None = None  #: what one instance offers, as of the last pass
 
     def take_over(self) -> None:
         """What a new leader does first: take up the work that runs already, and how long its kin
@@ -81,16 +82,17 @@ class Cycle:
     def run_once(self) -> Pass:
         """One bounded pass."""
         world, lanes = self.world(), self.engine.lanes()
+        self.largest = largest(lanes)
         leaks = {leak.name: leak for leak in self.store.open_leaks()}
         # 1. Observe: what started and ended becomes state; retries are decided.
-        events = self.observing.run(leaks, largest(lanes), self.limits.events)
+        events = self.observing.run(leaks, self.largest, self.limits.events)
         self.policy.learn(events, leaks, world)
         # 2. Release what waited for others, and stop what was cancelled.
         released = self.store.settle_dependencies(self.limits.dependencies)
         self.stop_cancelled(leaks.values())
         # 3. Predict: what was submitted gets its shape; kills for memory teach what still waits.
-        estimated = self.estimating.run(self.limits.estimates, largest(lanes))
-        estimated += self.revise(events, leaks, largest(lanes))
+        estimated = self.estimating.run(self.limits.estimates, self.largest)
+        estimated += self.revise(events, leaks, self.largest)
         # 4. Decide: order, pack, windows.
         open_ = self.store.open_leaks() if events else list(leaks.values())
         lanes = self.engine.lanes()  # once more: what was settled since is room no more twice

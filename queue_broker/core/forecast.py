@@ -38,6 +38,15 @@ class Forecaster:
         with self._lock:
             return self._predictor.estimate(jobs, modes)
 
+    def estimate_if_free(self, jobs: Sequence[Job], modes: Sequence[str]) -> list[Estimate] | None:
+        """As `estimate`; None where others have the predictor, which may learn for seconds."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._predictor.estimate(jobs, modes)
+        finally:
+            self._lock.release()
+
     def estimate_sweep(
         self, job: Job, columns: dict[str, npt.NDArray[Any]] | None, size: int, mode: str
     ) -> list[tuple[Indexes, Estimate]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -28,14 +28,22 @@ Answer = Accepted | Exception
 MOST_AT_ONCE = 512
 #: Submissions that may wait; beyond, callers are asked to come back.
 MOST_WAITING = 50_000
+#: What is done to submissions just before they are made durable.
+Prepare = Callable[[list[Submission]], Sequence[Submission]]
 
 
 class GroupCommit:
     """Hands submissions to the store in batches, from one thread. Belongs to one event loop."""
 
-    def __init__(self, intake: Intake, committed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        committed: Callable[[], None] = lambda: None,
+        prepare: Prepare = lambda submissions: submissions,
+    ) -> None:
         self._intake = intake
         self._committed = committed
+        self._prepare = prepare
         self._waiting: deque[Waiter] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
         self._flushing: asyncio.Task[None] | None = None
@@ -72,12 +80,19 @@ class GroupCommit:
         self._flushing = None
 
     def _commit(self, submissions: list[Submission]) -> list[Answer]:
-        answers = self._answers(submissions)
+        answers = self._answers(self._prepared(submissions))
         if any(isinstance(answer, Accepted) and not answer.known for answer in answers):
             self._committed()
         return answers
 
-    def _answers(self, submissions: list[Submission]) -> list[Answer]:
+    def _prepared(self, submissions: list[Submission]) -> Sequence[Submission]:
+        try:
+            return self._prepare(submissions)
+        except Exception:  # whatever it could not do, the cycle does, and says what is wrong
+            log.exception("submissions come in as they are", extra={"action": "prepare_failed"})
+            return submissions
+
+    def _answers(self, submissions: Sequence[Submission]) -> list[Answer]:
         try:
             return list(self._intake.add(submissions))
         except HeadgateError as error:

@@ -1,4 +1,7 @@
-"""SUBMITTED -> PENDING or RUNNABLE: every group gets its shape; sweeps are split into a few."""
+"""SUBMITTED -> PENDING or RUNNABLE: every group gets its shape; sweeps are split into a few.
+
+Single jobs get theirs on arrival where that holds nobody up, and are never SUBMITTED.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from headgate.resources import Resources
 from queue_broker.core.aside import Aside
 from queue_broker.core.forecast import Forecaster
 from queue_broker.ports import CycleStore
-from queue_broker.records import Group, Split, Table, Tasks
+from queue_broker.records import Group, Split, Submission, Table, Tasks
 
 #: From so many tasks with parameters on, a sweep is estimated beside the cycle: a model takes
 #: seconds for a million rows, and production must not wait for that.
@@ -52,6 +55,25 @@ class Estimating:
             if splits is not None:
                 done += self.store.estimated([(sweep, splits)])
         return sum(done)
+
+    def on_arrival(
+        self, submissions: Sequence[Submission], largest: Resources
+    ) -> Sequence[Submission]:
+        """The submissions, single jobs with their estimates: a row written once costs half of one
+        written, read and written again. While the predictor learns they are left to `run`, as
+        sweeps are, and what waits for others.
+        """
+        simple = [one for one in submissions if not one.array and not one.job.depends_on]
+        known = self.modes()
+        modes = [known.get(one.tier, COST) for one in simple]
+        estimates = self.forecaster.estimate_if_free([one.job for one in simple], modes)
+        if estimates is None:
+            return submissions
+        given = {
+            one.job_id: within(estimate, one.job, largest)
+            for one, estimate in zip(simple, estimates, strict=True)
+        }
+        return [replace(one, estimate=given.get(one.job_id)) for one in submissions]
 
     def revise(self, groups: Sequence[Group], largest: Resources) -> int:
         """Estimate again what waits at the gate, where tasks like it were killed for their memory.

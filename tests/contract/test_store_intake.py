@@ -12,7 +12,7 @@ from headgate.tenancy import Tenant
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import Accepted, JobId, Submission
 from tests.contract.stores import accept, check_books
-from tests.factories import START_S, a_submission, a_sweep
+from tests.factories import START_S, a_submission, a_sweep, an_estimate, an_intent
 
 GRID = Grid(axes={"model": ("a", "b"), "seed": tuple(range(500)), "rate": (0.1, 0.2, None)})
 
@@ -27,6 +27,18 @@ def test_a_submitted_job_reads_back_as_it_was(store: SqlStore) -> None:
     assert (record.tenant, record.tier, record.priority) == ("acme", "sweep", 3)
     assert (record.size, record.array, record.state) == (1, False, State.SUBMITTED)
     assert record.submitted_at_s == START_S
+
+
+def test_a_job_that_comes_with_its_estimate_is_runnable_at_once(store: SqlStore) -> None:
+    accept(store, a_submission("known", estimate=an_estimate()), a_submission("unknown"))
+
+    assert store.job(JobId("known")).state is State.RUNNABLE
+    assert [group.job_id for group in store.submitted(10)] == ["unknown"]
+    [group] = store.eligible(10)
+    assert (group.job_id, group.estimate) == ("known", an_estimate())
+    [leak] = store.write_intents([an_intent(group)], START_S)
+    assert (leak.job_id, leak.estimate) == ("known", an_estimate())
+    check_books(store)
 
 
 def test_a_grid_is_stored_as_its_axes(store: SqlStore) -> None:

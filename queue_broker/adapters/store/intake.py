@@ -155,32 +155,35 @@ def job_values(submission: Submission) -> dict[str, Any]:
         "client_token": job.client_token,
         "digest": submission.digest,
         "submitted_at_s": submission.submitted_at_s,
-        COUNT_OF[State.SUBMITTED]: submission.size,
+        COUNT_OF[State.SUBMITTED]: 0,  # every row names the same columns
+        COUNT_OF[State.RUNNABLE]: 0,
+        COUNT_OF[submission.state]: submission.size,
     }
 
 
 def open_groups(connection: Connection, accepted: Sequence[tuple[int, Submission]]) -> None:
-    """Each job's first group: all of its tasks, SUBMITTED."""
+    """Each job's first group, with all of its tasks."""
     if not accepted:
         return
     insert_rows(connection, groups, [group_values(n, s) for n, s in accepted])
     deltas: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
     for _, submission in accepted:
-        deltas[submission.tier, submission.tenant][State.SUBMITTED] += submission.size
+        deltas[submission.tier, submission.tenant][submission.state] += submission.size
     see(connection, deltas)
     add_to_backlogs(connection, deltas)
 
 
 def group_values(number: int, submission: Submission) -> dict[str, Any]:
-    nobody = Tasks()
+    nobody, given = Tasks(), submission.estimate
     return {
         "job": number,
         "attempt": 1,
-        "shape": "",
+        "shape": codec.shape_of(given) if given else "",
+        "estimate": codec.dump_estimate(given) if given else None,
         "tenant": submission.tenant,
         "tier": submission.tier,
         "priority": submission.job.priority,
-        "state": State.SUBMITTED.value,
+        "state": submission.state.value,
         "queued_at_s": submission.submitted_at_s,
         "waiting": codec.all_tasks(submission.size),
         "starting": nobody,

@@ -15,7 +15,7 @@ from headgate.lifecycle import State
 from headgate.resources import ResourceRequest
 from headgate.sweep import Sweep
 from queue_broker.core.submit import Caller
-from queue_broker.main import build, serve
+from queue_broker.main import Broker, build, serve
 from queue_broker.settings import Settings
 from tests.contract.engines import wait_until
 
@@ -60,6 +60,26 @@ def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path) -> None:
 
     with pytest.raises(Unavailable, match="file is not a database"):
         build(Settings(data_dir=tmp_path))
+
+
+def test_a_leader_estimates_what_comes_in_and_leaves_nothing_of_it_submitted(
+    tmp_path: Path,
+) -> None:
+    broker = build(Settings(data_dir=tmp_path))
+    try:
+        assert submit(broker) is State.SUBMITTED  # nobody leads yet
+        broker.lead()
+        assert submit(broker) is State.RUNNABLE
+        broker.leading = False
+        assert submit(broker) is State.SUBMITTED
+    finally:
+        broker.stop()
+
+
+def submit(broker: Broker) -> State:
+    job = Job(name="one", command=("true",))
+    accepted = asyncio.run(broker.submitter.submit(job, Caller()))
+    return broker.store.job(accepted.job_id).state
 
 
 def test_who_waits_for_room_starts_when_a_task_ends_and_not_at_the_next_pass(

@@ -8,7 +8,7 @@ import pytest
 
 from headgate.errors import Conflict, NotFound, Throttled, Unavailable
 from queue_broker.core import group_commit
-from queue_broker.core.group_commit import GroupCommit
+from queue_broker.core.group_commit import GroupCommit, Prepare
 from queue_broker.records import Accepted, Submission
 from tests.factories import a_submission
 
@@ -39,8 +39,12 @@ def intake() -> Intake:
     return Intake()
 
 
-def commit_of(intake: Intake, committed: Callable[[], None] = lambda: None) -> GroupCommit:
-    return GroupCommit(intake, committed)  # type: ignore[arg-type]  # the part that is used
+def commit_of(
+    intake: Intake,
+    committed: Callable[[], None] = lambda: None,
+    prepare: Prepare = lambda submissions: submissions,
+) -> GroupCommit:
+    return GroupCommit(intake, committed, prepare)  # type: ignore[arg-type]  # the part that is used
 
 
 def test_a_lone_submission_does_not_wait_for_company(intake: Intake) -> None:
@@ -99,6 +103,33 @@ def test_each_gets_the_answer_to_its_own(intake: Intake) -> None:
 
     assert (a, c) == (Accepted(a_submission("a").job_id), Accepted(a_submission("c").job_id))
     assert isinstance(b, Conflict)
+
+
+def test_what_is_prepared_is_what_is_committed(intake: Intake) -> None:
+    async def use() -> None:
+        commit = commit_of(intake, prepare=lambda batch: [a_submission("prepared") for _ in batch])
+        await commit.add(a_submission("a"))
+        await commit.close()
+
+    asyncio.run(use())
+
+    assert intake.batches == [["prepared"]]
+
+
+def test_what_cannot_be_prepared_is_committed_as_it_is(
+    intake: Intake, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(batch: Sequence[Submission]) -> Sequence[Submission]:
+        raise ValueError("a bug")
+
+    async def use() -> Accepted:
+        commit = commit_of(intake, prepare=broken)
+        accepted = await commit.add(a_submission("a"))
+        await commit.close()
+        return accepted
+
+    assert asyncio.run(use()) == Accepted(a_submission("a").job_id)
+    assert "come in as they are" in caplog.text
 
 
 class Choking(Intake):

@@ -9,14 +9,14 @@ from typing import Any, cast
 import numpy as np
 
 from headgate.estimate import Estimate
-from headgate.job import Job
+from headgate.job import Dependency, Job
 from headgate.lifecycle import State
 from headgate.resources import ResourceRequest, Resources
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.predict import LARGE, Estimating, within
 from queue_broker.ports import Store
 from queue_broker.records import Group, Split, Table
-from tests.factories import a_job, an_estimate
+from tests.factories import a_job, a_submission, a_sweep, an_estimate
 from tests.unit.queue_broker.core.scenes import a_group
 
 LARGEST = Resources(8, 8192, 1)
@@ -70,6 +70,38 @@ class Slow:
     def estimate_sweep(self, *about: object) -> list[tuple[Any, Estimate]]:
         self.go.wait(20)
         return [(np.arange(LARGE, dtype=np.uint32), an_estimate())]
+
+
+class Asked:
+    """A forecaster that is free to answer, or is not."""
+
+    def __init__(self, *, free: bool) -> None:
+        self.free = free
+
+    def estimate_if_free(self, jobs: Sequence[Job], modes: Sequence[str]) -> list[Estimate] | None:
+        return [an_estimate(9000) for _ in jobs] if self.free else None
+
+
+def arriving(*, free: bool) -> list[Estimate | None]:
+    single, sweep = a_submission("single"), a_sweep()
+    follower = a_submission("follower", depends_on=(Dependency(job_id="single"),))
+    asked = cast(Forecaster, Asked(free=free))
+    estimating = Estimating(cast(Store, Gate([])), asked, lambda group: {}, dict[str, str])
+    found = estimating.on_arrival([sweep, single, follower], LARGEST)
+    assert [one.job_id for one in found] == ["sweep-1", "single", "follower"]
+    return [one.estimate for one in found]
+
+
+def test_a_single_job_that_waits_for_nobody_is_estimated_on_arrival() -> None:
+    sweep, single, follower = arriving(free=True)
+
+    assert single is not None
+    assert single.allocation.memory_mib == LARGEST.memory_mib
+    assert (sweep, follower) == (None, None)
+
+
+def test_nobody_waits_on_arrival_for_a_predictor_that_learns() -> None:
+    assert arriving(free=False) == [None, None, None]
 
 
 def a_waiting(number: int, size: int, source: Table) -> Group:

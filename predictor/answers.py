@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from headgate.estimate import Source
 from predictor.families import ANYONE, NEW, Families, Voice
@@ -16,6 +18,8 @@ from predictor.rows import Codes, Rows
 from predictor.series import BOUND
 from predictor.ways import Way
 from predictor.window import Known
+
+Flags = npt.NDArray[np.bool_]
 
 #: The part of a request that speaks of the same quantity as a target.
 REQUESTED = {
@@ -27,21 +31,34 @@ REQUESTED = {
 BLIND = 2.0
 
 
+class Credit(NamedTuple):
+    """Who spoke for a row, in kind and in words."""
+
+    source: Source
+    why: str
+
+
 @dataclass(slots=True)
 class Answer:
-    """One target for all rows, in its own unit, NaN where nobody spoke; who spoke, by family."""
+    """One target for all rows, in its own unit, NaN where nobody spoke; `by` is the place of each
+    row's speaker among the credits.
+    """
 
     p50: Vector
     p95: Vector
     give: Vector
-    sources: list[Source]
-    whys: list[str]
+    by: npt.NDArray[np.int32]
+    credits: list[Credit]
 
     @classmethod
     def silent(cls, rows: Rows) -> Answer:
-        families = len(rows.families)
         p50, p95, give = (np.full(rows.size, np.nan) for _ in range(3))
-        return cls(p50, p95, give, [Source.DEFAULT] * families, [""] * families)
+        return cls(p50, p95, give, np.zeros(rows.size, np.int32), [Credit(Source.DEFAULT, "")])
+
+    def credit(self, places: Codes | Flags, source: Source, why: str) -> None:
+        """Who spoke for the rows at `places`."""
+        self.by[places] = len(self.credits)
+        self.credits.append(Credit(source, why))
 
     def put(self, places: Codes, centre: Vector, points: Sequence[float | Vector]) -> None:
         """Fill the rows at `places`: a log centre, and log points for p50, p95 and what to give."""
@@ -75,11 +92,6 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
             _from_family(said, voice, known, places, weights[places])
         elif logs is not None and model is not None:
             _from_model(said, model, target, logs[places], places, weights[places])
-    for place, voice in enumerate(voices):
-        if voice is not None:
-            said.sources[place], said.whys[place] = _credit(voice, model)
-        elif logs is not None and model is not None:
-            said.sources[place], said.whys[place] = Source.MODEL, "the model; a new kind of job"
     _under_request(said, rows, target, families)
     _over_kills(said, rows, target, families)
     return said
@@ -103,7 +115,9 @@ def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, weight
     for way in chain([voice.way], voice.series.in_turn()):
         centre = way.fit.centre(known)
         told = left & np.isfinite(centre)
-        _put(said, voice, way, centre[told], (places[told], weights[told]))
+        if told.any():
+            _put(said, voice, way, centre[told], (places[told], weights[told]))
+            said.credit(places[told], *_credit(voice, way))
         left &= ~told
         if not left.any():
             break
@@ -149,20 +163,20 @@ def _from_model(
     what = outlook(errors, 0.8)
     margins = what.margins(weights)
     said.put(places, logs, (what.quantile(0.5), what.quantile(BOUND), margins))
+    said.credit(places, Source.MODEL, "the model; a new kind of job")
 
 
-def _credit(voice: Voice, model: Model | None) -> tuple[Source, str]:
-    base, total = voice.way.fit.base, voice.total
-    on = f" on {voice.way.fit.on}" if voice.way.fit.on else ""
+def _credit(voice: Voice, way: Way) -> Credit:
+    base, total, best = way.fit.base, voice.total, voice.way.fit
     if voice.key == ANYONE:
         kind = Source.MODEL if base == "model" else Source.REQUEST
-        return (
-            kind,
-            f"a new kind of job: by its {base}, as {total} first jobs of other kinds bore out",
-        )
-    source = Source.MODEL if base == "model" and model else Source.FAMILY
+        why = f"a new kind of job: by its {base}, as {total} first jobs of other kinds bore out"
+        return Credit(kind, why)
+    on = f" on {way.fit.on}" if way.fit.on else ""
     attempts = "1 attempt" if total == 1 else f"{total} attempts"
-    return source, f"{base}{on}, the cheapest way so far in {attempts} of {voice.key}"
+    lacking = "" if way is voice.way else f" that needs no {best.on or best.base}"
+    why = f"{base}{on}, the cheapest way so far{lacking} in {attempts} of {voice.key}"
+    return Credit(Source.MODEL if base == "model" else Source.FAMILY, why)
 
 
 def _was_killed(families: Families, keys: Sequence[str], target: str) -> bool:
@@ -202,7 +216,5 @@ def _over_kills(said: Answer, rows: Rows, target: str, families: Families) -> No
         short = np.flatnonzero((rows.family == place) & (heard < BLIND * least))
         said.p50[short], said.p95[short], said.give[short] = least, BLIND * least, BLIND * least
         if len(short):
-            said.sources[place] = Source.FAMILY
-            said.whys[place] = (
-                f"killed at {least:,.0f} MiB and never seen to end well: more than that"
-            )
+            why = f"killed at {least:,.0f} MiB and never seen to end well: more than that"
+            said.credit(short, Source.FAMILY, why)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 
 from predictor.risk import Vector
+
+V = TypeVar("V", float, Vector)
 
 #: How the log of what the latest kin of one family needed is named, see `raw_name`.
 RAW, APART = "kinlog.", "\x1f"
@@ -34,24 +36,19 @@ class Yardstick:
         return cls(target, {name: float(np.nanmedian(logs)) for name, logs in kept.items()})
 
     def ratios(self, inputs: Mapping[str, Vector], size: int) -> Vector:
-        """One for each task, NaN where none of its kin is known.
-
-        Of memory it is the mean of the kin's, in log. Runtimes add up, and count by their length:
-        of a task of a second hardly more than its start is seen.
-        """
+        """One for each task, NaN where none of its kin is known."""
         own, usual, count = np.zeros(size), np.zeros(size), np.zeros(size)
         for name, middle in self.middles.items():
             if name in inputs:
                 logs = inputs[name]
                 there = np.isfinite(logs)
                 count += there
-                is_sum = self.target == "runtime_s"
-                own += np.where(there, np.exp(logs) if is_sum else logs, 0.0)
-                usual += np.where(there, np.exp(middle) if is_sum else middle, 0.0)
-        known = np.where(count > 0, count, np.nan)
-        if self.target == "runtime_s":
-            return own / np.where(count > 0, usual, np.nan)
-        return np.asarray(np.exp((own - usual) / known))
+                own += np.where(there, summand(self.target, logs), 0.0)
+                usual += np.where(there, summand(self.target, middle), 0.0)
+        known = count > 0
+        found = np.full(size, np.nan)
+        found[known] = ratio(self.target, own[known], usual[known], count[known])
+        return found
 
 
 def yardsticks(raw: Mapping[str, Vector]) -> dict[str, Yardstick]:
@@ -60,6 +57,20 @@ def yardsticks(raw: Mapping[str, Vector]) -> dict[str, Yardstick]:
     for name, logs in raw.items():
         groups.setdefault(derived(name), {})[name] = logs
     return {name: Yardstick.of(name.split(".")[1], columns) for name, columns in groups.items()}
+
+
+def summand(target: str, log: V) -> V:
+    """What is summed over kin. Runtimes add up, and count by their length: of a task of a second
+    hardly more than its start is seen. Of memory it is the log.
+    """
+    return np.exp(log) if target == "runtime_s" else log
+
+
+def ratio(target: str, own: V, usual: V, count: V | int) -> V:
+    """What kin needed beside what is usual, from the sums over `count` of them; of memory the mean
+    ratio, in log.
+    """
+    return own / usual if target == "runtime_s" else np.exp((own - usual) / count)
 
 
 def raw_name(target: str, name: str, family: str) -> str:

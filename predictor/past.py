@@ -1,20 +1,20 @@
 """What earlier attempts of a job's family, and of its kin, say of it: the features that move.
 
-Kin are jobs of any family that share a word with it, such as the sample that a pipeline works on:
-if its alignment took long for an alignment, its sorting will take long for a sorting. Only
-attempts that had ended by the time a job started are looked at, in training and serving alike.
+Kin are jobs of other families that share a word with it, such as the sample that a pipeline works
+on: if its alignment took long for an alignment, its sorting will take long for a sorting. Twins are
+those of its own family that share a tag: the same step on the same sample again. Only attempts that
+had ended by the time a job started are looked at, in training and serving alike.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, median
+from statistics import median
 
 from predictor.features import STEP_TAGS, Facts
-from predictor.kin import raw_name
+from predictor.kin import ratio, raw_name, summand
 
 #: What is remembered of each family, and of each word.
 REMEMBERED, KIN = 32, 8
@@ -54,25 +54,30 @@ class Past:
         for target in OF if seen else ():
             found |= _history(target, [item.logs[target] for item in seen if target in item.logs])
         for name, word in words.items():
-            if _names(name):
-                found |= self.kin_numbers(name, word, before_s)
-            if _names(name) and name.startswith("tag."):
-                found |= self._twin_numbers(family, name, word, before_s)
+            found |= self.of_word(family, name, word, before_s)
         return found
 
-    def kin_numbers(self, name: str, word: str, before_s: float) -> dict[str, float]:
-        """What the latest kin by one word needed, one attempt of each family: the log of each, and
-        in all how large they were beside the first middles of their families, as a ratio.
+    def of_word(self, family: str, name: str, word: str, before_s: float) -> dict[str, float]:
+        """The part of the features that one word of a job adds."""
+        if not _names(name):
+            return {}
+        shared = [item for item in self.kin.get((name, word), ()) if item.at_s <= before_s]
+        others = {item.family: item.logs for item in shared if item.family != family}
+        found = self._kin_numbers(name, others)
+        if name.startswith("tag."):
+            found |= _twin_numbers(name, [one.logs for one in shared if one.family == family])
+        return found
+
+    def _kin_numbers(
+        self, name: str, latest: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, float]:
+        """What the latest attempts of other families needed: the log of each, and in all how large
+        they were beside the first middles of their families, as a ratio.
 
         The middles stay as they were first known. Did they move, a ratio would mean one thing of
         the tasks that were learnt from and another of the next: of a batch, those that end soon
         are the first to be known.
         """
-        latest = {
-            item.family: item.logs
-            for item in self.kin.get((name, word), ())
-            if item.at_s <= before_s
-        }
         found: dict[str, float] = {}
         for target in OF:
             logs = {family: one[target] for family, one in latest.items() if target in one}
@@ -83,21 +88,9 @@ class Past:
                 if (family, target) in self.yardsticks
             ]
             if beside:
-                found[f"kin.{target}.{name}"] = _ratio(target, beside)
-        return found
-
-    def _twin_numbers(self, family: str, name: str, word: str, before_s: float) -> dict[str, float]:
-        """What the latest kin of the same family needed: the mean of the logs, and the last."""
-        found = {}
-        for target in OF:
-            logs = [
-                item.logs[target]
-                for item in self.kin.get((name, word), ())
-                if item.family == family and item.at_s <= before_s and target in item.logs
-            ]
-            if logs:
-                found[f"twin.{target}.{name}"] = sum(logs) / len(logs)
-                found[f"twin.{target}.{name}.last"] = logs[-1]
+                own = sum(summand(target, log) for log, _ in beside)
+                usual = sum(summand(target, middle) for _, middle in beside)
+                found[f"kin.{target}.{name}"] = float(ratio(target, own, usual, len(beside)))
         return found
 
     def add(
@@ -132,11 +125,15 @@ def _names(feature: str) -> bool:
     return feature.startswith(NAMING) and feature.removeprefix("tag.") not in STEP_TAGS
 
 
-def _ratio(target: str, beside: Sequence[tuple[float, float]]) -> float:
-    """Logs of some kin and of their families' middles, as one ratio: as `kin.Yardstick`."""
-    if target == "runtime_s":
-        return sum(math.exp(log) for log, _ in beside) / sum(math.exp(mid) for _, mid in beside)
-    return math.exp(fmean(log - middle for log, middle in beside))
+def _twin_numbers(name: str, known: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What the latest kin of the same family needed: the mean of the logs, and the last."""
+    found = {}
+    for target in OF:
+        logs = [one[target] for one in known if target in one]
+        if logs:
+            found[f"twin.{target}.{name}"] = sum(logs) / len(logs)
+            found[f"twin.{target}.{name}.last"] = logs[-1]
+    return found
 
 
 def _history(target: str, logs: list[float]) -> dict[str, float]:

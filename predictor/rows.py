@@ -63,7 +63,8 @@ class Rows:
         `columns` is emptied on the way, so that a million rows are in memory once.
         """
         base = facts(job)
-        base = with_past(base, step_of(family_keys(job, base)), past, np.inf)
+        step = step_of(family_keys(job, base))
+        base = with_past(base, step, past, np.inf)
         numbers = {name: np.array([value]) for name, value in base.numbers.items()}
         words = {name: Words((word,), _same) for name, word in base.words.items()}
         for name in list(columns):
@@ -75,7 +76,7 @@ class Rows:
                 numbers[feature] = number
             if word.levels:
                 words[feature] = word
-                numbers |= _kin(feature, word, past)
+                numbers |= _kin(step, feature, word, past)
         differing = {name: column for name, column in words.items() if len(column.codes) == size}
         first, family = distinct([column.codes for column in differing.values()], size)
         keys = [family_keys(job, _facts_at(base, differing, int(place))) for place in first]
@@ -121,7 +122,7 @@ def facts_of_jobs(
     jobs: Sequence[Job], past: Past, parameters: Sequence[Mapping[str, object]] = ()
 ) -> tuple[list[Facts], list[tuple[str, ...]]]:
     """The facts of jobs that may start now, and their families' keys. What the past says is asked
-    once for all jobs of a step, and once for all that share a word.
+    once for all jobs of a step, and once for all of them that share a word.
     """
     own: Sequence[Mapping[str, object]] = parameters or [{}] * len(jobs)
     known = [facts(job, mine) for job, mine in zip(jobs, own, strict=True)]
@@ -132,13 +133,14 @@ def facts_of_jobs(
         return past.numbers(step, {}, np.inf)
 
     @cache
-    def of_kin(name: str, word: str) -> Mapping[str, float]:
-        return past.numbers("", {name: word}, np.inf)
+    def of_word(step: str, name: str, word: str) -> Mapping[str, float]:
+        return past.of_word(step, name, word, np.inf)
 
     for row, key in zip(known, keys, strict=True):
-        row.numbers.update(of_step(step_of(key)))
+        step = step_of(key)
+        row.numbers.update(of_step(step))
         for name, word in row.words.items():
-            row.numbers.update(of_kin(name, word))
+            row.numbers.update(of_word(step, name, word))
     return known, keys
 
 
@@ -178,9 +180,9 @@ def distinct(columns: Sequence[npt.NDArray[Any]], size: int) -> tuple[Codes, Cod
     return first, code.astype(np.intp, copy=False)
 
 
-def _kin(feature: str, column: Words, past: Past) -> dict[str, Vector]:
+def _kin(step: str, feature: str, column: Words, past: Past) -> dict[str, Vector]:
     """What kin by the words of a column say, a value a row."""
-    said = [past.kin_numbers(feature, word, np.inf) for word in column.levels]
+    said = [past.of_word(step, feature, word, np.inf) for word in column.levels]
     names = dict.fromkeys(name for numbers in said for name in numbers)
     return {
         name: np.array([*(numbers.get(name, np.nan) for numbers in said), np.nan])[column.codes]

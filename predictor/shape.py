@@ -10,17 +10,14 @@ from itertools import pairwise
 from math import ceil, isfinite
 
 import numpy as np
-import numpy.typing as npt
 
 from headgate.estimate import Estimate, Quantiles, Source
 from headgate.job import Job
 from headgate.resources import Resources
-from predictor.answers import REQUESTED, Answer
+from predictor.answers import REQUESTED, Answer, Flags
 from predictor.risk import Vector
 from predictor.rows import Codes, Rows, distinct
 from predictor.settings import PredictorSettings
-
-Flags = npt.NDArray[np.bool_]
 
 #: So small a part above a step is noise, and cpu is shared when it is short: a task of one thread
 #: is measured at up to 1.1 cores, and 1.25 would leave half of a two-core machine idle.
@@ -58,13 +55,15 @@ class Sizes:
 
 
 def _merged(said: Answer, groups: Sequence[Codes]) -> Answer:
-    """The middle of the medians; the highest bound, which holds for each of the rows."""
+    """The middle of the medians; the highest bound, which holds for each of the rows; the first
+    row's speaker.
+    """
     return Answer(
         np.array([np.median(said.p50[places]) for places in groups]),
         _most(said.p95, groups),
         _most(said.give, groups),
-        said.sources,
-        said.whys,
+        said.by[[places[0] for places in groups]],
+        said.credits,
     )
 
 
@@ -102,11 +101,8 @@ def _fill(rows: Rows, said: Answer, target: str, default: float) -> None:
     silent, from_request = ~np.isfinite(said.give), np.isfinite(asked)
     filled = np.where(from_request, asked, default)[silent]
     said.p50[silent], said.p95[silent], said.give[silent] = filled, filled, filled
-    unasked = set(rows.family[silent & ~from_request].tolist())
-    for place in set(rows.family[silent].tolist()):
-        told = place not in unasked
-        said.sources[place] = Source.REQUEST if told else Source.DEFAULT
-        said.whys[place] = "no history: as requested" if told else "nothing is known of such a job"
+    said.credit(silent & from_request, Source.REQUEST, "no history: as requested")
+    said.credit(silent & ~from_request, Source.DEFAULT, "nothing is known of such a job")
 
 
 def _gpus(rows: Rows, memory: Answer) -> Vector:
@@ -169,6 +165,7 @@ def to_estimates(
     found = []
     for place, (vcpu, memory_mib, gpus, gpu_mib, family, job) in enumerate(rows):
         runtime, gpu = said["runtime_s"][place], said["gpu_memory_mib"][place]
+        source, why = memory.credits[memory.by[place]]
         one = Estimate(
             allocation=Resources(vcpu, int(memory_mib), int(gpus)),
             memory_mib=said["memory_mib"][place],
@@ -177,10 +174,10 @@ def to_estimates(
             gpu_memory_mib=gpu if isfinite(gpu.p95) else None,
             least_gpu_mib=ceil(gpu_mib) or None,
             time_limit_s=_time_limit(job, runtime.p95, s),
-            source=memory.sources[family],
+            source=source,
             family=families[family][0],
             model_version=version,
-            why=memory.whys[family],
+            why=why,
         )
         found.append(one)
     return found

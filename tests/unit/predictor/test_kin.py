@@ -53,11 +53,12 @@ def test_a_task_that_lacks_the_number_is_sized_by_the_next_way() -> None:
     for place in range(40):
         size = 100.0 * (1 + place % 10)
         predictor.observe([ran(job(), size, at=100.0 * place, rows=size)])
-    small = predictor.estimate([job(parameters={"rows": 100.0})])[0].allocation.memory_mib
-    unknown = predictor.estimate([job()])[0].allocation.memory_mib
+    small, unknown = predictor.estimate([job(parameters={"rows": 100.0}), job()])
 
-    assert small < 200
-    assert 1000 <= unknown < 2000
+    assert small.allocation.memory_mib < 200
+    assert 1000 <= unknown.allocation.memory_mib < 2000
+    assert "on parameter.rows, the cheapest" in small.why
+    assert "that needs no parameter.rows" in unknown.why
 
 
 def test_the_last_few_speak_where_tasks_follow_each_other_and_not_side_by_side() -> None:

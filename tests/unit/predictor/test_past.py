@@ -3,8 +3,10 @@ from __future__ import annotations
 import math
 
 from headgate.resources import Resources
+from predictor.learning import rows_of_observations
 from predictor.past import Past
 from predictor.predictor import Predictor
+from predictor.rows import facts_of_jobs
 from tests.unit.predictor.examples import job, ran
 
 
@@ -19,8 +21,36 @@ def test_kin_say_how_far_from_their_families_middles_they_were() -> None:
     past = Past()
     for at, (sample, log) in enumerate([("a", 0.0), ("b", 0.0), ("c", 0.0), ("big", math.log(4))]):
         past.add("align", {"tag.sample": sample}, float(at), {"memory_mib": log})
-    assert math.isclose(past.kin_numbers("tag.sample", "big", 10.0)["kin.memory_mib.tag.sample"], 4)
-    assert past.kin_numbers("tag.sample", "new", 10.0) == {}
+    big = past.of_word("sort", "tag.sample", "big", 10.0)
+    assert math.isclose(big["kin.memory_mib.tag.sample"], 4)
+    assert past.of_word("sort", "tag.sample", "new", 10.0) == {}
+
+
+def test_who_is_of_ones_own_family_is_no_kin() -> None:
+    past = Past()
+    for at in range(5):
+        past.add(
+            "align", {"tag.sample": "a", "parameter.by": "tree"}, float(at), {"memory_mib": at}
+        )
+    found = past.numbers("align", {"tag.sample": "a", "parameter.by": "tree"}, 10.0)
+    assert "twin.memory_mib.tag.sample" in found
+    assert not any(name.startswith("kin") for name in found)
+
+
+def test_what_a_job_is_estimated_by_is_what_it_is_learnt_by() -> None:
+    past = Past()
+    seen = [
+        ran(
+            job(step, tags={"sample": f"s{place % 9}", "step": step}), 100.0 + place, at=1e6 + place
+        )
+        for place in range(60)
+        for step in ("align", "sort")
+    ]
+    rows_of_observations(seen, past)
+    last = ran(job("sort", tags={"sample": "s3", "step": "sort"}), 100.0, at=2e6)
+    asked, _ = facts_of_jobs([last.job, seen[0].job], past)
+    _, learnt = rows_of_observations([last], past)
+    assert asked[0] == learnt[0]
 
 
 def test_a_kin_ratio_means_the_same_while_the_rest_of_a_batch_ends() -> None:
@@ -29,8 +59,8 @@ def test_a_kin_ratio_means_the_same_while_the_rest_of_a_batch_ends() -> None:
         log = math.log(1.0 + place)
         past.add("align", {"tag.sample": str(place)}, float(place), {"runtime_s": log})
         if place == 4:
-            early = past.kin_numbers("tag.sample", "0", 4.0)
-    found = [past.kin_numbers("tag.sample", str(place), 10.0) for place in (0, 4, 8)]
+            early = past.of_word("sort", "tag.sample", "0", 4.0)
+    found = [past.of_word("sort", "tag.sample", str(place), 10.0) for place in (0, 4, 8)]
     ratios = [numbers["kin.runtime_s.tag.sample"] for numbers in found]
     assert all(map(math.isclose, ratios, [0.5, 2.5, 4.5]))
     assert found[0] == early
@@ -43,7 +73,7 @@ def test_kin_of_a_second_hardly_count_beside_kin_of_an_hour() -> None:
     ):
         for step, runtime_s in (("align", align_s), ("index", index_s)):
             past.add(step, {"tag.sample": sample}, float(at), {"runtime_s": math.log(runtime_s)})
-    big, odd = (past.kin_numbers("tag.sample", sample, 10.0) for sample in ("big", "odd"))
+    big, odd = (past.of_word("sort", "tag.sample", sample, 10.0) for sample in ("big", "odd"))
     assert math.isclose(big["kin.runtime_s.tag.sample"], 2.0, rel_tol=0.01)
     assert math.isclose(odd["kin.runtime_s.tag.sample"], 1.0, rel_tol=0.01)
 

@@ -27,7 +27,6 @@ from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.api.app import create_app
-from queue_broker.api.express import Express
 from queue_broker.api.services import Services
 from queue_broker.core.cycle import Cycle
 from queue_broker.core.forecast import Forecaster
@@ -291,7 +290,7 @@ def application(broker: Broker) -> FastAPI:
         changed=broker.wake,
     )
     app = create_app(services, lifespan)
-    app.add_middleware(Express, routes=mount(app, wire_protocol(broker)))
+    app.busiest |= mount(app, wire_protocol(broker))
     board = Board(broker.insights, broker.forecaster, broker.clock)
     app.include_router(dashboard(board, services.steering, broker.settings.tokens))
     return app

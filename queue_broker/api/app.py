@@ -27,9 +27,9 @@ WISHES = (wishes.Cancel, wishes.Retry, wishes.Priority, wishes.Move)
 BODIES = (Job, Sweep, *WISHES, limits.Window, Tiers, Tenant)
 
 
-def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
+def create_app(services: Services, lifespan: Lifespan | None = None) -> Express:
     """The API. `lifespan` is what the root starts and stops around it."""
-    app = FastAPI(
+    app = Express(
         title="Headgate",
         version=version("headgate"),
         summary="Predicts what jobs need, packs them, and leaks them into AWS Batch",
@@ -40,7 +40,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     app.state.services = services
     app.state.tokens = Tokens(services.tokens)
     handle_errors(app)
-    app.add_middleware(Express, routes={("POST", "/jobs"): submitting.submit})
+    app.busiest["POST", "/jobs"] = submitting.submit
     app.include_router(submitting.router)  # each of its routes asks who calls
     for one in (jobs.router, wishes.router, fleet.router, limits.router):
         app.include_router(one, dependencies=[Depends(caller)])

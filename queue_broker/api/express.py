@@ -6,34 +6,36 @@ goes through them; so do these routes' descriptions, which are registered there 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from headgate.errors import HeadgateError
-from queue_broker.api.errors import answer, on_hang_up
+from queue_broker.api.errors import answer, on_bug, on_hang_up
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-#: By method and whole path.
-Routes = Mapping[tuple[str, str], Endpoint]
 
 
-class Express:
-    """An ASGI middleware; errors are answered as `handle_errors` answers them."""
+class Express(FastAPI):
+    """An application with a short way to its busiest endpoints, by method and whole path. Errors
+    are answered there as `handle_errors` answers them elsewhere.
+    """
 
-    def __init__(self, app: ASGIApp, routes: Routes) -> None:
-        self._app = app
-        self._routes = routes
+    def __init__(self, **about: Any) -> None:
+        super().__init__(**about)
+        self.busiest: dict[tuple[str, str], Endpoint] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = None
         if scope["type"] == "http":
-            endpoint = self._routes.get((scope["method"], scope["path"]))
+            endpoint = self.busiest.get((scope["method"], scope["path"]))
         if endpoint is None:
-            await self._app(scope, receive, send)
+            await super().__call__(scope, receive, send)
             return
+        scope["app"] = self
         request = Request(scope, receive)
         response = await answered(endpoint, request)
         await response(scope, receive, send)
@@ -46,3 +48,5 @@ async def answered(endpoint: Endpoint, request: Request) -> Response:
         return answer(error)
     except ClientDisconnect as error:
         return await on_hang_up(request, error)
+    except Exception as error:
+        return await on_bug(request, error)

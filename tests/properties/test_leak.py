@@ -249,10 +249,11 @@ def test_the_resources_of_an_intent_are_the_estimate_s() -> None:
 
 @st.composite
 def ones(draw: st.DrawFn, number: int) -> Group:
-    """Tasks of a quarter of a lane each, of any tier and length."""
+    """Tasks of an eighth to a half of a lane each, of any tier and length."""
     return a_group(
         number,
         draw(st.integers(1, 30)),
+        vcpu=draw(st.sampled_from([0.5, 1.0, 2.0])),
         tenant=draw(st.sampled_from(TENANTS)),
         tier=draw(st.sampled_from(sorted(RANK))),
         runtime_s=draw(st.sampled_from([0.1, 7.0, 100.0])),
@@ -276,7 +277,8 @@ def test_no_tier_is_inverted_beyond_the_window(data: st.DataObject, limit_s: flo
         assert RANK[group.tier] > 0
         assert not any(RANK[other.tier] < RANK[group.tier] for other in left(waiting, decision))
         assert group.estimate is not None
-        queued_s[intent.lane] += len(intent.tasks) / 4 * max(1.0, group.estimate.runtime_s.p50)
+        each_s = intent.allocation.vcpu / 4 * max(1.0, group.estimate.runtime_s.p50)
+        queued_s[intent.lane] += len(intent.tasks) * each_s
     assert all(ahead_s <= limit_s + 1e-9 for ahead_s in queued_s.values())
 
 

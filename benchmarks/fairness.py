@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.replays import baseline, fixed_fleet, headgate
+from benchmarks.replays import baseline, fixed_fleet, headgate, watched
 from benchmarks.report import Options, Result, main
 from headgate.resources import Resources
 from headgate.tenancy import Tenant
@@ -60,11 +60,10 @@ class Contest:
 def measure(options: Options) -> Iterator[Result]:
     case = contest(options, hours=2.0 if options.quick else 8.0)
     ours = headgate(case.trace, case.setting)
+    shares, cohort = BatchFairShare(WEIGHTS), KueueCohort(case.setting.total, WEIGHTS)
     peers: Mapping[str, Outcome] = {
-        "batch-fair-share": Direct(case.trace, case.setting, BatchFairShare(WEIGHTS)).run(),
-        "kueue-cohort": Direct(
-            case.trace, case.setting, KueueCohort(case.setting.total, WEIGHTS)
-        ).run(),
+        "batch-fair-share": watched(Direct(case.trace, case.setting, shares), "fair share"),
+        "kueue-cohort": watched(Direct(case.trace, case.setting, cohort), "cohort"),
         "batch-fifo": baseline("batch-fifo", case.trace, case.setting),
     }
     found = {name: case.deviation(outcome) for name, outcome in peers.items()}

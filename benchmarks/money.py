@@ -22,6 +22,7 @@ from typing import cast
 import numpy as np
 
 from benchmarks.bill import Bill
+from benchmarks.replays import watched
 from benchmarks.report import Options, Result, main
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
@@ -88,9 +89,9 @@ class Billed:
     bill: Mapping[str, float]
 
     @classmethod
-    def of(cls, replay: Replay | Direct, fleet: Fleet) -> Billed:
+    def of(cls, replay: Replay | Direct, fleet: Fleet, name: str) -> Billed:
         bill = Bill.of(fleet, replay.trace)
-        return cls(replay.run(), bill.figures())
+        return cls(watched(replay, name), bill.figures())
 
 
 def measure(options: Options) -> Iterator[Result]:
@@ -102,9 +103,10 @@ def measure(options: Options) -> Iterator[Result]:
 def compared(case: Case) -> Iterator[Result]:
     setting, n = case.setting(), len(case.trace)
     replay, batch = Replay(case.trace, setting), Direct(case.trace, setting, Fifo())
-    ours, direct = Billed.of(replay, replay.engine.fleet), Billed.of(batch, batch.fleet)
+    ours = Billed.of(replay, replay.engine.fleet, f"Headgate, {case.name}")
+    direct = Billed.of(batch, batch.fleet, f"direct Batch, {case.name}")
     as_asked = replace(setting, forecaster=Setting(setting.model).forecaster)
-    asked = Replay(case.trace, as_asked).run()
+    asked = watched(Replay(case.trace, as_asked), f"packed as requested, {case.name}")
     paid, seconds = ours.outcome.cost_usd, ours.outcome.seconds
     against = {"direct Batch": direct.outcome.cost_usd, "packed as requested": asked.cost_usd}
     ratio = paid / direct.outcome.cost_usd

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from rich.console import Console
+from rich.progress import Progress
 
 from benchmarks.report import Options
 from queue_broker.adapters.engines.simulated.model import FleetModel
@@ -94,12 +96,25 @@ def in_use(outcome: Outcome) -> tuple[Floats, Floats]:
 
 
 def headgate(trace: Trace, setting: Setting) -> Outcome:
-    return Replay(trace, setting).run()
+    return watched(Replay(trace, setting), f"Headgate, {len(trace):,} tasks")
 
 
 def baseline(name: str, trace: Trace, setting: Setting) -> Outcome:
     owners = len({str(tenant).split("/", 1)[0] for tenant in trace.tenant})
-    return Direct(trace, setting, BASELINES[name](setting.total, owners)).run()
+    policy = BASELINES[name](setting.total, owners)
+    return watched(Direct(trace, setting, policy), f"{name}, {len(trace):,} tasks")
+
+
+def watched(replay: Replay | Direct, name: str) -> Outcome:
+    """Run it, with a bar on a terminal's stderr: a million tasks take minutes."""
+    screen = Console(stderr=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task(name, total=len(replay.trace))
+
+        def told(done: int, of: int) -> None:
+            bar.update(task, completed=done, total=of)
+
+        return replay.run(told)
 
 
 def slower(setting: Setting, period_s: float) -> Setting:

@@ -23,6 +23,7 @@ GROUP = [
     *(groups.c.estimate, groups.c.hold),
 ]
 LEAK = [column for column in leaks.c if column.name not in {"job", "first", "last"}]
+#: In the order that `to_job` reads, the counts in that of the states.
 JOB = [
     *SHARED,
     *(jobs.c[name] for name in ("number", "tenant", "tier", "priority", "submitted_at_s")),
@@ -100,21 +101,24 @@ def select_jobs() -> Select[Any]:
 
 
 def to_job(row: Row[Any]) -> JobRecord:
-    counts = row._mapping
+    """From a row of the columns of `JOB`."""
+    read: tuple[Any, ...] = tuple(row)
+    job_id, template, size, array, parameters, _, tenant, tier, priority = read[:9]
+    submitted_at_s, started_at_s, finished_at_s, reason = read[9:13]
     return JobRecord(
-        job_id=JobId(row.job_id),
-        job=codec.load_job(row.template),
-        tenant=row.tenant,
-        tier=row.tier,
-        priority=row.priority,
-        size=row.size,
-        array=row.is_array,
-        parameters=codec.load_parameters(row.parameters),
-        submitted_at_s=row.submitted_at_s,
-        counts={state: counts[name] for state, name in COUNT_OF.items()},
-        started_at_s=row.started_at_s,
-        finished_at_s=row.finished_at_s,
-        reason=row.reason,
+        JobId(job_id),
+        codec.load_job(template),
+        tenant,
+        tier,
+        priority,
+        size,
+        array,
+        codec.load_parameters(parameters),
+        submitted_at_s,
+        dict(zip(COUNT_OF, read[13:], strict=True)),
+        started_at_s,
+        finished_at_s,
+        reason,
     )
 
 

@@ -28,7 +28,8 @@ def tenant_of(token: str, known: Mapping[str, str]) -> str:
     hits = [of for one, of in known.items() if hmac.compare_digest(sent, one.encode())]
     if not hits:
         raise Unauthorized(
-            "the broker knows no such token; open /dashboard?token=TOKEN once in this browser"
+            "the broker knows no such token; give one here, or open /dashboard?token=TOKEN once"
+            " in this browser"
         )
     return hits[0]
 

@@ -27,6 +27,8 @@ def test_without_a_token_the_page_says_how_to_give_one(guarded: Window) -> None:
     answer = guarded.client.get("/dashboard", headers=PAGE)
     assert answer.status_code == 401
     assert "/dashboard?token=TOKEN" in answer.text
+    assert '<form class="buttons" method="get" action="/dashboard">' in answer.text
+    assert '<input type="password" name="token"' in answer.text
 
 
 @pytest.mark.parametrize("path", ["/dashboard/live", "/dashboard/jobs/x", "/dashboard/jobs/x/live"])

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from headgate.estimate import Source
+from predictor.bases import HIGH
 from predictor.families import ANYONE, NEW, Families, Voice
-from predictor.model import Heard, Model
+from predictor.model import Heard, Model, high_of
 from predictor.risk import Vector, outlook
 from predictor.rows import Codes, Rows
 from predictor.series import BOUND
@@ -67,14 +68,15 @@ class Answer:
         self.give[places] = give
 
 
-def known_of(rows: Rows, target: str, model: Vector | None, places: Codes) -> Known:
+def known_of(rows: Rows, target: str, heard: Heard, places: Codes) -> Known:
     """What a family's own fits may look at."""
-    asked = np.log(rows.number(REQUESTED.get(target, "")))
+    asked, unknown = np.log(rows.number(REQUESTED.get(target, ""))), rows.number("")
     everything = Known(
         rows.size,
         {name: rows.number(name) for name in rows.numbers},
-        np.full(rows.size, np.nan) if model is None else model,
+        heard.logs.get(target, unknown),
         asked,
+        heard.logs.get(high_of(target), unknown),
     )
     return everything if len(places) == rows.size else everything.take(places)
 
@@ -88,7 +90,7 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
     voices = [families.voice(keys, target) for keys in rows.families]
     for voice, places in _by_voice(rows, voices):
         if voice is not None:
-            known = known_of(rows, target, logs, places)
+            known = known_of(rows, target, heard, places)
             _from_family(said, voice, known, places, weights[places])
         elif logs is not None and model is not None:
             _from_model(said, model, target, logs[places], places, weights[places])
@@ -176,7 +178,7 @@ def _credit(voice: Voice, way: Way) -> Credit:
     attempts = "1 attempt" if total == 1 else f"{total} attempts"
     lacking = "" if way is voice.way else f" that needs no {best.on or best.base}"
     why = f"{base}{on}, the cheapest way so far{lacking} in {attempts} of {voice.key}"
-    return Credit(Source.MODEL if base == "model" else Source.FAMILY, why)
+    return Credit(Source.MODEL if base in ("model", HIGH) else Source.FAMILY, why)
 
 
 def _was_killed(families: Families, keys: Sequence[str], target: str) -> bool:

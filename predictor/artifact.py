@@ -14,7 +14,7 @@ import numpy as np
 from headgate.errors import BadArtifact
 from predictor.boosting import lgb
 from predictor.encoding import Encoder
-from predictor.model import TARGETS, Calibration, Model
+from predictor.model import BOOSTERS, Calibration, Model
 
 #: Raised when files written by this program can no longer be read by an older one.
 SCHEMA_VERSION = 1
@@ -25,8 +25,8 @@ CHECKSUM = "SHA256SUMS"
 def to_files(model: Model) -> dict[str, bytes]:
     """The files of an artefact by name; `from_files` is the inverse."""
     files = {
-        _file_name(target): booster.model_to_string().encode()
-        for target, booster in sorted(model.boosters.items())
+        _file_name(name): booster.model_to_string().encode()
+        for name, booster in sorted(model.boosters.items())
     }
     files["columns.json"] = _dump(model.encoder.to_json())
     files["calibration.json"] = _dump(
@@ -55,9 +55,9 @@ def from_files(files: Mapping[str, bytes]) -> Model:
         encoder = Encoder.from_json(json.loads(files["columns.json"]))
         calibration = json.loads(files["calibration.json"])
         boosters = {
-            target: lgb.Booster(model_str=files[_file_name(target)].decode())
-            for target in TARGETS
-            if _file_name(target) in files
+            name: lgb.Booster(model_str=files[_file_name(name)].decode())
+            for name in BOOSTERS
+            if _file_name(name) in files
         }
         known = {target: _to_calibration(item) for target, item in calibration.items()}
     except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as error:
@@ -89,8 +89,8 @@ def checksums(files: Mapping[str, bytes]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _file_name(target: str) -> str:
-    return f"{target}.txt"
+def _file_name(booster: str) -> str:
+    return f"{booster}.txt"
 
 
 def _dump(value: object) -> bytes:

@@ -18,6 +18,9 @@ from predictor.window import Known, Window
 
 Centre = Callable[[Known], Vector]
 
+#: The model's bound as a base: where errors are wide, it is far from the middle already
+#: (conformalised quantile regression: Romano, Patterson and Candes, 2019).
+HIGH = "model's bound"
 #: Fits with inputs want this many attempts.
 MIN_FIT = 5
 RECENT, FEWEST = 8, 3
@@ -55,6 +58,7 @@ def fits(window: Window) -> Iterator[Fit]:
     yield level(window)
     yield from given("request", window, window.known.asked, lambda known: known.asked)
     yield from given("model", window, window.known.model, lambda known: known.model)
+    yield from given(HIGH, window, window.known.high, lambda known: known.high)
     if len(window) < MIN_FIT:
         return
     yield from recent(window)

@@ -11,7 +11,7 @@ from headgate.estimate import Estimate
 from predictor.answers import known_of
 from predictor.bases import strongest
 from predictor.families import ANYONE, Families, Voice
-from predictor.model import Model
+from predictor.model import Heard, Model
 from predictor.regression import logged
 from predictor.rows import Rows
 
@@ -74,7 +74,7 @@ def _neighbours(voice: Voice, rows: Rows) -> tuple[Neighbour, ...]:
     """The nearest by the inputs that tell most, each scaled by its spread; ties to the latest."""
     window, seen = voice.series.ring.window(), voice.series.ring.seen
     names = (strongest(window) or list(window.known.inputs))[:MOST_INPUTS]
-    asked = known_of(rows, TARGET, None, np.arange(1))
+    asked = known_of(rows, TARGET, Heard(), np.arange(1))
     distance = np.zeros(len(seen))
     for name in names:
         shaped = logged(window.known.inputs[name])

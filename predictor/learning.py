@@ -11,7 +11,7 @@ from headgate.usage import Observation
 from predictor.answers import REQUESTED
 from predictor.families import Families
 from predictor.features import Facts, facts, family_keys, step_of
-from predictor.model import TARGETS, Model
+from predictor.model import BOOSTERS, Model, high_of
 from predictor.past import Past, with_past
 from predictor.risk import Vector
 from predictor.rows import Rows
@@ -31,12 +31,12 @@ def learn(families: Families, observations: Sequence[Observation], model: Model 
     """Add attempts to their families, in the order given."""
     rows, known = rows_of_observations(observations, families.past)
     left = Counter(_labels(observations, rows))
-    logs = {target: model_middles(rows, observations, target, model) for target in TARGETS}
+    logs = {name: foretold(rows, observations, name, model) for name in BOOSTERS}
     for place, item in enumerate(observations):
         keys, inputs = rows.families[rows.family[place]], _inputs(known[place])
         for target, value, censored in labelled(families, keys[0], item):
-            middle = float(logs[target][place])
-            seen = _seen(item, inputs, target, (middle, float(np.log(value))))
+            middle, high = (_of(logs, name, place) for name in (target, high_of(target)))
+            seen = _seen(item, inputs, target, (middle, high, float(np.log(value))))
             if censored:
                 families.kill(keys, target, seen)
             else:
@@ -68,7 +68,7 @@ def wider(families: Families, family: str, item: Observation, held_to: float) ->
 
 
 def _seen(
-    item: Observation, inputs: Mapping[str, float], target: str, logs: tuple[float, float]
+    item: Observation, inputs: Mapping[str, float], target: str, logs: tuple[float, float, float]
 ) -> Seen:
     asked = inputs.get(REQUESTED.get(target, ""), np.nan)
     return Seen(
@@ -76,9 +76,14 @@ def _seen(
         inputs=inputs,
         model=logs[0],
         asked=float(np.log(asked)),
-        log=logs[1],
+        log=logs[2],
         runtime_s=max(item.usage.runtime_s, 1e-3),
+        high=logs[1],
     )
+
+
+def _of(logs: Mapping[str, Vector], name: str, place: int) -> float:
+    return float(logs[name][place]) if name in logs else np.nan
 
 
 def rows_of_observations(
@@ -113,21 +118,21 @@ def _events(observations: Sequence[Observation]) -> list[tuple[float, bool, int]
     return sorted([*ends, *starts])
 
 
-def model_middles(
-    rows: Rows, observations: Sequence[Observation], target: str, model: Model | None
+def foretold(
+    rows: Rows, observations: Sequence[Observation], name: str, model: Model | None
 ) -> Vector:
-    """The log middles that the model foretells of attempts it has not learnt from.
+    """What a booster of the model foretells, in log, of attempts it has not learnt from.
 
     Of those that it has, only what it said while they were left out is honest; else NaN.
     """
-    if model is None or target not in model.targets:
+    if model is None or name not in model.boosters:
         return np.full(rows.size, np.nan)
     at = np.array([item.finished_at_s for item in observations])
     fresh = at > model.to_s
-    middles = np.array([model.said(target, float(time)) for time in at])
+    middles = np.array([model.said(name, float(time)) for time in at])
     if fresh.any():
         places = np.flatnonzero(fresh)
-        middles[places] = model.logs(rows.take(places), target)
+        middles[places] = model.logs(rows.take(places), name)
     return middles
 
 

@@ -16,8 +16,20 @@ from predictor.rows import Rows
 
 #: What is predicted. Each is learnt in log, where errors are proportions.
 TARGETS = ("memory_mib", "vcpu", "runtime_s", "gpu_memory_mib")
+#: Those whose bound is learnt too, as a booster named by `high_of`: too little of them kills, and
+#: too much idles. A GPU has the memory that it has.
+BOUNDED = ("memory_mib",)
 #: Fewer rows are done sooner by one thread; several would wait for each other on a busy machine.
 MANY_ROWS = 20_000
+
+
+def high_of(target: str) -> str:
+    """The name of the booster of a target's bound."""
+    return f"{target}.high"
+
+
+#: Every booster that there may be.
+BOOSTERS = (*TARGETS, *map(high_of, BOUNDED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +48,8 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Boosters by (target, quantile), the encoder of their rows, and their calibration by
-    target.
+    """Boosters by target, and of bounds by `high_of`; the encoder of their rows, and their
+    calibration by the same names.
     """
 
     version: str
@@ -64,21 +76,21 @@ class Model:
             column.name for column, share in zip(self.encoder.columns, total, strict=False) if share
         }
 
-    def said(self, target: str, at_s: float) -> float:
-        """The log middle foretold of an attempt that was left out of training; NaN if it was
-        not.
+    def said(self, name: str, at_s: float) -> float:
+        """What a booster foretold, in log, of an attempt that was left out of its training; NaN
+        if it was not.
         """
-        known = self.calibration.get(target)
+        known = self.calibration.get(name)
         return known.said.get(at_s, np.nan) if known else np.nan
 
-    def logs(self, rows: Rows, target: str) -> Matrix:
-        """The log middle of a target for each row, a median or a mean as its recipe says."""
-        return raw_predict(self.boosters[target], self.encoder.encode(rows))
+    def logs(self, rows: Rows, name: str) -> Matrix:
+        """What a booster says of each row, in log: a median, a mean or a bound."""
+        return raw_predict(self.boosters[name], self.encoder.encode(rows))
 
     def hear(self, rows: Rows) -> Heard:
-        """What it says of rows, all targets. It reads nothing that changes, and needs no lock."""
+        """All that it says of rows. It reads nothing that changes, and needs no lock."""
         matrix = self.encoder.encode(rows)
-        logs = {target: raw_predict(self.boosters[target], matrix) for target in self.targets}
+        logs = {name: raw_predict(booster, matrix) for name, booster in self.boosters.items()}
         return Heard(self, logs)
 
     def contributions(self, rows: Rows, target: str) -> dict[str, float]:
@@ -95,7 +107,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a model, if there is one, says of some rows: the log middles by target."""
+    """What a model, if there is one, says of some rows, in log, by the names of its boosters."""
 
     model: Model | None = None
     logs: Mapping[str, Matrix] = field(default_factory=dict)

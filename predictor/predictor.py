@@ -18,7 +18,7 @@ from predictor.answers import answer, known_of
 from predictor.explanation import Explanation, explain
 from predictor.families import Families
 from predictor.learning import learn
-from predictor.model import TARGETS, Heard, Model
+from predictor.model import TARGETS, Heard, Model, high_of
 from predictor.rows import Codes, Rows, distinct, facts_of_jobs, rows_of_jobs
 from predictor.settings import PredictorSettings
 from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimates
@@ -60,6 +60,7 @@ class Predictor:
         for target, series in other.families.everything():
             for item in series.ring.seen:
                 item.model = model.said(target, item.at_s) if model else np.nan
+                item.high = model.said(high_of(target), item.at_s) if model else np.nan
             series.ring.built = None
             series.forget()
         return other
@@ -150,8 +151,7 @@ class Predictor:
         blind = self.settings.retry_factor * given_mib
         if voice is None:
             return blind
-        logs = self.model.logs(rows, "memory_mib") if self.model else None
-        known = known_of(rows, "memory_mib", logs, np.arange(1))
+        known = known_of(rows, "memory_mib", self.hear(rows), np.arange(1))
         way = voice.series.knowing(known)
         if way is None:
             return blind

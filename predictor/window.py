@@ -26,13 +26,15 @@ FIRST = ("parameter.", "input.", "kin.")
 class Known:
     """What is known of some tasks before they run, one entry a task; NaN where it is not.
 
-    `model` is the log middle that the trained model foretells, `asked` the log of the request.
+    `model` is the log middle that the trained model foretells, `asked` the log of the request,
+    `high` the model's own log bound.
     """
 
     size: int
     inputs: Mapping[str, Vector]
     model: Vector
     asked: Vector
+    high: Vector
 
     def input(self, name: str) -> Vector:
         found = self.inputs.get(name)
@@ -40,7 +42,8 @@ class Known:
 
     def take(self, places: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Known:
         inputs = {name: values[places] for name, values in self.inputs.items()}
-        return Known(len(places), inputs, self.model[places], self.asked[places])
+        numbers = (self.model[places], self.asked[places], self.high[places])
+        return Known(len(places), inputs, *numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Window:
 
 @dataclass(slots=True)
 class Seen:
-    """One attempt as a window keeps it. A change of model changes `model`, and nothing else."""
+    """One attempt as a window keeps it. A change of model changes `model` and `high`, no more."""
 
     at_s: float
     inputs: Mapping[str, float]
@@ -76,6 +79,7 @@ class Seen:
     asked: float
     log: float
     runtime_s: float
+    high: float = np.nan
 
 
 @dataclass(slots=True)
@@ -136,6 +140,7 @@ def build(seen: Sequence[Seen]) -> Window:
         {name: columns[name] for name in varying[:MAX_INPUTS]},
         _column([item.model for item in seen]),
         _column([item.asked for item in seen]),
+        _column([item.high for item in seen]),
     )
     runtimes, ends = (
         _column([getattr(item, name) for item in seen]) for name in ("runtime_s", "at_s")

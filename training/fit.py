@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from predictor.boosting import lgb
 from predictor.encoding import Encoder, Matrix
-from predictor.model import MANY_ROWS, TARGETS, Calibration, Model, raw_predict
+from predictor.model import BOUNDED, MANY_ROWS, TARGETS, Calibration, Model, high_of, raw_predict
 from predictor.rows import Rows
+from predictor.series import BOUND
 from training.dataset import Dataset, Vector
 from training.split import Places, by_family, by_time, forward
 
@@ -24,6 +25,8 @@ MIN_ROWS = 20
 MAX_ERRORS, MAX_SAID = 500, 20_000
 #: The latest share of the rows, on which recipes are compared; on fewer than so many it is chance.
 CHOOSING, MIN_CHOOSING = 0.25, 50
+#: The level of the quantile that is a middle.
+MIDDLE = 0.5
 #: More rows than so many latest hardly change the choice, and take their time.
 MAX_CHOOSING = 8_000
 #: Rounds are added as long as later rows gain from it, up to so many times what rows get at first;
@@ -51,6 +54,7 @@ class Recipe:
     """One way to grow a booster: what its leaves hold, and what it may look at."""
 
     objective: str = "quantile"
+    level: float = MIDDLE  #: of the quantile
     past: tuple[str, ...] = PAST  #: which of the moving features it sees
     fine: bool = False  #: small leaves and twice the rounds
     longer: float = 1.0  #: how many times the rounds that so many rows get at first
@@ -82,8 +86,12 @@ def fit(
         there_families = [keys[0] for keys, ok in zip(data.families, there, strict=True) if ok]
         labelled = Labelled(rows[there], logs, np.array(there_families), data.finished_at_s[there])
         recipe = choose(encoder, labelled, options)
-        boosters[target] = grow(encoder, labelled.rows, logs, options, recipe)
-        calibration[target] = calibrate(encoder, labelled, options, recipe)
+        recipes = {target: recipe}
+        if target in BOUNDED:
+            recipes[high_of(target)] = Recipe(level=BOUND, past=recipe.past)
+        for name, each in recipes.items():
+            boosters[name] = grow(encoder, labelled.rows, logs, options, each)
+            calibration[name] = calibrate(encoder, labelled, options, each)
     to_s = float(data.finished_at_s.max(initial=-np.inf))
     return Model(
         _version(boosters), encoder, boosters, calibration, {"to_s": to_s} | dict(card or {})
@@ -166,7 +174,7 @@ def _parameters(size: int, options: FitOptions, recipe: Recipe) -> dict[str, Any
     smallest = FINE_LEAF if recipe.fine else int(np.clip(size // 50, 3, 20))
     return {
         "objective": recipe.objective,
-        "alpha": 0.5,
+        "alpha": recipe.level,
         "metric": "l1",
         "learning_rate": 10 / min(options.rounds, 50 + size // 5),
         "num_leaves": options.leaves,
@@ -216,7 +224,8 @@ def calibrate(
         return Calibration()
     grown = partial(grow, encoder, options=options, recipe=recipe)
     later = _left_out(grown, data, list(forward(len(data.logs), options.folds)))
-    new = _left_out(grown, data, list(by_family(data.families, options.folds)))
+    families = list(by_family(data.families, options.folds)) if recipe.level == MIDDLE else []
+    new = _left_out(grown, data, families)
     there = np.flatnonzero(np.isfinite(later))
     latest = there[-MAX_SAID:]
     said = dict(zip(data.finished_at_s[latest].tolist(), later[latest].tolist(), strict=True))

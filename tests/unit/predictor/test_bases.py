@@ -14,11 +14,11 @@ def test_inputs_that_move_together_are_not_followed_far_beyond_what_was_seen() -
     twin = size * rng.lognormal(0.0, 0.001, 40)
     logs = np.log(size) + rng.normal(0.0, 0.1, 40)
     nothing = np.full(40, np.nan)
-    known = Known(40, {"size": size, "twin": twin}, nothing, nothing)
+    known = Known(40, {"size": size, "twin": twin}, nothing, nothing, nothing)
     window = Window(known, logs, np.ones(40), np.arange(40))
     (fit,) = power(window, ["size", "twin"])
     apart = {"size": np.array([1e9, 1e-9]), "twin": np.array([1e3, 1e3])}
-    said = fit.centre(Known(2, apart, nothing[:2], nothing[:2]))
+    said = fit.centre(Known(2, apart, nothing[:2], nothing[:2], nothing[:2]))
 
     assert (said <= logs.max() + np.log(4.0) + 1e-9).all()
     assert (said >= logs.min() - np.log(4.0) - 1e-9).all()

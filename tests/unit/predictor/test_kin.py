@@ -20,7 +20,7 @@ def seen(log: float, inputs: dict[str, float], at_s: float = 0.0) -> Seen:
 
 def asked(inputs: dict[str, float]) -> Known:
     columns = {name: np.array([value]) for name, value in inputs.items()}
-    return Known(1, columns, np.full(1, np.nan), np.full(1, np.nan))
+    return Known(1, columns, *[np.full(1, np.nan)] * 3)
 
 
 def test_a_window_measures_its_attempts_and_the_next_task_by_the_same_middles() -> None:

@@ -10,7 +10,7 @@ from predictor.ways import doubt
 from predictor.window import Known, Seen
 
 #: A task of which nothing is known but its size.
-KNOWN = Known(1, {"size": np.ones(1)}, np.full(1, np.nan), np.full(1, np.nan))
+KNOWN = Known(1, {"size": np.ones(1)}, *[np.full(1, np.nan)] * 3)
 
 
 def seen(log: float, at_s: float = 0.0, model: float = np.nan, size: float = 1.0) -> Seen:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from predictor.encoding import Column, Encoder
-from training.fit import FitOptions, Labelled, Recipe, choose, grow, rounds_of
+from predictor.predictor import Predictor
+from tests.unit.predictor.examples import job, ran
+from training.dataset import build
+from training.fit import FitOptions, Labelled, Recipe, choose, fit, grow, rounds_of
 
 ENCODER = Encoder([Column("parameter.rows"), Column("history.memory_mib.last")])
 FEW = FitOptions(rounds=60)
@@ -50,3 +53,18 @@ def test_more_rounds_are_taken_where_later_rows_gain_from_them() -> None:
     noisy = choose(ENCODER, sweep(600, noise=30.0), few)
 
     assert rounds_of(600, few, plain) > rounds_of(600, few, noisy)
+
+
+def test_where_errors_are_wide_tells_how_much_is_given_beyond_the_middle() -> None:
+    rng = np.random.default_rng(3)
+    history = [
+        ran(job(), 1000 * rng.lognormal(0.0, 0.5 if wild else 0.01), at=float(place), wild=wild)
+        for place, wild in enumerate([False, True] * 200)
+    ]
+    predictor = Predictor(fit(build(history), FEW))
+    predictor.observe(history)
+    jobs = [job(parameters={"wild": wild}) for wild in (False, True)]
+    steady, wild = (one.allocation.memory_mib for one in predictor.estimate(jobs))
+
+    assert 1000 < steady < 1100
+    assert wild > 2000

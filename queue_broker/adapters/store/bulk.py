@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import to_json
@@ -102,11 +103,9 @@ def as_text(value: Any) -> Any:
 
 
 def as_tuples(rows: Rows, names: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    return [tuple(as_bytes(row[name]) for name in names) for row in rows]
-
-
-def as_bytes(value: Any) -> Any:
-    return pack_tasks(value) if isinstance(value, BitMap) else value
+    """At least two names; sets of tasks are packed by the driver."""
+    of_row = itemgetter(*names)
+    return [of_row(row) for row in rows]
 
 
 def listed(names: tuple[str, ...], before: str = "") -> str:

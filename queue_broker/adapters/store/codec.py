@@ -21,6 +21,7 @@ ESTIMATE = TypeAdapter(Estimate)
 RESOURCES = TypeAdapter(Resources)
 #: Templates kept parsed. One is at most 30 KiB of text, mostly far below 1.
 PARSED_JOBS = 2048
+TABLES = {table: json.dumps(table.value) for table in Table}
 
 
 def pack_tasks(tasks: BitMap) -> bytes:
@@ -70,9 +71,7 @@ def load_resources(text: str) -> Resources:
 
 
 def dump_parameters(parameters: Parameters) -> str:
-    if isinstance(parameters, Grid):
-        return parameters.model_dump_json()
-    return json.dumps(parameters.value)
+    return parameters.model_dump_json() if isinstance(parameters, Grid) else TABLES[parameters]
 
 
 @lru_cache(maxsize=64)

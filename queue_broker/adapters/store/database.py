@@ -11,11 +11,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from pyroaring import BitMap
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from headgate.errors import Unavailable
+from queue_broker.adapters.store.codec import pack_tasks
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -109,6 +111,9 @@ def open_engine(url: str) -> Engine:
     event.listen(engine, "connect", set_up_sqlite)
     event.listen(engine, "begin", begin_sqlite)
     return engine
+
+
+sqlite3.register_adapter(BitMap, pack_tasks)
 
 
 def set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:

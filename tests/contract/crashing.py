@@ -36,11 +36,11 @@ from queue_broker.main import Broker, Parts, wire
 from queue_broker.records import Event, HandOver, JobId, Lane, Leak, Submission, Tasks
 from queue_broker.settings import Settings
 from tests.contract.dying import die_after
-from tests.factories import a_submission, a_sweep
+from tests.factories import a_submission, a_sweep, an_estimate
 
 T = TypeVar("T")
 
-FIRST, SECOND, CHAIN, LAST = "first", "second", "chain", "last"
+FIRST, SECOND, CHAIN, LAST, KNOWN = "first", "second", "chain", "last", "known"
 #: Kills before a broker is let live; HEADGATE_CRASHES=200 is a run of a quarter of an hour.
 CRASHES = int(os.environ.get("HEADGATE_CRASHES", "8"))
 SIZE = max(40, 2 * CRASHES)
@@ -54,7 +54,9 @@ AT_A_POLL = 3
 
 
 def submissions() -> list[Submission]:
-    """A sweep, one that follows it task by task, a chain, and a job that waits for the first."""
+    """A sweep, one that follows it task by task, a chain, a job that waits for that, and one that
+    was estimated on arrival.
+    """
     n_to_n = (Dependency(job_id=FIRST, type="N_TO_N"),)
     sequential = (Dependency(job_id=CHAIN, type="SEQUENTIAL"),)
     twice = RetryStrategy(attempts=2)
@@ -63,6 +65,7 @@ def submissions() -> list[Submission]:
         a_sweep(SECOND, SIZE, depends_on=n_to_n, client_token=SECOND, resources=ASKED),
         a_sweep(CHAIN, 4, depends_on=sequential, client_token=CHAIN, resources=ASKED),
         a_submission(LAST, depends_on=(Dependency(job_id=CHAIN),), client_token=LAST),
+        a_submission(KNOWN, client_token=KNOWN, estimate=an_estimate()),
     ]
 
 

@@ -20,6 +20,7 @@ from tests.contract.crashing import (
     CHAIN,
     CRASHES,
     FIRST,
+    KNOWN,
     LAST,
     SECOND,
     SIZE,
@@ -29,6 +30,8 @@ from tests.contract.stores import check_books
 from tests.postgres import Server, private_server
 
 ROOT = Path(__file__).parents[2]
+#: What was submitted, and its tasks.
+SIZES = {FIRST: SIZE, SECOND: SIZE, CHAIN: 4, LAST: 1, KNOWN: 1}
 #: More statements than a whole life takes.
 FOR_EVER = 10**9
 
@@ -112,7 +115,7 @@ def check_against_engine(store: SqlStore, engine: Witness) -> None:
     for taken in engine.taken():
         seen.update((taken["job"], taken["attempt"], task) for task in taken["tasks"])
     assert set(seen.values()) == {1}
-    for job_id, size in ((FIRST, SIZE), (SECOND, SIZE), (CHAIN, 4), (LAST, 1)):
+    for job_id, size in SIZES.items():
         for task in range(size):
             attempts = [a.attempt for a in store.attempts(JobId(job_id), task)]
             assert attempts == sorted(a for j, a, t in seen if (j, t) == (job_id, task))

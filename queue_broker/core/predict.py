@@ -1,6 +1,6 @@
 """SUBMITTED -> PENDING or RUNNABLE: every group gets its shape; sweeps are split into a few.
 
-Single jobs get theirs on arrival where that holds nobody up, and are never SUBMITTED.
+Single jobs get theirs on arrival where that holds nobody up; those are never SUBMITTED.
 """
 
 from __future__ import annotations
@@ -64,8 +64,7 @@ class Estimating:
         sweeps are, and what waits for others.
         """
         simple = [one for one in submissions if not one.array and not one.job.depends_on]
-        known = self.modes()
-        modes = [known.get(one.tier, COST) for one in simple]
+        modes = self._modes(simple)
         estimates = self.forecaster.estimate_if_free([one.job for one in simple], modes)
         if estimates is None:
             return submissions
@@ -96,11 +95,14 @@ class Estimating:
     def _singles(
         self, groups: Sequence[Group], largest: Resources
     ) -> list[tuple[Group, list[Split]]]:
-        known = self.modes()
-        modes = [known.get(group.tier, COST) for group in groups]
+        modes = self._modes(groups)
         estimates = self.forecaster.estimate([group.job for group in groups], modes)
         pairs = zip(groups, estimates, strict=True)
         return [(g, [Split(g.waiting, within(e, g.job, largest))]) for g, e in pairs]
+
+    def _modes(self, of: Sequence[Group | Submission]) -> list[str]:
+        known = self.modes()
+        return [known.get(one.tier, COST) for one in of]
 
     def _splits(self, group: Group, largest: Resources) -> list[Split] | None:
         """The group's tasks by shape; None while that is being found out."""
@@ -117,7 +119,7 @@ class Estimating:
         return [split for split in splits if split.tasks]
 
     def _parts(self, group: Group) -> Parts:
-        mode = self.modes().get(group.tier, COST)
+        [mode] = self._modes([group])
         return self.forecaster.estimate_sweep(group.job, self.columns(group), group.size, mode)
 
 

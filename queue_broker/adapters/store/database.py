@@ -113,6 +113,7 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
+# Of rows that go to the driver as they are (`bulk.py`); SQLAlchemy's own statements pack by type.
 sqlite3.register_adapter(BitMap, pack_tasks)
 
 

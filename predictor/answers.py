@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from predictor.ways import Way
 from predictor.window import Known
 
 Flags = npt.NDArray[np.bool_]
+Keys = tuple[str, ...]
+T = TypeVar("T")
 
 #: The part of a request that speaks of the same quantity as a target.
 REQUESTED = {
@@ -87,16 +89,24 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
     """
     said = Answer.silent(rows)
     model, logs = heard.model, heard.logs.get(target)
-    voices = [families.voice(keys, target) for keys in rows.families]
+    kinds = [families.kind(keys, target) for keys in rows.families]
+    voices = each_once(lambda keys: families.voice(keys, target), kinds)
     for voice, places in _by_voice(rows, voices):
         if voice is not None:
             known = known_of(rows, target, heard, places)
             _from_family(said, voice, known, places, weights[places])
         elif logs is not None and model is not None:
             _from_model(said, model, target, logs[places], places, weights[places])
-    _under_request(said, rows, target, families)
+    most = each_once(lambda keys: _most_of_new(families, keys, target), kinds)
+    _under_request(said, rows, target, np.array(most))
     _over_kills(said, rows, target, families)
     return said
+
+
+def each_once(ask: Callable[[Keys], T], kinds: Sequence[Keys]) -> list[T]:
+    """Ask of each kind, of equal ones once."""
+    told = {keys: ask(keys) for keys in dict.fromkeys(kinds)}
+    return [told[keys] for keys in kinds]
 
 
 def _by_voice(rows: Rows, voices: Sequence[Voice | None]) -> Iterator[tuple[Voice | None, Codes]]:
@@ -188,11 +198,10 @@ def _was_killed(families: Families, keys: Sequence[str], target: str) -> bool:
     )
 
 
-def _under_request(said: Answer, rows: Rows, target: str, families: Families) -> None:
+def _under_request(said: Answer, rows: Rows, target: str, seen: Vector) -> None:
     """A new kind of job is given no more than it asks for, which is mostly enough; nor less than
-    the most that it was seen to need.
+    the most that it was `seen` to need.
     """
-    seen = [_most_of_new(families, keys, target) for keys in rows.families]
     asked = np.maximum(rows.number(REQUESTED.get(target, "")), np.exp(seen)[rows.family])
     said.give = np.where(np.isfinite(asked), np.minimum(said.give, asked), said.give)
 

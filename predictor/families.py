@@ -79,6 +79,10 @@ class Families:
         found = self.series.get((key, target))
         return max((item.log for item in found.ring.seen), default=-np.inf) if found else -np.inf
 
+    def kind(self, keys: tuple[str, ...], target: str) -> tuple[str, ...]:
+        """The keys with an unseen finest one left blank: all such families are one question."""
+        return keys if (keys[0], target) in self.series else ("", *keys[1:])
+
     def voice(self, keys: Sequence[str], target: str) -> Voice | None:
         """The grain that promises the least waste; the finest of equals.
 

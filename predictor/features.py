@@ -36,6 +36,8 @@ class Facts:
 
     def put(self, name: str, value: object) -> None:
         """File a value as a number where it is one, else as a word; None and NaN are left out."""
+        if value is None:
+            return
         number = to_number(value)
         if number is not None:
             self.numbers[name] = number
@@ -68,15 +70,15 @@ def _bounded(value: float | str) -> float | None:
 
 def facts(job: Job, parameters: Mapping[str, object] | None = None, attempt: int = 1) -> Facts:
     """Everything known of a task before it runs: the job with its own task parameters."""
-    known = Facts()
+    command = _in_command(tuple(job.command))
+    known = Facts(dict(command.numbers), dict(command.words))
     for name, value in _of_job(job):
         known.put(name, value)
-    for name, value in _of_command(job.command):
-        known.put(name, value)
-    for name, value in ({**job.parameters} | dict(parameters or {})).items():
+    own = {**job.parameters, **parameters} if parameters else job.parameters
+    for name, value in own.items():
         known.put(f"parameter.{name}", value)
     for name, value in job.tags.items():
-        if not RUN_TAGS.search(name):
+        if not _of_a_run(name):
             known.put(f"tag.{name}", value)
     if attempt > 1:
         known.numbers["attempt"] = float(attempt)
@@ -100,6 +102,15 @@ def _of_job(job: Job) -> Iterator[tuple[str, object]]:
     yield "request.timeout_s", job.timeout_s
 
 
+@lru_cache(maxsize=256)
+def _in_command(command: tuple[str, ...]) -> Facts:
+    """Jobs repeat each other's commands. Nobody may change what is given."""
+    known = Facts()
+    for name, value in _of_command(command):
+        known.put(name, value)
+    return known
+
+
 def _of_command(command: Sequence[str]) -> Iterator[tuple[str, object]]:
     """`--flag value` and `key=value` by their name, other tokens by their place."""
     flag: str | None = None
@@ -119,11 +130,18 @@ def _of_command(command: Sequence[str]) -> Iterator[tuple[str, object]]:
             yield f"command.{place}", token
 
 
+@lru_cache(maxsize=512)
+def _of_a_run(tag: str) -> bool:
+    return RUN_TAGS.search(tag) is not None
+
+
+@lru_cache(maxsize=4096)
 def name_pattern(name: str) -> str:
     """A job's name without what varies from run to run: align-0042 and align-0043 are one kind."""
     return VARYING.sub("#", name)
 
 
+@lru_cache(maxsize=4096)
 def unversioned(reference: str | None) -> str | None:
     """A job definition or an image without its revision, tag or digest."""
     if reference is None:

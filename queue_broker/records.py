@@ -43,6 +43,7 @@ class Submission:
     """A checked job or sweep, with tenant and tier settled, ready to be made durable.
 
     `digest` is of the whole request: the same client token with another digest is a conflict.
+    `template` is the job as JSON, where it was written out already ("": the store does).
     `array` is False for a single job, which has size 1 and no index. With an `estimate` it is
     RUNNABLE at once; only what waits for no other job may have one.
     """
@@ -57,6 +58,7 @@ class Submission:
     array: bool = False
     parameters: Parameters = Table.NONE
     estimate: Estimate | None = None
+    template: str = ""
 
     @property
     def state(self) -> State:

@@ -18,6 +18,7 @@ from queue_broker.ports import Store
 from queue_broker.records import JobId
 
 PRINTABLE = r"^[!-~]+$"
+ANYBODY = Caller()
 
 
 def no_problems() -> list[str]:
@@ -52,11 +53,11 @@ class Tokens:
     def __init__(self, tokens: Mapping[str, str]) -> None:
         self._tenants = {digest(token): tenant for token, tenant in tokens.items()}
 
-    def caller(self, authorization: str | None) -> Caller:
-        """The caller that an `Authorization` header speaks for; `Unauthorized` for none."""
+    def caller(self, headers: Mapping[str, str]) -> Caller:
+        """The caller that the `Authorization` header speaks for; `Unauthorized` for none."""
         if not self._tenants:
-            return Caller()
-        scheme, _, token = (authorization or "").partition(" ")
+            return ANYBODY
+        scheme, _, token = headers.get("authorization", "").partition(" ")
         tenant = self._tenants.get(digest(token.strip()))
         if scheme.lower() != "bearer" or tenant is None:
             raise Unauthorized(
@@ -77,7 +78,7 @@ async def services(request: Request) -> Services:
 
 async def caller(request: Request) -> Caller:
     tokens: Tokens = request.app.state.tokens
-    return tokens.caller(request.headers.get("authorization"))
+    return tokens.caller(request.headers)
 
 
 #: An id in a path. Printable ASCII alone: no database is asked for what it could not hold.

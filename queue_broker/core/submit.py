@@ -7,17 +7,16 @@ needs no model.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, BinaryIO
-from uuid import UUID
 
 from headgate.errors import Forbidden, InvalidInput, NotFound, PayloadTooLarge
 from headgate.job import MAX_PAYLOAD_BYTES, Job
 from headgate.sweep import Grid, Sweep
 from queue_broker.core.hints import check_hints
+from queue_broker.core.ids import new_job_id
 from queue_broker.core.tables import Format, keep_table
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.records import Accepted, JobId, Parameters, Submission, Table
@@ -31,15 +30,6 @@ if TYPE_CHECKING:
 
 #: What may stand for a job's own id, which nobody knows before it is submitted.
 ITSELF = "self"
-
-
-def new_job_id(now_s: float, entropy: Callable[[int], bytes] = os.urandom) -> JobId:
-    """A UUID of version 7 (RFC 9562): ids sort by time, which keeps the tables' indexes dense."""
-    stamp = int(now_s * 1000).to_bytes(6, "big")
-    random = bytearray(entropy(10))
-    random[0] = 0x70 | random[0] & 0x0F
-    random[2] = 0x80 | random[2] & 0x3F
-    return JobId(str(UUID(bytes=stamp + bytes(random))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +125,15 @@ class Submitter:
         if job.definition and not job.command:
             job = self.define(job)
         check_hints(job, extent.size)
+        template = job.model_dump_json()
         return Submission(
             job_id=new_job_id(now_s),
             job=job,
             tenant=self.tenant_of(job, caller),
             tier=self.settings.tier_of(job, self.tiers(), array=extent.array).name,
             submitted_at_s=now_s,
-            digest=digest(job, extent) if job.client_token else "",
+            digest=digest(template, extent) if job.client_token else "",
+            template=template,
             size=extent.size,
             array=extent.array,
             parameters=extent.parameters,
@@ -154,14 +146,11 @@ def reads_store(job: Job, caller: Caller) -> bool:
     return for_another or bool(job.definition and not job.command)
 
 
-def digest(job: Job, extent: Extent) -> str:
+def digest(template: str, extent: Extent) -> str:
     """Of all that was asked for; needed only where a client token can bring it twice."""
-    parts = (
-        job.model_dump_json(exclude={"client_token"}),
-        extent.parameters.model_dump_json() if isinstance(extent.parameters, Grid) else "",
-        str(extent.size),
-        extent.content,
-    )
+    grid = extent.parameters
+    axes = grid.model_dump_json() if isinstance(grid, Grid) else ""
+    parts = (template, axes, str(extent.size), extent.content)
     return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 

@@ -92,14 +92,14 @@ def update_rows(connection: Connection, table: Table, key: str, rows: Rows) -> N
 
 
 def as_json(rows: Rows) -> str:
-    plain = [{name: as_text(value) for name, value in row.items()} for row in rows]
-    return to_json(plain).decode()
+    """Sets of tasks packed, and bytes as hexadecimal text."""
+    sets = [name for name, value in rows[0].items() if isinstance(value, BitMap)]
+    plain = [{**row, **{name: packed(row[name]) for name in sets}} for row in rows]
+    return to_json(plain if sets else rows, bytes_mode="hex", fallback=packed).decode()
 
 
-def as_text(value: Any) -> Any:
-    if isinstance(value, BitMap):
-        return pack_tasks(value).hex()
-    return value.hex() if isinstance(value, bytes) else value
+def packed(value: BitMap | None) -> bytes | None:
+    return None if value is None else pack_tasks(value)
 
 
 def as_tuples(rows: Rows, names: tuple[str, ...]) -> list[tuple[Any, ...]]:

@@ -21,6 +21,7 @@ ESTIMATE = TypeAdapter(Estimate)
 RESOURCES = TypeAdapter(Resources)
 #: Templates kept parsed. One is at most 30 KiB of text, mostly far below 1.
 PARSED_JOBS = 2048
+COMPACT = json.JSONEncoder(separators=(",", ":"))
 TABLES = {table: json.dumps(table.value) for table in Table}
 
 
@@ -89,8 +90,14 @@ def shape_of(estimate: Estimate) -> str:
     given = estimate.allocation
     size = (given.vcpu, given.memory_mib, given.gpus, estimate.least_gpu_mib)
     parts = (*size, estimate.time_limit_s, estimate.memory_kills)
-    return json.dumps([*parts, estimate.source, estimate.family], separators=(",", ":"))
+    return COMPACT.encode([*parts, estimate.source, estimate.family])
 
 
 def all_tasks(size: int) -> Tasks:
     return Tasks(range(size))
+
+
+@lru_cache(maxsize=64)
+def packed_range(size: int) -> bytes:
+    """All tasks of a job of that size, packed."""
+    return pack_tasks(all_tasks(size))

@@ -18,7 +18,7 @@ from queue_broker.adapters.store.dialects import among, insert
 from queue_broker.adapters.store.ledger import add_to_backlogs
 from queue_broker.adapters.store.schema import backlogs, dependencies, groups, jobs, tenants
 from queue_broker.adapters.store.working import COUNT_OF
-from queue_broker.records import Accepted, JobId, Submission, Tasks
+from queue_broker.records import Accepted, JobId, Submission
 
 Answer = Accepted | Exception
 
@@ -141,7 +141,7 @@ def job_values(submission: Submission) -> dict[str, Any]:
     job = submission.job
     return {
         "job_id": submission.job_id,
-        "template": codec.dump_job(job),
+        "template": submission.template or codec.dump_job(job),
         "parameters": codec.dump_parameters(submission.parameters),
         "name": job.name,
         "queue": job.queue,
@@ -174,7 +174,7 @@ def open_groups(connection: Connection, accepted: Sequence[tuple[int, Submission
 
 
 def group_values(number: int, submission: Submission) -> dict[str, Any]:
-    nobody, given = Tasks(), submission.estimate
+    nobody, given = codec.packed_range(0), submission.estimate
     return {
         "job": number,
         "attempt": 1,
@@ -185,7 +185,7 @@ def group_values(number: int, submission: Submission) -> dict[str, Any]:
         "priority": submission.job.priority,
         "state": submission.state.value,
         "queued_at_s": submission.submitted_at_s,
-        "waiting": codec.all_tasks(submission.size),
+        "waiting": codec.packed_range(submission.size),
         "starting": nobody,
         "running": nobody,
         "succeeded": nobody,

@@ -41,12 +41,13 @@ class Grid(Value):
 
     def task(self, index: int) -> dict[str, Scalar]:
         """The parameters of task `index` (0 <= index < size)."""
-        if not 0 <= index < self.size:
-            raise IndexError(f"task {index} of a sweep of {self.size}")
         picked: dict[str, Scalar] = {}
+        left = index
         for name, values in reversed(self.axes.items()):
-            index, place = divmod(index, len(values))
+            left, place = divmod(left, len(values))
             picked[name] = values[place]
+        if left:  # -1 too: of what is negative
+            raise IndexError(f"task {index} of a sweep of {self.size}")
         return dict(reversed(picked.items()))
 
     def tasks(self) -> Iterator[dict[str, Scalar]]:

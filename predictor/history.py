@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from pydantic_core import to_json
 
 from headgate.estimate import Estimate, Quantiles, Source
 from headgate.job import Input, Job
@@ -30,6 +31,9 @@ _JOB = (
     *(f"request_{name}" for name in _REQUEST),
 )
 _USAGE = ("runtime_s", "peak_memory_mib", "cpu_s", "gpu_memory_mib", "gpu_utilisation")
+
+#: What an attempt does not share with its job's others.
+_OWN = {*_USAGE, "task_parameters_json", "finished_at_s", "attempt", "cause", "exit_code", "meter"}
 
 #: Rows that are turned into columns in one call, which lets no other thread run until it is done:
 #: of ten thousand at once, requests waited a sixth of a second.
@@ -75,6 +79,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+_SHARED = pa.schema([field for field in SCHEMA if field.name not in _OWN])
+
 
 def to_table(observations: Sequence[Observation]) -> pa.Table:
     """Observations as rows of `SCHEMA`, in the order given."""
@@ -83,11 +89,20 @@ def to_table(observations: Sequence[Observation]) -> pa.Table:
 
 
 def _piece(observations: Sequence[Observation]) -> pa.Table:
-    """Attempts of one job share what is told of it: to tell it is most of the work."""
-    jobs = {id(item.job): item.job for item in observations}
-    told = {key: _job_row(job) for key, job in jobs.items()}
-    rows = [told[id(item.job)] | _row(item) for item in observations]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    """Attempts of one job share what is told of it and was given: to tell it is most of the
+    work.
+    """
+    marks = [(id(one.job), id(one.allocation), id(one.estimate)) for one in observations]
+    kinds = dict(zip(marks, observations, strict=True))
+    number = {mark: at for at, mark in enumerate(kinds)}
+    jobs = {id(one.job): one.job for one in observations}
+    of_job = {key: _job_row(job) for key, job in jobs.items()}
+    rows = [of_job[mark[0]] | _given_row(one) for mark, one in kinds.items()]
+    told = pa.Table.from_pylist(rows, schema=_SHARED)
+    whole = told.take(pa.array([number[mark] for mark in marks], pa.int32()))
+    for name, values in _own_columns(observations).items():
+        whole = whole.append_column(SCHEMA.field(name), pa.array(values, SCHEMA.field(name).type))
+    return whole.select(SCHEMA.names)
 
 
 def from_table(table: pa.Table) -> list[Observation]:
@@ -119,23 +134,30 @@ def _job_row(job: Job) -> dict[str, Any]:
     }
 
 
-def _row(item: Observation) -> dict[str, Any]:
+def _given_row(item: Observation) -> dict[str, Any]:
+    return _resources_row("allocation", item.allocation) | _estimate_row(item.estimate)
+
+
+def _own_columns(observations: Sequence[Observation]) -> dict[str, list[Any]]:
     """What is an attempt's own."""
-    usage = item.usage
-    row: dict[str, Any] = {name: getattr(usage, name) for name in _USAGE}
-    row |= {
-        "task_parameters_json": _dump(item.parameters),
-        "finished_at_s": item.finished_at_s,
-        "attempt": item.attempt,
-        "cause": item.cause.value,
-        "exit_code": item.exit_code,
-        "meter": usage.meter.value,
+    usages = [one.usage for one in observations]
+    columns: dict[str, list[Any]] = {
+        name: [getattr(usage, name) for usage in usages] for name in _USAGE
     }
-    return row | _resources_row("allocation", item.allocation) | _estimate_row(item.estimate)
+    return columns | {
+        "task_parameters_json": [_dump(one.parameters) for one in observations],
+        "finished_at_s": [one.finished_at_s for one in observations],
+        "attempt": [one.attempt for one in observations],
+        "cause": [one.cause.value for one in observations],
+        "exit_code": [one.exit_code for one in observations],
+        "meter": [usage.meter.value for usage in usages],
+    }
 
 
 def _dump(value: object) -> str | None:
-    return json.dumps(value, sort_keys=True, default=str) if value else None
+    if isinstance(value, Mapping):
+        value = dict(sorted(value.items()))
+    return to_json(value, fallback=str).decode() if value else None
 
 
 def _resources_row(prefix: str, given: Resources | None) -> dict[str, Any]:

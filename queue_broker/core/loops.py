@@ -19,7 +19,8 @@ class Loop:
     lie at least `REST_S`: what wakes the loop needs the interpreter too, and the next pass takes
     all that came meanwhile. After a pass with nothing to do the loop rests `IDLE_RESTS` times as
     long as that took, up to `MOST_REST_S`: a thousand submissions a second that all wait would
-    wake it again and again.
+    wake it again and again. Work that can wait rests `rests` times as long as a pass took, for
+    requests share the interpreter with it.
     """
 
     MOST_S = 10.0
@@ -27,10 +28,13 @@ class Loop:
     IDLE_RESTS = 4
     MOST_REST_S = 0.1
 
-    def __init__(self, name: str, work: Callable[[], bool], period_s: float) -> None:
+    def __init__(
+        self, name: str, work: Callable[[], bool], period_s: float, rests: float = 0.0
+    ) -> None:
         self.problem: str | None = None  #: what the last pass died of; None when it did not
         self._work = work
         self._period_s = period_s
+        self._rests = rests
         self._wake = Event()
         self._stopped = False
         self._thread = Thread(target=self._run, name=name, daemon=True)
@@ -58,10 +62,12 @@ class Loop:
             if not again:
                 self._wake.wait(pause_s)
             if not self._stopped:
-                time.sleep(self.REST_S if again else self._rest_s(took_s))
+                time.sleep(self._rest_s(took_s, again))
             self._wake.clear()
 
-    def _rest_s(self, took_s: float) -> float:
+    def _rest_s(self, took_s: float, again: bool) -> float:
+        if again:
+            return max(self.REST_S, self._rests * took_s)
         return max(self.REST_S, min(self.MOST_REST_S, self.IDLE_RESTS * took_s))
 
     def _pass(self) -> bool:

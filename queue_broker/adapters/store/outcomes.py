@@ -15,7 +15,7 @@ from queue_broker.records import Ended
 SMALL_BYTES = 256
 PLAIN, DEFLATED = b"j", b"z"
 USAGE = ("runtime_s", "peak_memory_mib", "cpu_s", "gpu_memory_mib", "gpu_utilisation", "meter")
-NAMES = ("at_s", "cause", "exit_code", "reason", "started_at_s", *USAGE)
+END = ("at_s", "cause", "exit_code", "reason", "started_at_s")
 
 
 def pack(values: Sequence[Mapping[str, Any]]) -> bytes:
@@ -61,9 +61,9 @@ def pack_ended(ended: Sequence[tuple[Ended, str | None]]) -> bytes:
 
 def ended_at(columns: Mapping[str, list[Any]], place: int) -> dict[str, Any]:
     """One attempt's end: `at_s`, `cause`, `exit_code`, `reason`, `started_at_s`, `usage`."""
-    row = {name: columns[name][place] for name in NAMES}
-    measured = {name: row.pop(name) for name in USAGE}
+    row = {name: columns[name][place] for name in END}
+    used = {name: columns[name][place] for name in USAGE}
     usage = None
-    if measured["runtime_s"] is not None:
-        usage = Usage(**measured | {"meter": Meter(measured["meter"])})
+    if used["runtime_s"] is not None:
+        usage = Usage(**used | {"meter": Meter(used["meter"])})
     return row | {"cause": Cause(row["cause"]), "usage": usage}

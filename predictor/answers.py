@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -90,13 +90,13 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
     said = Answer.silent(rows)
     model, logs = heard.model, heard.logs.get(target)
     kinds = [families.kind(keys, target) for keys in rows.families]
-    voices = each_once(lambda keys: families.voice(keys, target), kinds)
-    for voice, places in _by_voice(rows, voices):
-        if voice is not None:
-            known = known_of(rows, target, heard, places)
-            _from_family(said, voice, known, places, weights[places])
-        elif logs is not None and model is not None:
-            _from_model(said, model, target, logs[places], places, weights[places])
+    for weight in np.unique(weights).tolist():
+        voices = each_once(partial(families.voice, target=target, weight=weight), kinds)
+        for voice, places in _by_voice(rows, voices, np.flatnonzero(weights == weight)):
+            if voice is not None:
+                _from_family(said, voice, known_of(rows, target, heard, places), places)
+            elif logs is not None and model is not None:
+                _from_model(said, model, target, logs[places], places, weight)
     most = each_once(lambda keys: _most_of_new(families, keys, target), kinds)
     _under_request(said, rows, target, np.array(most))
     _over_kills(said, rows, target, families)
@@ -109,26 +109,28 @@ def each_once(ask: Callable[[Keys], T], kinds: Sequence[Keys]) -> list[T]:
     return [told[keys] for keys in kinds]
 
 
-def _by_voice(rows: Rows, voices: Sequence[Voice | None]) -> Iterator[tuple[Voice | None, Codes]]:
-    """Each voice, or that there is none, with the places of all rows that it speaks for.
+def _by_voice(
+    rows: Rows, voices: Sequence[Voice | None], among: Codes
+) -> Iterator[tuple[Voice | None, Codes]]:
+    """Each voice, or that there is none, with the places of all rows among some that it speaks for.
 
     A thousand families of which nothing is known are one question, not a thousand.
     """
     alike = {voice.key if voice else None: voice for voice in voices}
     number = {key: at for at, key in enumerate(alike)}
     of_family = np.array([number[voice.key if voice else None] for voice in voices], dtype=np.intp)
-    of_row = of_family[rows.family]
+    of_row = of_family[rows.family[among]]
     for at, voice in enumerate(alike.values()):
-        yield voice, np.flatnonzero(of_row == at)
+        yield voice, among[of_row == at]
 
 
-def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, weights: Vector) -> None:
+def _from_family(said: Answer, voice: Voice, known: Known, places: Codes) -> None:
     left = np.ones(len(places), dtype=np.bool_)
-    for way in chain([voice.way], voice.series.in_turn()):
+    for way in voice.choice.in_turn():
         centre = way.fit.centre(known)
         told = left & np.isfinite(centre)
         if told.any():
-            _put(said, voice, way, centre[told], (places[told], weights[told]))
+            _put(said, voice, way, centre[told], places[told])
             said.credit(places[told], *_credit(voice, way))
         left &= ~told
         if not left.any():
@@ -136,12 +138,9 @@ def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, weight
     _bounds(said, voice, known, places)
 
 
-def _put(said: Answer, voice: Voice, way: Way, centre: Vector, where: tuple[Codes, Vector]) -> None:
+def _put(said: Answer, voice: Voice, way: Way, centre: Vector, places: Codes) -> None:
     """What to give, and bounds that `_bounds` may better."""
-    places, weights = where
-    dearer = way.weight / voice.series.price.weight
-    margin = way.outlook.margins(weights * dearer) + voice.series.caution
-    margin = np.maximum(margin, _beyond_kills(voice, way, centre))
+    margin = np.maximum(way.margin + voice.series.caution, _beyond_kills(voice, way, centre))
     said.put(places, centre, (way.middle, voice.series.bound(way), margin))
 
 
@@ -157,24 +156,25 @@ def _beyond_kills(voice: Voice, way: Way, centre: Vector) -> Vector:
 
 
 def _bounds(said: Answer, voice: Voice, known: Known, places: Codes) -> None:
-    closest = voice.series.closest()
-    if closest is None or closest is voice.way:
-        return
-    centre = closest.fit.centre(known)
-    there = np.isfinite(centre)
-    said.p50[places[there]] = np.exp(centre[there] + closest.middle)
-    high = np.exp(centre[there] + voice.series.bound(closest))
-    said.p95[places[there]] = np.maximum(high, said.p50[places[there]])
+    left = np.ones(len(places), dtype=np.bool_)
+    for way in voice.series.closest_in_turn():
+        centre = way.fit.centre(known)
+        told = left & np.isfinite(centre)
+        where, centre = places[told], centre[told]
+        said.p50[where] = np.exp(centre + way.middle)
+        high = np.exp(centre + voice.series.bound(way))
+        said.p95[where] = np.maximum(high, said.p50[where])
+        left &= ~told
 
 
 def _from_model(
-    said: Answer, model: Model, target: str, logs: Vector, places: Codes, weights: Vector
+    said: Answer, model: Model, target: str, logs: Vector, places: Codes, weight: float
 ) -> None:
     known = model.calibration[target]
     errors = np.sort(np.asarray(known.new_errors or known.errors or (0.0,)))
     what = outlook(errors, 0.8)
-    margins = what.margins(weights)
-    said.put(places, logs, (what.quantile(0.5), what.quantile(BOUND), margins))
+    points = (what.quantile(0.5), what.quantile(BOUND), what.cheapest(weight))
+    said.put(places, logs, points)
     said.credit(places, Source.MODEL, "the model; a new kind of job")
 
 

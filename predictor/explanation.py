@@ -49,17 +49,19 @@ class Explanation:
     neighbours: tuple[Neighbour, ...] = ()
 
 
-def explain(estimate: Estimate, rows: Rows, families: Families, model: Model | None) -> Explanation:
-    """The explanation of the estimate of a single row."""
+def explain(
+    estimate: Estimate, rows: Rows, families: Families, model: Model | None, weight: float
+) -> Explanation:
+    """The explanation of the estimate of a single row, at a price of a lost attempt."""
     keys = rows.families[0]
-    voice = families.voice(keys, TARGET)
+    voice = families.voice(keys, TARGET, weight)
     if voice is not None and voice.key == ANYONE:
         voice = None  # jobs of other kinds are not like it
     return Explanation(
         estimate,
         families.counts(keys, TARGET),
         {} if model is None else model.contributions(rows, TARGET),
-        {} if voice is None else _in_words(voice.series.prices()),
+        {} if voice is None else _in_words(voice.choice.prices()),
         () if voice is None else _neighbours(voice, rows),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from predictor.choice import Choice
 from predictor.past import Past
 from predictor.risk import LOST_S, Price
 from predictor.series import Series
@@ -33,15 +34,16 @@ class Voice:
 
     key: str
     series: Series
+    choice: Choice
     way: Way
     total: int
 
 
 @dataclass(slots=True)
 class Families:
-    """Series by (family, target)."""
+    """Series by (family, target); `weights` are the prices of a lost attempt, the lowest first."""
 
-    failure_weight: float
+    weights: Sequence[float]
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
 
@@ -64,10 +66,10 @@ class Families:
     def _of(self, key: str, target: str) -> Series:
         found = self.series.get((key, target))
         if found is None:
-            dear = Price(self.failure_weight, LOST_S)
-            price = dear if target.endswith("memory_mib") else Price(EVEN)
+            dear = [Price(weight, LOST_S) for weight in self.weights]
+            prices = dear if target.endswith("memory_mib") else [Price(EVEN)]
             bases = frozenset({"request", "model"}) if key == ANYONE else None
-            found = self.series[key, target] = Series(price, bases)
+            found = self.series[key, target] = Series.at(prices, bases)
         return found
 
     def total(self, key: str, target: str) -> int:
@@ -83,29 +85,32 @@ class Families:
         """The keys with an unseen finest one left blank: all such families are one question."""
         return keys if (keys[0], target) in self.series else ("", *keys[1:])
 
-    def voice(self, keys: Sequence[str], target: str) -> Voice | None:
-        """The grain that promises the least waste; the finest of equals.
+    def voice(self, keys: Sequence[str], target: str, weight: float = 0.0) -> Voice | None:
+        """The grain that promises the least waste at a price of a lost attempt (by default the
+        lowest); the finest of equals.
 
         A coarser family that has seen no more than the finer one is the same, and is not asked. Nor
         is one beyond a family that knows enough by itself: what a coarser one promises is the mean
         over kinds of which some hardly vary, and says little of one that does.
         """
-        voices = list(self._voices(keys, target))
+        voices = list(self._voices(keys, target, weight))
         if not voices:
             return None
         return min(voices, key=lambda pair: pair[0])[1]
 
-    def _voices(self, keys: Sequence[str], target: str) -> Iterator[tuple[float, Voice]]:
+    def _voices(
+        self, keys: Sequence[str], target: str, weight: float
+    ) -> Iterator[tuple[float, Voice]]:
         penalty, finer, finest = 1.0, 0, next(iter(keys), ANYONE)
         for key in (*keys, ANYONE):
             series = self.series.get((key, target))
             least = 1 if key == finest else COARSE_MIN
             told = series is not None and series.total >= least and series.total != finer
-            way = series.best() if series and told else None
+            choice = series.choice(weight) if series and told else None
             finer = series.total if series else finer
-            if series and way:
+            if series and choice and (way := choice.best):
                 waste = way.outlook.least_charge(way.weight)
-                yield penalty * waste, Voice(key, series, way, series.total)
+                yield penalty * waste, Voice(key, series, choice, way, series.total)
                 if series.total >= COARSE_MIN:
                     return
             penalty *= GRAIN_PENALTY

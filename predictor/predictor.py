@@ -47,7 +47,7 @@ class Predictor:
     ) -> None:
         self.model = model
         self.settings = settings or PredictorSettings()
-        self.families = Families(self.settings.failure_weight["cost"])
+        self.families = Families(sorted(set(self.settings.failure_weight.values())))
 
     @property
     def version(self) -> str | None:
@@ -152,14 +152,14 @@ class Predictor:
         if voice is None:
             return blind
         known = known_of(rows, "memory_mib", self.hear(rows), np.arange(1))
-        way = voice.series.knowing(known)
+        way = voice.choice.knowing(known)
         if way is None:
             return blind
         centre = float(way.fit.centre(known)[0])
         left = way.outlook.beyond(float(np.log(given_mib)) - centre)
         if left is None:
             return blind
-        return float(np.exp(centre + left.cheapest(self.families.failure_weight)))
+        return float(np.exp(centre + left.cheapest(voice.choice.price.weight)))
 
     def explain(self, job: Job, mode: str = "cost") -> Explanation:
         """The estimate with what is behind it: histories, nearest past jobs, the model's
@@ -167,7 +167,7 @@ class Predictor:
         """
         rows = rows_of_jobs([job], self.families.past)
         estimate = self._each([job], rows, mode)[0]
-        return explain(estimate, rows, self.families, self.model)
+        return explain(estimate, rows, self.families, self.model, self._weight(mode))
 
     def _each(self, jobs: Sequence[Job], rows: Rows, modes: Sequence[str] | str) -> list[Estimate]:
         return self._estimates(self._sizes(rows, jobs, modes, self.hear(rows)), rows, jobs)
@@ -180,10 +180,8 @@ class Predictor:
     ) -> Sizes:
         """`jobs` is one a row, or one for all; so is `modes`."""
         each = [modes] * len(jobs) if isinstance(modes, str) else list(modes)
-        prices = self.settings.failure_weight
-        price = np.array([prices.get(mode, prices["safe"]) for mode in each])
-        weights = np.broadcast_to(price, (rows.size,))
-        dear = np.broadcast_to(np.array([prices["safe"]]), (rows.size,))
+        weights = np.broadcast_to(np.array([self._weight(mode) for mode in each]), (rows.size,))
+        dear = np.broadcast_to(np.array([self._weight("safe")]), (rows.size,))
         answers = {
             target: answer(
                 rows,
@@ -196,6 +194,11 @@ class Predictor:
         }
         ceiling = np.array([job.resources.ceiling for job in jobs])
         return sizes(rows, answers, np.broadcast_to(ceiling, (rows.size,)), self.settings)
+
+    def _weight(self, mode: str) -> float:
+        """The price of a lost attempt; of a mode that nobody knows, the safe one."""
+        prices = self.settings.failure_weight
+        return prices.get(mode, prices["safe"])
 
     def _telling(self, rows: Rows) -> list[npt.NDArray[Any]]:
         """The columns of a sweep that any estimate can depend on."""

@@ -64,12 +64,6 @@ class Outlook:
         """The margin of least expected charge."""
         return float(self.points[int(np.argmin(self._expected(failure_weight)))])
 
-    def margins(self, failure_weights: Vector) -> Vector:
-        """The cheapest margin at each weight, each rounded to the next eighth of an octave."""
-        steps, place = np.unique(np.round(8 * np.log2(failure_weights)), return_inverse=True)
-        found = np.array([self.cheapest(float(weight)) for weight in np.exp2(steps / 8)])
-        return found[place]
-
     def least_charge(self, failure_weight: float) -> float:
         """The expected charge at that margin, in proportion to the expected need."""
         expected_need = float(self.chances @ np.exp(self.points))

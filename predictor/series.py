@@ -1,19 +1,18 @@
-"""One quantity of one family: its recent past, and the way of foretelling it that would have paid.
-
-Each way (a base with a tail) is charged what it would have cost. Twice: on the window, each task
-left out in turn, which learns fast; and in a ledger of what it did cost on each attempt before that
-attempt was learnt (Dawid's prequential principle, 1984), which notices drift. The cheapest speaks.
+"""One quantity of one family: its recent past, a bound that keeps its promise, and a choice among
+ways of foretelling it for each price of a lost attempt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
-from predictor.risk import Price, charge
-from predictor.ways import Way, bounds_threshold, closest, ways
+from predictor.choice import Choice
+from predictor.risk import Price
+from predictor.ways import Tail, Way, bounds_threshold, closest, tails
 from predictor.window import Known, Ring, Seen
 
 #: How sure the published bound is meant to be; by how much its level follows each task that it
@@ -24,41 +23,31 @@ HAIR = 1e-9
 #: A kill that was not foreseen widens the margin by this part of the errors' scatter.
 #: It is at most a doubling, as of a retry that knows nothing.
 CAUTION, MOST_CAUTION = 0.2, float(np.log(2.0))
-#: An attempt of the ledger counts this much less with each later one.
-LEDGER_FADING = 0.9
 #: The window is looked at anew after so many attempts: at first each time, at last every
 #: `MAX_STEP`.
 STEP_SHARE, MAX_STEP = 16, 64
 
 
 @dataclass(slots=True)
-class Account:
-    """What a way has cost of late, and what the median of the past cost on the same attempts."""
-
-    own: float = 0.0
-    reference: float = 0.0
-
-    def book(self, own: float, reference: float) -> None:
-        self.own = LEDGER_FADING * self.own + own
-        self.reference = LEDGER_FADING * self.reference + reference
-
-
-@dataclass(slots=True)
 class Series:
-    """The recent values of one quantity in one family."""
+    """The recent values of one quantity in one family, and a choice for each price of a lost
+    attempt, the cheapest first.
+    """
 
-    price: Price
+    choices: Sequence[Choice]
     bases: frozenset[str] | None = None  #: None: all of them
     ring: Ring = field(default_factory=Ring)
-    ledger: dict[str, Account] = field(default_factory=dict)
     killed: list[Seen] = field(default_factory=list)
     level: float = BOUND  #: the quantile that, of late, held as often as `BOUND` promises
     caution: float = 0.0  #: what kills beyond those foreseen add to the log of what is given
-    _ways: list[Way] = field(default_factory=list)
-    _best: Way | None = None
-    _closest: Way | None = None
+    _tails: list[Tail] = field(default_factory=list)
+    _closest: Tail | None = None
     _is_fitted: bool = False
     _looked: int = 0
+
+    @classmethod
+    def at(cls, prices: Sequence[Price], bases: frozenset[str] | None = None) -> Self:
+        return cls([Choice(price) for price in prices], bases)
 
     @property
     def total(self) -> int:
@@ -80,9 +69,10 @@ class Series:
 
     def _hold(self, killed: bool) -> None:
         """Keep the promised chance of a kill: a kill more than foreseen widens the margin at once,
-        each success narrows it as much as it was foreseen to (Gibbs and Candes, 2021).
+        each success narrows it as much as it was foreseen to (Gibbs and Candes, 2021). Foreseen is
+        what the lowest price allows, since nobody says at which one a task was sized.
         """
-        best = self.best()
+        best = self.choice().best
         if best is not None:
             surprise = killed - best.outlook.chance_beyond(best.margin)
             caution = self.caution + CAUTION * best.scatter * surprise
@@ -100,79 +90,59 @@ class Series:
             held = item.log <= centre + self.bound(closest)
             self.level = float(np.clip(self.level + ADAPTING * (BOUND - held), *LEVELS))
 
-    def bound(self, way: Way) -> float:
+    def bound(self, tail: Tail) -> float:
         """The log error that the next task stays below with a chance of `BOUND`; a hair more, so
         that a need that comes again and again is not above itself by rounding.
         """
-        return way.outlook.quantile(self.level) + HAIR
+        return tail.outlook.quantile(self.level) + HAIR
 
     def forget(self) -> None:
         """Look at the window anew when next asked."""
-        self._ways, self._best, self._closest, self._is_fitted = [], None, None, False
+        self._tails, self._closest, self._is_fitted = [], None, False
+        for choice in self.choices:
+            choice.ways, choice.best = [], None
 
     def _charge(self, item: Seen) -> None:
-        known, runtime = _one(item), np.array([item.runtime_s])
-        need, weights = np.exp([item.log]), self.price.weights(runtime)
-        best = self.best()
-        if best is None:
-            return
+        self._fit()
         self._hold(False)
         self._adapt(item)
-        surprised = item.log > best.fit.centre(known)[0] + best.margin
-        reference = 0.0
-        centres: dict[int, float] = {}
-        for way in self._ways:
-            centre = centres.setdefault(id(way.fit), float(way.fit.centre(known)[0]))
-            if np.isfinite(centre):
-                given = np.exp([centre + way.margin])
-                cost = float(charge(given, need, runtime, weights)[0])
-                reference = reference or cost
-                self.ledger.setdefault(way.name, Account()).book(cost, reference)
-        if surprised:
+        known = _one(item)
+        fits = {id(tail.fit): tail.fit for tail in self._tails}
+        centres = {key: float(fit.centre(known)[0]) for key, fit in fits.items()}
+        surprised = [choice.charge(item, centres) for choice in self.choices]
+        if surprised[0]:  # the lowest price has the least to spare
             self.forget()
 
-    def best(self) -> Way | None:
-        """The way that would have been the cheapest; ties go to the simplest. None: no data yet."""
+    def choice(self, weight: float = 0.0) -> Choice:
+        """The choice at a price of a lost attempt; at the lowest where none is asked for, or where
+        one is for all.
+        """
         self._fit()
-        return self._best
+        return next((one for one in self.choices if one.price.weight == weight), self.choices[0])
 
     def _fit(self) -> None:
         if self._is_fitted or not self.total:
             return
-        self._ways = ways(self.ring.window(), self.price, self.bases)
-        self._best = min(self._ways, key=self._price, default=None)
+        window = self.ring.window()
+        self._tails = tails(window, self.bases)
+        for choice in self.choices:
+            choice.fit(window, self._tails)
         tail = bounds_threshold(self.total)
-        self._closest = closest([way for way in self._ways if way.threshold == tail])
+        self._closest = closest([one for one in self._tails if one.threshold == tail])
         self._looked, self._is_fitted = self.total, True
 
-    def closest(self) -> Way | None:
-        """The way with the least error in proportion, whatever the error costs: for the bounds."""
+    def closest(self) -> Tail | None:
+        """The tail with the least error in proportion, whatever the error costs: for the bounds."""
         self._fit()
         return self._closest
 
-    def in_turn(self) -> Iterator[Way]:
-        """The ways, the cheapest first: where a task is not known well enough for one, the next
-        may do.
-        """
-        self._fit()
-        yield from sorted(self._ways, key=self._price)
-
-    def knowing(self, known: Known) -> Way | None:
-        """The cheapest way that has an answer for a task."""
-        answers = (way for way in self.in_turn() if np.isfinite(way.fit.centre(known)[0]))
-        return next(answers, None)
-
-    def _price(self, way: Way) -> float:
-        account = self.ledger.get(way.name)
-        if account is None or account.reference <= 0:
-            return 2 * way.left_out
-        return way.left_out + account.own / account.reference
-
-    def prices(self) -> dict[str, float]:
-        """What each way would have cost so far, cheapest first."""
-        self._fit()
-        priced = {way.name: self._price(way) for way in self._ways}
-        return dict(sorted(priced.items(), key=lambda pair: pair[1]))
+    def closest_in_turn(self) -> list[Tail]:
+        """The closest; and the model, for tasks that it has no answer for."""
+        closest = self.closest()
+        if closest is None:
+            return []
+        alike = (one for one in self._tails if one.threshold == closest.threshold)
+        return [closest, *(one for one in alike if one.is_model and one.fit.base == "model")]
 
     def least_margin(self, way: Way) -> float:
         """What kills that nothing has contradicted since say of the margin; -inf without them."""

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from predictor.bases import Fit, fits
+from predictor.bases import HIGH, Fit, fits
 from predictor.risk import Outlook, Price, Vector, charge, outlook
 from predictor.window import Window
 
@@ -22,6 +22,8 @@ SEEN_IN_TAIL = 4
 SURE = 2.33
 #: Costs come from few kills, so one standard error must do there (Breiman's rule, 1984).
 ONE = 1.0
+#: What the model foretells itself.
+MODELS = ("model", HIGH)
 #: A model that was left out of fewer attempts is a way like any other.
 ENOUGH = 30
 #: An attempt of the window counts this much less with each later one.
@@ -29,20 +31,27 @@ FADING = 0.99
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A fitted base with the outlook on its errors: everything needed to size a task."""
+class Tail:
+    """A fitted base with the outlook on its errors, of which so many are known."""
 
     fit: Fit
     threshold: float
     outlook: Outlook
-    margin: float
-    weight: float
-    left_out: float
     count: int
+
+    @classmethod
+    def of(cls, fit: Fit, threshold: float) -> Tail:
+        ordered = np.sort(fit.errors[np.isfinite(fit.errors)])
+        return cls(fit, threshold, outlook(ordered, threshold), len(ordered))
 
     @property
     def name(self) -> str:
         return f"{self.fit.base}/{self.threshold}"
+
+    @property
+    def is_model(self) -> bool:
+        """Whether it is the model, left out of enough attempts to be more than a way like any."""
+        return self.fit.base in MODELS and self.count >= ENOUGH
 
     @property
     def middle(self) -> float:
@@ -57,20 +66,31 @@ class Way:
         return float(np.nanmean(np.abs(self.fit.errors - np.nanmedian(self.fit.errors))))
 
 
+@dataclass(frozen=True, slots=True)
+class Way(Tail):
+    """Everything needed to size a task at one price of a lost attempt: the margin, the price's
+    weight for such tasks, and what it would have cost on those left out.
+    """
+
+    margin: float
+    weight: float
+    left_out: float
+
+
 def bounds_threshold(count: int) -> float:
     """The highest tail that a few errors have been seen in."""
     told = [one for one in THRESHOLDS if count * (1 - one) >= SEEN_IN_TAIL]
     return max(told, default=THRESHOLDS[0])
 
 
-def closest(tried: Sequence[Way]) -> Way | None:
-    """The way with the least error in proportion, on the attempts that it and the model have an
+def closest(tried: Sequence[Tail]) -> Tail | None:
+    """The tail with the least error in proportion, on the attempts that it and the model have an
     answer for; other than the model only beyond doubt. Without a model the median takes its place,
     with no such privilege.
     """
     model = next((way for way in tried if way.fit.base == "model"), None)
 
-    def distance(way: Way) -> float:
+    def distance(way: Tail) -> float:
         gaps = np.abs(way.fit.errors) - np.abs((model or tried[0]).fit.errors)
         if not np.isfinite(gaps).any():
             return np.inf
@@ -90,52 +110,50 @@ def doubt(gaps: Vector, sure: float = SURE) -> float:
     return student * float(there.std(ddof=1)) / float(np.sqrt(len(there)))
 
 
-def ways(window: Window, price: Price, bases: frozenset[str] | None = None) -> list[Way]:
-    """Every base with every tail, the simplest first; `left_out` costs are relative to the
-    first's.
-    """
-    weights = price.weights(window.runtime_s)
-    fading: Vector = np.power(FADING, np.arange(len(window))[::-1].astype(np.float64))
-    tried = [
-        Trial.of(window, fit, threshold, weights, fading)
-        for fit in fits(window)
-        if bases is None or fit.base in bases
-        for threshold in THRESHOLDS
-    ]
+def tails(window: Window, bases: frozenset[str] | None = None) -> list[Tail]:
+    """Every base with every tail, the simplest first."""
+    allowed = (fit for fit in fits(window) if bases is None or fit.base in bases)
+    return [Tail.of(fit, threshold) for fit in allowed for threshold in THRESHOLDS]
+
+
+def ways(window: Window, tried: Sequence[Tail], price: Price) -> list[Way]:
+    """The tails at a price, in the same order; `left_out` costs are relative to the first's."""
     if not tried:
         return []
-    scale = np.maximum(tried[0].costs, 1e-9 * np.nansum(tried[0].costs) + 1e-300)
-    model = [one for one in tried if one.fit.base == "model" and one.count >= ENOUGH]
-    plain = model or [one for one in tried if one.fit is tried[0].fit]
-    default = min(plain, key=lambda one: one.relative(scale))
-    return [trial.judged(scale, default) for trial in tried]
+    weights = price.weights(window.runtime_s)
+    fading: Vector = np.power(FADING, np.arange(len(window))[::-1].astype(np.float64))
+    trials = [Trial.of(window, tail, weights, fading) for tail in tried]
+    first = trials[0]
+    scale = np.maximum(first.costs, 1e-9 * np.nansum(first.costs) + 1e-300)
+    default = min(plain(trials), key=lambda one: one.relative(scale))
+    return [trial.judged(scale, default) for trial in trials]
+
+
+def plain(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """Those that are believed without proof: the model's bound, which has learnt from all families
+    where errors are wide, while a window holds few kills; else the model; else the family's median.
+    """
+    of_model = {one.tail.fit.base: one.tail.fit for one in trials if one.tail.is_model}
+    believed = of_model.get(HIGH) or of_model.get("model") or trials[0].tail.fit
+    return [one for one in trials if one.tail.fit is believed]
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """A base with a tail, and what it would have cost on each attempt of the window."""
 
-    fit: Fit
-    threshold: float
-    outlook: Outlook
+    tail: Tail
     margin: float
     weight: float
     costs: Vector
 
     @classmethod
-    def of(
-        cls, window: Window, fit: Fit, threshold: float, weights: Vector, fading: Vector
-    ) -> Self:
-        ordered = np.sort(fit.errors[np.isfinite(fit.errors)])
-        what, weight = outlook(ordered, threshold), float(np.median(weights))
-        margin = what.cheapest(weight)
-        given = np.exp(window.logs - fit.errors + margin)
+    def of(cls, window: Window, tail: Tail, weights: Vector, fading: Vector) -> Self:
+        weight = float(np.median(weights))
+        margin = tail.outlook.cheapest(weight)
+        given = np.exp(window.logs - tail.fit.errors + margin)
         costs = charge(given, np.exp(window.logs), window.runtime_s, weights) * fading
-        return cls(fit, threshold, what, margin, weight, costs)
-
-    @property
-    def count(self) -> int:
-        return int(np.isfinite(self.fit.errors).sum())
+        return cls(tail, margin, weight, costs)
 
     def relative(self, scale: Vector) -> float:
         there = np.isfinite(self.costs)
@@ -143,9 +161,8 @@ class Trial:
 
     def judged(self, scale: Vector, default: Trial) -> Way:
         """What it cost, and the doubt about being cheaper than the default on top."""
-        cost = self.relative(scale)
-        if self.fit is not default.fit:
+        cost, tail = self.relative(scale), self.tail
+        if tail.fit is not default.tail.fit:
             cost += doubt(self.costs - default.costs, ONE) / float(scale.mean())
-        return Way(
-            self.fit, self.threshold, self.outlook, self.margin, self.weight, cost, self.count
-        )
+        known = (tail.fit, tail.threshold, tail.outlook, tail.count)
+        return Way(*known, self.margin, self.weight, cost)

@@ -17,7 +17,7 @@ def a_need(at: int, memory_mib: float) -> Seen:
 )
 def test_who_knows_enough_is_not_overruled_by_a_mean_over_kinds(count: int, speaks: str) -> None:
     """Of a program most of whose kinds always need the same, the mean is cheap for all but one."""
-    families = Families(2.0)
+    families = Families([2.0])
     for at in range(count):
         need = a_need(at, 100.0 * 3 ** (at % 4))
         families.learn(("program/varies", "program"), "memory_mib", need)

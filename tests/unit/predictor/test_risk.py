@@ -35,12 +35,6 @@ def test_a_lost_minute_weighs_more_on_a_short_task_than_on_a_long_one() -> None:
     assert np.allclose(weights, [33.0, 6.0, 3.03])
 
 
-def test_margins_of_many_weights_are_those_of_each() -> None:
-    what = outlook(np.sort(np.random.default_rng(0).normal(0, 0.1, 100)), 0.8)
-    weights = np.array([20.0, 3.0, 20.0])
-    assert np.allclose(what.margins(weights), [what.cheapest(w) for w in weights], atol=0.03)
-
-
 def test_the_cheapest_margin_leaves_a_small_chance_of_a_kill() -> None:
     what = outlook(np.sort(np.random.default_rng(0).normal(0, 0.1, 100)), 0.8)
     chances = [what.chance_beyond(what.cheapest(weight)) for weight in (1.0, 3.0, 20.0)]

@@ -18,7 +18,7 @@ def seen(log: float, at_s: float = 0.0, model: float = np.nan, size: float = 1.0
 
 
 def series(logs: np.ndarray, models: np.ndarray | None = None) -> Series:
-    found = Series(Price(3.0))
+    found = Series.at([Price(3.0)])
     foretold = np.full(len(logs), np.nan) if models is None else models
     for at_s, (log, model) in enumerate(zip(logs, foretold, strict=True)):
         found.add(seen(float(log), float(at_s), float(model)))
@@ -77,3 +77,64 @@ def test_kills_that_were_not_foreseen_widen_the_margin_until_successes_pay_it_ba
 
     assert 0 < once < twice
     assert found.caution < twice
+
+
+def test_the_way_is_chosen_at_the_price_that_a_lost_attempt_has() -> None:
+    """The model is right but for each tenth task, which needs up to four times as much; a request
+    of four times the usual is enough for all, with much to spare.
+    """
+    rng = np.random.default_rng(2)
+    found = Series.at([Price(0.2), Price(50.0)])
+    for at in range(120):
+        usual = float(rng.normal(6.0, 0.5))
+        need = usual + float(rng.uniform(0.0, np.log(4.0))) * (at % 10 == 0)
+        asked = float(rng.normal(usual + np.log(4.0), 0.05))
+        found.add(Seen(float(at), {}, usual, asked, max(need, asked - np.log(4.0)), 60.0))
+
+    cheap, dear = found.choice(0.2).best, found.choice(50.0).best
+
+    assert cheap is not None
+    assert dear is not None
+    assert (cheap.fit.base, dear.fit.base) == ("model", "request")
+
+
+def test_a_task_of_which_less_is_known_is_the_model_s() -> None:
+    """The rest that the best way has no answer for is not what the median was judged on."""
+    rng = np.random.default_rng(3)
+    found = Series.at([Price(3.0)])
+    for at in range(80):
+        size = float(rng.uniform(1.0, 50.0))
+        need = float(np.log(100.0 * size))
+        inputs = {"twin": size} if at % 4 else {}
+        found.add(Seen(float(at), inputs, need + float(rng.normal(0.0, 0.5)), np.nan, need, 60.0))
+    without = Known(1, {}, np.full(1, 5.0), np.full(1, np.nan), np.full(1, np.nan))
+    choice = found.choice()
+
+    assert choice.best is not None
+    assert choice.best.fit.on == "twin"
+    speaks = choice.knowing(without)
+    assert speaks is not None
+    assert speaks.fit.base == "model"
+    assert [tail.fit.base for tail in found.closest_in_turn()][-1] == "model"
+
+
+def test_the_model_s_bound_is_believed_until_another_way_is_cheaper_beyond_doubt() -> None:
+    """Every tenth task may need up to four times the usual, and the bound knows which."""
+    rng = np.random.default_rng(4)
+    found = Series.at([Price(20.0)])
+    for at in range(100):
+        usual, wild = float(rng.normal(6.0, 0.5)), at % 10 == 0
+        need = usual + float(rng.uniform(0.0, 1.4 if wild else 0.02))
+        high = usual + (1.3 if wild else 0.02)
+        found.add(Seen(float(at), {}, usual, np.nan, need, 60.0, high))
+    clear = Series.at([Price(20.0)])
+    for at in range(100):
+        model = float(rng.normal(6.0, 0.5))
+        clear.add(Seen(float(at), {}, model, np.nan, 6.0, 60.0, model + 0.3))
+
+    believed, overruled = found.choice(20.0).best, clear.choice(20.0).best
+
+    assert believed is not None
+    assert overruled is not None
+    assert believed.fit.base == "model's bound"
+    assert overruled.fit.base == "level"

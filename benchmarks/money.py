@@ -183,6 +183,7 @@ def lanes() -> list[Lane]:
             price_usd_hour=price,
             purchase="ON_DEMAND",
             queues=True,
+            whole_vcpus=True,
         )
         for name, (shape, price) in TYPES.items()
     ]

@@ -130,10 +130,10 @@ class Broker:
 
     def foretell(self, submissions: Sequence[Submission]) -> Sequence[Submission]:
         """Estimate what comes in. Only a leader can: others hear of no attempts that end."""
-        largest = self.cycle.largest
-        if not self.leading or largest is None:
+        offer = self.cycle.offer
+        if not self.leading or offer is None:
             return submissions
-        return self.cycle.estimating.on_arrival(submissions, largest)
+        return self.cycle.estimating.on_arrival(submissions, offer)
 
     def wake(self) -> None:
         """Something was submitted, or ended: the next pass begins now."""

@@ -262,6 +262,7 @@ class Lane:
     closed: str | None = None  #: why nothing is leaked into it just now
     running: int | None = None
     queues: bool = False  #: whether it takes work beyond what is free, and starts it in its turn
+    whole_vcpus: bool = False  #: whether a task gets whole vCPUs alone, as on AWS Batch's EC2
     #: How many tasks of which size have ended there whose ends are not told yet: room is free.
     ended: tuple[tuple[Resources, int], ...] = ()
 

@@ -29,9 +29,12 @@ class Reservation:
 class Board:
     """The lanes as they fill up.
 
-    Within a lane ECS places the tasks, so that only the sum is known; it is taken as packed
-    tightly. If ECS does worse, tasks wait in STARTING, the start delay grows, and the window
-    closes. `ahead_s` is how many predicted seconds of work may still queue beyond what is free.
+    Within a lane ECS places the tasks, so that only the sum is known. Where all instances run it is
+    taken as packed tightly: if ECS does worse, tasks wait in STARTING, the start delay grows, and
+    the window closes. Where more may be started it is taken as scattered evenly over those that
+    run, since what ends leaves its room where it was: a task that finds none would have Batch
+    start an instance of this lane, which only happened to have scraps, and not of the cheapest.
+    `ahead_s` is how many predicted seconds of work may still queue beyond what is free.
     """
 
     yard: Yard
@@ -105,6 +108,14 @@ class Board:
         most = fresh.min(axis=1)
         count = partly.min(axis=1) + (upto - busy) * most
         count = np.minimum(count, upto * most - self.alike(each)[places])
+        growing = np.flatnonzero((self.ready[places] < self.yard.instances[places]) & (busy > 0))
+        if len(growing):
+            # What is free lies scattered: what one of those that run has on the average counts.
+            ran = np.maximum(self.ready[places], busy)[growing]
+            left = np.maximum(one[growing] - used[growing] / ran[:, None], 0)[:, asked]
+            room = np.minimum(ran, upto[growing]) * (left // need[asked]).min(axis=1)
+            room += np.maximum(upto[growing] - ran, 0) * most[growing]
+            count[growing] = np.minimum(count[growing], room)
         count = np.where(busy <= upto, count, 0)
         return np.where(self.open[places], np.maximum(count, 0), 0)
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from headgate.lifecycle import Cause, State
-from headgate.resources import Resources
 from headgate.tenancy import Tier
 from queue_broker.core.leak import Decision
 from queue_broker.core.limits import Limits as LiveLimits
 from queue_broker.core.observe import Observing
+from queue_broker.core.offer import Offer
 from queue_broker.core.policy import Policy, World
 from queue_broker.core.predict import Estimating
 from queue_broker.core.preempt import REASON
@@ -70,7 +70,7 @@ class Cycle:
     stopping: dict[str, Tasks] = field(default_factory=dict)
     limits_now: LiveLimits | None = None  #: None: `tiers` for good
     revised_s: dict[JobId, float] = field(default_factory=dict)
-    largest: Resources | None = None  #: what one instance offers, as of the last pass
+    offer: Offer | None = None  #: what one instance has, as of the last pass
 
     def take_over(self) -> None:
         """What a new leader does first: take up the work that runs already, and how long its kin
@@ -82,17 +82,17 @@ class Cycle:
     def run_once(self) -> Pass:
         """One bounded pass."""
         world, lanes = self.world(), self.engine.lanes()
-        self.largest = largest(lanes)
+        self.offer = (self.offer or Offer()).renewed(lanes)
         leaks = {leak.name: leak for leak in self.store.open_leaks()}
         # 1. Observe: what started and ended becomes state; retries are decided.
-        events = self.observing.run(leaks, self.largest, self.limits.events)
+        events = self.observing.run(leaks, self.offer.largest, self.limits.events)
         self.policy.learn(events, leaks, world)
         # 2. Release what waited for others, and stop what was cancelled.
         released = self.store.settle_dependencies(self.limits.dependencies)
         self.stop_cancelled(leaks.values())
         # 3. Predict: what was submitted gets its shape; kills for memory teach what still waits.
-        estimated = self.estimating.run(self.limits.estimates, self.largest)
-        estimated += self.revise(events, leaks, self.largest)
+        estimated = self.estimating.run(self.limits.estimates, self.offer)
+        estimated += self.revise(events, leaks, self.offer)
         # 4. Decide: order, pack, windows.
         open_ = self.store.open_leaks() if events else list(leaks.values())
         lanes = self.engine.lanes()  # once more: what was settled since is room no more twice
@@ -107,7 +107,7 @@ class Cycle:
         leaked = sum(len(leak.tasks) for leak in written)
         return Pass(len(events), estimated, released, leaked, len(decision.holds))
 
-    def revise(self, events: Sequence[Event], leaks: Mapping[str, Leak], most: Resources) -> int:
+    def revise(self, events: Sequence[Event], leaks: Mapping[str, Leak], offer: Offer) -> int:
         """Estimate the rest of a job again after kills for memory, at most every `REVISE_S`."""
         now_s = self.clock()
         killed = {
@@ -121,12 +121,12 @@ class Cycle:
         self.revised_s |= dict.fromkeys(due, now_s)
         groups = [group for job in due for group in self.store.groups(job)]
         waiting = [g for g in groups if g.state is State.RUNNABLE and g.waiting and g.attempt == 1]
-        return self.estimating.revise(waiting, most)
+        return self.estimating.revise(waiting, offer)
 
     def run_observe(self) -> None:
         """Only the first step: what ended while the broker stopped is not left as running."""
         leaks = {leak.name: leak for leak in self.store.open_leaks()}
-        self.observing.run(leaks, largest(self.engine.lanes()), self.limits.events)
+        self.observing.run(leaks, Offer.of(self.engine.lanes()).largest, self.limits.events)
 
     def decide(self, leaks: Sequence[Leak], lanes: Sequence[Lane], world: World) -> Decision:
         """What the policy says; of reasons to wait, those that are news."""
@@ -175,11 +175,3 @@ class Cycle:
                 )
                 told[leak.name] = REASON
                 self.engine.stop(leak, tasks, interrupted=True)
-
-
-def largest(lanes: Sequence[Lane]) -> Resources:
-    """The most of each resource that one instance of any lane offers."""
-    most = Resources()
-    for shape in {lane.shape for lane in lanes}:
-        most = most.largest(shape)
-    return most

@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from headgate.estimate import Estimate
-from headgate.job import Job
-from headgate.resources import Resources
 from queue_broker.core.aside import Aside
 from queue_broker.core.forecast import Forecaster
+from queue_broker.core.offer import Offer
 from queue_broker.ports import CycleStore
 from queue_broker.records import Group, Split, Submission, Table, Tasks
 
@@ -41,24 +40,22 @@ class Estimating:
     modes: Callable[[], Mapping[str, str]]
     aside: Aside[Parts] = field(default_factory=Aside)
 
-    def run(self, limit: int, largest: Resources) -> int:
+    def run(self, limit: int, offer: Offer) -> int:
         """One bounded pass; returns how many groups were estimated.
 
-        `largest` is the most of each resource that one instance has.
+        `offer` is what one instance has.
         """
         groups = self.store.submitted(limit)
         singles = [group for group in groups if not group.array]
         sweeps = [group for group in groups if group.array]
-        done = self.store.estimated(self._singles(singles, largest)) if singles else []
+        done = self.store.estimated(self._singles(singles, offer)) if singles else []
         for sweep in sweeps:
-            splits = self._splits(sweep, largest)
+            splits = self._splits(sweep, offer)
             if splits is not None:
                 done += self.store.estimated([(sweep, splits)])
         return sum(done)
 
-    def on_arrival(
-        self, submissions: Sequence[Submission], largest: Resources
-    ) -> Sequence[Submission]:
+    def on_arrival(self, submissions: Sequence[Submission], offer: Offer) -> Sequence[Submission]:
         """The submissions, single jobs with their estimates: a row written once costs half of one
         written, read and written again. While the predictor learns they are left to `run`, as
         sweeps are, and what waits for others.
@@ -69,12 +66,12 @@ class Estimating:
         if estimates is None:
             return submissions
         given = {
-            one.job_id: within(estimate, one.job, largest)
+            one.job_id: offer.fit(estimate, one.job)
             for one, estimate in zip(simple, estimates, strict=True)
         }
         return [replace(one, estimate=given.get(one.job_id)) for one in submissions]
 
-    def revise(self, groups: Sequence[Group], largest: Resources) -> int:
+    def revise(self, groups: Sequence[Group], offer: Offer) -> int:
         """Estimate again what waits at the gate, where tasks like it were killed for their memory.
 
         Only what comes out bigger is changed, so that a few kills teach the rest of a sweep, and
@@ -82,7 +79,7 @@ class Estimating:
         """
         done = 0
         for group in groups:
-            splits = self._splits(group, largest)
+            splits = self._splits(group, offer)
             if (
                 splits
                 and group.estimate
@@ -92,19 +89,17 @@ class Estimating:
                 done += sum(self.store.estimated([(group, bigger)]))
         return done
 
-    def _singles(
-        self, groups: Sequence[Group], largest: Resources
-    ) -> list[tuple[Group, list[Split]]]:
+    def _singles(self, groups: Sequence[Group], offer: Offer) -> list[tuple[Group, list[Split]]]:
         modes = self._modes(groups)
         estimates = self.forecaster.estimate([group.job for group in groups], modes)
         pairs = zip(groups, estimates, strict=True)
-        return [(g, [Split(g.waiting, within(e, g.job, largest))]) for g, e in pairs]
+        return [(g, [Split(g.waiting, offer.fit(e, g.job))]) for g, e in pairs]
 
     def _modes(self, of: Sequence[Group | Submission]) -> list[str]:
         known = self.modes()
         return [known.get(one.tier, COST) for one in of]
 
-    def _splits(self, group: Group, largest: Resources) -> list[Split] | None:
+    def _splits(self, group: Group, offer: Offer) -> list[Split] | None:
         """The group's tasks by shape; None while that is being found out."""
         if group.size < LARGE or group.parameters is Table.NONE:
             parts: Parts | None = self._parts(group)
@@ -113,7 +108,7 @@ class Estimating:
         if parts is None:
             return None
         splits = [
-            Split(Tasks(indexes) & group.waiting, within(estimate, group.job, largest))
+            Split(Tasks(indexes) & group.waiting, offer.fit(estimate, group.job))
             for indexes, estimate in parts
         ]
         return [split for split in splits if split.tasks]
@@ -130,21 +125,3 @@ def is_bigger(new: Estimate, old: Estimate) -> bool:
 def at_least(new: Estimate, old: Estimate) -> Estimate:
     """The new estimate, with no less memory than the old one gave."""
     return new if is_bigger(new, old) else old
-
-
-def within(estimate: Estimate, job: Job, largest: Resources) -> Estimate:
-    """A prediction beyond every instance is tried on the largest one.
-
-    Not so where the user asked for more than there is, or there is nothing at all: that waits,
-    with its reason.
-    """
-    if largest == Resources():
-        return estimate
-    asked, given = job.resources, estimate.allocation
-    vcpu, memory_mib = given.vcpu, given.memory_mib
-    if (asked.vcpu or 0) <= largest.vcpu:
-        vcpu = min(vcpu, largest.vcpu)
-    if (asked.memory_mib or 0) <= largest.memory_mib:
-        memory_mib = min(memory_mib, largest.memory_mib)
-    allocation = Resources(vcpu, memory_mib, given.gpus)
-    return estimate if allocation == given else replace(estimate, allocation=allocation)

@@ -112,6 +112,7 @@ def to_lane(queue: Mapping[str, Any], environment: Mapping[str, Any]) -> Lane:
         closed=why_closed(queue, environment),
         running=None if desired is None else int(desired // shape.vcpu),
         queues=True,
+        whole_vcpus=True,
     )
 
 

@@ -48,6 +48,20 @@ def test_only_what_runs_is_warm() -> None:
     assert room(board, ONE, cold=False) == [8]
 
 
+def test_scraps_of_many_instances_are_no_room_for_a_task_that_fits_in_none() -> None:
+    lane = a_lane(instances=10, price_usd_hour=1.0, running=4)
+    board, _ = board_of([lane], [a_leak(1, a_group(1, tasks=12))])
+    assert room(board, ONE, cold=False) == [4]
+    assert room(board, Amount(mcpu=4_000, mib=1), cold=False) == [0]
+    assert room(board, Amount(mcpu=4_000, mib=1)) == [6]
+
+
+def test_where_all_instances_run_their_scraps_count_as_one() -> None:
+    lane = a_lane(instances=4, price_usd_hour=1.0, running=4)
+    board, _ = board_of([lane], [a_leak(1, a_group(1, tasks=12))])
+    assert room(board, Amount(mcpu=4_000, mib=1)) == [1]
+
+
 def test_where_nobody_says_what_runs_only_a_lane_that_costs_nothing_is_warm() -> None:
     lanes = [a_lane("free"), a_lane("priced", price_usd_hour=1.0)]
     board, _ = board_of(lanes, [])

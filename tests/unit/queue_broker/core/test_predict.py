@@ -11,38 +11,15 @@ import numpy as np
 from headgate.estimate import Estimate
 from headgate.job import Dependency, Job
 from headgate.lifecycle import State
-from headgate.resources import ResourceRequest, Resources
 from queue_broker.core.forecast import Forecaster
-from queue_broker.core.predict import LARGE, Estimating, within
+from queue_broker.core.offer import Offer
+from queue_broker.core.predict import LARGE, Estimating
 from queue_broker.ports import Store
 from queue_broker.records import Group, Split, Table
-from tests.factories import a_job, a_submission, a_sweep, an_estimate
-from tests.unit.queue_broker.core.scenes import a_group
+from tests.factories import a_submission, a_sweep, an_estimate
+from tests.unit.queue_broker.core.scenes import a_group, a_lane
 
-LARGEST = Resources(8, 8192, 1)
-
-
-def test_a_prediction_that_fits_is_left_alone() -> None:
-    estimate = an_estimate(1024, 2)
-
-    assert within(estimate, a_job(), LARGEST) is estimate
-
-
-def test_a_prediction_beyond_every_instance_is_tried_on_the_largest() -> None:
-    found = within(an_estimate(9000, 20), a_job(), LARGEST)
-
-    assert found.allocation == Resources(8, 8192)
-    assert found.memory_mib == an_estimate(9000, 20).memory_mib
-
-
-def test_a_request_beyond_every_instance_stays_so_that_it_waits_with_its_reason() -> None:
-    asked = a_job(resources=ResourceRequest(vcpu=64, memory_mib=4096))
-
-    assert within(an_estimate(9000, 64), asked, LARGEST).allocation == Resources(64, 8192)
-
-
-def test_where_there_are_no_instances_nothing_is_cut_to_nothing() -> None:
-    assert within(an_estimate(1024, 1), a_job(), Resources()).allocation == Resources(1, 1024)
+OFFER = Offer.of([a_lane(vcpu=8, memory_mib=8192)])
 
 
 class Gate:
@@ -87,7 +64,7 @@ def arriving(*, free: bool) -> list[Estimate | None]:
     follower = a_submission("follower", depends_on=(Dependency(job_id="single"),))
     asked = cast(Forecaster, Asked(free=free))
     estimating = Estimating(cast(Store, Gate([])), asked, lambda group: {}, dict[str, str])
-    found = estimating.on_arrival([sweep, single, follower], LARGEST)
+    found = estimating.on_arrival([sweep, single, follower], OFFER)
     assert [one.job_id for one in found] == ["sweep-1", "single", "follower"]
     return [one.estimate for one in found]
 
@@ -96,7 +73,7 @@ def test_a_single_job_that_waits_for_nobody_is_estimated_on_arrival() -> None:
     sweep, single, follower = arriving(free=True)
 
     assert single is not None
-    assert single.allocation.memory_mib == LARGEST.memory_mib
+    assert single.allocation.memory_mib == OFFER.largest.memory_mib
     assert (sweep, follower) == (None, None)
 
 
@@ -116,11 +93,11 @@ def test_no_single_job_waits_for_a_large_table_to_be_estimated() -> None:
         cast(Store, gate), cast(Forecaster, slow), lambda group: {}, dict[str, str]
     )
 
-    assert estimating.run(10, LARGEST) == 1
+    assert estimating.run(10, OFFER) == 1
     assert list(gate.groups) == [1]
 
     slow.go.set()
     deadline = time.monotonic() + 20
-    while not estimating.run(10, LARGEST):
+    while not estimating.run(10, OFFER):
         assert time.monotonic() < deadline
     assert not gate.groups

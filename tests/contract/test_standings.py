@@ -8,7 +8,7 @@ from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.standings import Memory, SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import Ended, JobId, Leak, Listing, Split, Tasks
-from queue_broker.verdicts import Fail, Judged, Succeed
+from queue_broker.verdicts import Fail, Judged, Requeue, Succeed
 from tests.factories import START_S, a_submission, a_sweep, an_estimate, an_intent, starts, taken
 
 
@@ -67,8 +67,40 @@ def test_attempts_are_those_that_are_told_one_by_one(
             assert list(one.attempts) == store.attempts(JobId("sweep"), one.task)
 
 
+def test_what_was_told_before_is_told_as_it_is_now(
+    store: SqlStore, describer: SqlDescriber
+) -> None:
+    store.add([a_submission("single", estimate=an_estimate()), a_sweep("sweep", 2)])
+
+    def told() -> list[tuple[State, str | None, int]]:
+        asked = [(JobId("single"), None), (JobId("sweep"), 0), (JobId("sweep"), 1)]
+        found = describer.standings(asked)
+        assert found == describer.standings(asked) == SqlDescriber(store.database).standings(asked)
+        return [
+            (one.state, one.hold if one.state is State.RUNNABLE else None, len(one.attempts))
+            for one in found
+        ]
+
+    assert told()[0] == (State.RUNNABLE, None, 0)
+    [group] = store.groups(JobId("single"))
+    store.hold({group.group_id: "no room"})
+    assert told()[0] == (State.RUNNABLE, "no room", 0)
+    made = leak(store, "single")
+    assert told()[0] == (State.RUNNING, None, 1)
+    store.settle([Judged(Ended(made.name, 0, START_S + 9, Cause.EXITED, 1), Requeue("stopped"))])
+    assert told()[0] == (State.RUNNABLE, "no room", 1)
+    leak(store, "single")
+    assert told()[0] == (State.RUNNING, None, 2)
+
+    end(store, leak(store, "sweep", Tasks([0])), 0, 1)
+    assert [state for state, *_ in told()[1:]] == [State.FAILED, State.RUNNABLE]
+    store.retry_failed(JobId("sweep"), Tasks([0]))
+    store.cancel(JobId("sweep"), Tasks([1]), "enough")
+    assert [state for state, *_ in told()[1:]] == [State.RUNNABLE, State.FAILED]
+
+
 def test_a_memory_that_is_full_forgets() -> None:
-    memory = Memory(most=2)
+    memory: Memory[tuple[int, int], dict[str, int]] = Memory(most=2)
     memory.keep({(1, 1): {"a": 1}, (1, 2): {"a": 2}})
     assert memory.known([(1, 1), (9, 9)]) == {(1, 1): {"a": 1}}
     memory.keep({(2, 1): {"a": 3}})

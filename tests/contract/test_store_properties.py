@@ -18,16 +18,27 @@ from hypothesis.stateful import (
 
 from headgate.job import Dependency
 from headgate.lifecycle import State
+from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import HandOver, JobId, Split, Tasks
 from queue_broker.verdicts import Fail, Requeue, Retry, Succeed, Verdict
 from tests.contract.conftest import emptied
 from tests.contract.stores import check_books
-from tests.factories import START_S, a_sweep, an_estimate, an_intent, ends, starts, taken
+from tests.factories import (
+    START_S,
+    a_submission,
+    a_sweep,
+    an_estimate,
+    an_intent,
+    ends,
+    starts,
+    taken,
+)
 from tests.postgres import Server
 
 SIZE = 12
-JOBS = ("a", "b", "c")
+SWEEPS = ("a", "b", "c")
+JOBS = (*SWEEPS, "d")
 TASKS = st.sets(st.integers(0, SIZE - 1), min_size=1)
 JOB = st.sampled_from(JOBS)
 VERDICTS: tuple[Verdict, ...] = (
@@ -43,8 +54,15 @@ QUICK = settings(
 )
 
 
+def of(job: str, tasks: set[int]) -> Tasks:
+    """Those that the job has."""
+    return Tasks(tasks if job in SWEEPS else [0])
+
+
 class Books(RuleBasedStateMachine):
-    """Three sweeps of twelve tasks: `b` follows `a` task by task, `c` waits for all of `b`."""
+    """Three sweeps of twelve tasks, `b` follows `a` task by task, `c` waits for all of `b`; and a
+    single job.
+    """
 
     fresh: Callable[[], str]  #: the URL of an empty database
 
@@ -57,8 +75,10 @@ class Books(RuleBasedStateMachine):
                 a_sweep("a", SIZE),
                 a_sweep("b", SIZE, depends_on=(Dependency(job_id="a", type="N_TO_N"),)),
                 a_sweep("c", SIZE, depends_on=(Dependency(job_id="b"),)),
+                a_submission("d"),
             ]
         )
+        self.describer = SqlDescriber(self.store.database)
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -103,11 +123,11 @@ class Books(RuleBasedStateMachine):
 
     @rule(job=JOB, tasks=TASKS)
     def cancel(self, job: str, tasks: set[int]) -> None:
-        self.store.cancel(JobId(job), Tasks(tasks), "enough")
+        self.store.cancel(JobId(job), of(job, tasks), "enough")
 
     @rule(job=JOB, tasks=TASKS)
     def retry(self, job: str, tasks: set[int]) -> None:
-        self.store.retry_failed(JobId(job), Tasks(tasks))
+        self.store.retry_failed(JobId(job), of(job, tasks))
 
     @rule(job=JOB, priority=st.integers(0, 3), tenant=st.sampled_from(["acme", "globex"]))
     def rearrange(self, job: str, priority: int, tenant: str) -> None:
@@ -118,6 +138,15 @@ class Books(RuleBasedStateMachine):
     def the_books_are_right(self) -> None:
         if hasattr(self, "store"):
             check_books(self.store)
+
+    @invariant()
+    def what_was_told_before_is_told_as_it_is_now(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        asked = [(JobId(job), task) for job in SWEEPS for task in (None, *range(SIZE))]
+        asked.append((JobId("d"), None))
+        now = SqlDescriber(self.store.database).standings(asked)
+        assert self.describer.standings(asked) == now
 
     @invariant()
     def nobody_runs_before_what_they_wait_for(self) -> None:

@@ -101,7 +101,7 @@ def select_jobs() -> Select[Any]:
 
 
 def to_job(row: Row[Any]) -> JobRecord:
-    """From a row of the columns of `JOB`."""
+    """From a row that begins with the columns of `JOB`."""
     read: tuple[Any, ...] = tuple(row)
     job_id, template, size, array, parameters, _, tenant, tier, priority = read[:9]
     submitted_at_s, started_at_s, finished_at_s, reason = read[9:13]
@@ -115,7 +115,7 @@ def to_job(row: Row[Any]) -> JobRecord:
         array,
         codec.load_parameters(parameters),
         submitted_at_s,
-        dict(zip(COUNT_OF, read[13:], strict=True)),
+        dict(zip(COUNT_OF, read[13 : len(JOB)], strict=True)),
         started_at_s,
         finished_at_s,
         reason,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, or_, select
 
@@ -25,6 +25,11 @@ Wanted = Sequence[tuple[JobId, int | None]]
 #: What is told of an attempt's start or end, by leak and task.
 Told = dict[Place, dict[str, Any]]
 
+#: States that a task leaves only with a change of its job's row.
+STEADY = {State.STARTING, State.RUNNING, State.SUCCEEDED}
+K = TypeVar("K")
+V = TypeVar("V")
+
 #: What a task's group says of it: its state, what it was foretold, and what holds it.
 Stand = tuple[State, Estimate | None, str | None]
 GROUP = tuple(groups.c[name] for name in ("job", "number", "state", "estimate", "hold"))
@@ -38,22 +43,36 @@ LEAK = tuple(
 )
 
 
-class Memory:
-    """The ends of attempts that were told before. They never change, and are dear to unpack: a row
-    holds those of up to ten thousand tasks."""
+class Memory(Generic[K, V]):
+    """What was told before, and need not be found out again."""
 
     def __init__(self, most: int = 50_000) -> None:
-        self._told: Told = {}
+        self._told: dict[K, V] = {}
         self._most = most
 
-    def known(self, places: Iterable[Place]) -> Told:
-        found = ((place, self._told.get(place)) for place in places)
-        return {place: told for place, told in found if told is not None}
+    def known(self, asked: Iterable[K]) -> dict[K, V]:
+        found = ((key, self._told.get(key)) for key in asked)
+        return {key: told for key, told in found if told is not None}
 
-    def keep(self, told: Told) -> None:
+    def keep(self, told: Mapping[K, V]) -> None:
         if len(self._told) + len(told) > self._most:
             self._told = {}  # a new one, since others may read the old
         self._told.update(told)
+
+
+Ends = Memory[Place, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Memories:
+    """Of ends of attempts, which never change, and are dear to unpack: a row holds those of up to
+    ten thousand tasks. Of standings, each with its job's row: see `stays`.
+    """
+
+    ends: Ends = field(default_factory=Memory)
+    told: Memory[tuple[int, int | None], tuple[Row[Any], Standing]] = field(
+        default_factory=lambda: Memory(5_000)
+    )
 
 
 class SqlDescriber:
@@ -61,30 +80,56 @@ class SqlDescriber:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._ends = Memory()
+        self._memories = Memories()
 
     def standings(self, wanted: Wanted) -> list[Standing]:
-        return self._database.read(standings, wanted, self._ends) if wanted else []
+        return self._database.read(standings, wanted, self._memories) if wanted else []
 
     def listed(self, listing: Listing) -> list[JobId]:
         return self._database.read(listed, listing)
 
 
-def standings(connection: Connection, wanted: Wanted, ends: Memory) -> list[Standing]:
-    query = rows.select_jobs().where(among(connection, jobs.c.job_id, {job for job, _ in wanted}))
+def standings(connection: Connection, wanted: Wanted, memories: Memories) -> list[Standing]:
+    query = rows.select_jobs().add_columns(jobs.c.leaks)
+    query = query.where(among(connection, jobs.c.job_id, {job for job, _ in wanted}))
     found = {row.job_id: row for row in connection.execute(query)}
     asked = [(found[job], task) for job, task in wanted if job in found]
-    known = [(row, task) for row, task in asked if exists(row, task)]
-    asked_for = {row.number: row for row, _ in known}
-    records = {number: rows.to_job(row) for number, row in asked_for.items()}
+    known = {(row.number, task): row for row, task in asked if exists(row, task)}
+    kept = memories.told.known(known)
+    told = {place: standing for place, (row, standing) in kept.items() if row == known[place]}
+    fresh = {place: row for place, row in known.items() if place not in told}
+    news = anew(connection, fresh, memories.ends) if fresh else {}
+    memories.told.keep({place: (fresh[place], one) for place, one in news.items() if stays(one)})
+    told |= news
+    return [told[place] for place in known]
+
+
+def stays(standing: Standing) -> bool:
+    """Whether a task stands as it does until its job's row changes.
+
+    An array as a whole is told from its row alone. A task leaves these states only when the row's
+    counts change, and comes back to them only by another leak, which the row counts too. Not so
+    FAILED: a failed task may change places with one that is cancelled while it waits.
+    """
+    whole = standing.record.array and standing.task is None
+    return whole or standing.state in STEADY
+
+
+def anew(
+    connection: Connection, asked: Mapping[tuple[int, int | None], Row[Any]], ends: Ends
+) -> dict[tuple[int, int | None], Standing]:
+    by_number = {number: row for (number, _), row in asked.items()}
+    records = {number: rows.to_job(row) for number, row in by_number.items()}
     singles = {number: record for number, record in records.items() if not record.array}
-    children = {(row.number, task) for row, task in known if task is not None}
+    children = {(number, task) for number, task in asked if task is not None}
     stand = of_singles(connection, singles) | of_children(connection, children)
     tried = find_attempts(connection, {(number, 0) for number in singles} | children, ends)
-    told = []
-    for row, task in known:
-        place, record = (row.number, task or 0), records[row.number]
-        told.append(to_standing(record, task, stand.get(place), tried.get(place, ())))
+    told = {}
+    for number, task in asked:
+        place = (number, task or 0)
+        told[number, task] = to_standing(
+            records[number], task, stand.get(place), tried.get(place, ())
+        )
     return told
 
 
@@ -146,7 +191,7 @@ def by_first(places: Iterable[Place]) -> dict[int, list[int]]:
 
 
 def find_attempts(
-    connection: Connection, places: set[Place], ends: Memory
+    connection: Connection, places: set[Place], ends: Ends
 ) -> dict[Place, list[Attempt]]:
     """Every attempt of every task, oldest first."""
     tasks = by_first(places)
@@ -166,7 +211,7 @@ def find_attempts(
     return tried
 
 
-def find_times(connection: Connection, tries: set[Place], ends: Memory) -> tuple[Told, Told]:
+def find_times(connection: Connection, tries: set[Place], ends: Ends) -> tuple[Told, Told]:
     """How attempts ended, and when those began that have not."""
     ended = ends.known(tries)
     fresh = dict(rows_of(connection, outcomes, tries - ended.keys()))

@@ -234,7 +234,8 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     )
     broker: Broker
     # Lambdas, since the broker is not there yet.
-    commit = GroupCommit(store, lambda: broker.wake(), lambda new: broker.foretell(new))  # noqa: PLW0108
+    wake, foretell = lambda: broker.wake(), lambda new: broker.foretell(new)  # noqa: PLW0108
+    commit = GroupCommit(store, wake, foretell, store.abreast)
     broker = Broker(
         settings=settings,
         store=store,

@@ -46,6 +46,10 @@ Clock = Callable[[], float]
 class Intake(Protocol):
     """Makes submissions durable. Everything is idempotent by (tenant, client token)."""
 
+    @property
+    def abreast(self) -> int:
+        """How many transactions it is best given at a time."""
+
     def add(self, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
         """All in one transaction; an answer for each, in order (or its `Conflict`, `NotFound`)."""
 

@@ -1,7 +1,8 @@
 """Single submissions made durable together: what arrives during one commit shares the next.
 
 A commit costs the same for one row as for hundreds, so that the rate grows with the load, and a
-lone submission never waits for company.
+lone submission never waits for company. While a database that takes several works on one commit,
+the next is prepared and begun.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, cast
 
 from headgate.errors import HeadgateError, Throttled, Unavailable
 from queue_broker.records import Accepted, Submission
@@ -26,6 +28,9 @@ Answer = Accepted | Exception
 
 #: Submissions in one transaction. More would make the first of them wait for the last.
 MOST_AT_ONCE = 512
+#: The same where one transaction is prepared while another is under way: fewer, so that there is
+#: mostly a next one.
+MOST_ABREAST = 128
 #: Submissions that may wait; beyond, callers are asked to come back.
 MOST_WAITING = 50_000
 #: What is done to submissions just before they are made durable.
@@ -33,20 +38,25 @@ Prepare = Callable[[list[Submission]], Sequence[Submission]]
 
 
 class GroupCommit:
-    """Hands submissions to the store in batches, from one thread. Belongs to one event loop."""
+    """Hands submissions to the store in batches, `abreast` of them at a time, from threads. Belongs
+    to one event loop.
+    """
 
     def __init__(
         self,
         intake: Intake,
         committed: Callable[[], None] = lambda: None,
         prepare: Prepare = lambda submissions: submissions,
+        abreast: int = 1,
     ) -> None:
         self._intake = intake
         self._committed = committed
         self._prepare = prepare
         self._waiting: deque[Waiter] = deque()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
-        self._flushing: asyncio.Task[None] | None = None
+        self._threads = ThreadPoolExecutor(abreast, thread_name_prefix="group-commit")
+        self._abreast = abreast
+        self._preparing = Lock()
+        self._flushing: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def add(self, submission: Submission) -> Accepted:
@@ -57,27 +67,32 @@ class GroupCommit:
             raise Throttled(f"{MOST_WAITING:,} submissions are waiting already", retry_after_s=1)
         future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._waiting.append((submission, future))
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
+        if len(self._flushing) < self._abreast:
+            self._flushing.add(asyncio.create_task(self._flush()))
         return await future
 
     async def close(self) -> None:
         """Take nothing more, and finish what was taken."""
         self._closed = True
-        if self._flushing is not None:
-            await self._flushing
-        self._thread.shutdown()
+        while self._flushing:
+            await asyncio.wait(self._flushing)
+        self._threads.shutdown()
 
     async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                await self._flush_some()
+        finally:  # now, and not when the task is over: what comes between must start another
+            self._flushing.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _flush_some(self) -> None:
+        most = MOST_ABREAST if self._abreast > 1 else MOST_AT_ONCE
+        batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        submissions = [submission for submission, _ in batch]
         loop = asyncio.get_running_loop()
-        while self._waiting:
-            most = min(MOST_AT_ONCE, len(self._waiting))
-            batch = [self._waiting.popleft() for _ in range(most)]
-            submissions = [submission for submission, _ in batch]
-            answers = await loop.run_in_executor(self._thread, self._commit, submissions)
-            for (_, future), answer in zip(batch, answers, strict=True):
-                _resolve(future, answer)
-        self._flushing = None
+        answers = await loop.run_in_executor(self._threads, self._commit, submissions)
+        for (_, future), answer in zip(batch, answers, strict=True):
+            _resolve(future, answer)
 
     def _commit(self, submissions: list[Submission]) -> list[Answer]:
         answers = self._answers(self._prepared(submissions))
@@ -87,7 +102,8 @@ class GroupCommit:
 
     def _prepared(self, submissions: list[Submission]) -> Sequence[Submission]:
         try:
-            return self._prepare(submissions)
+            with self._preparing:  # by the one predictor, which takes one question at a time
+                return self._prepare(submissions)
         except Exception:  # whatever it could not do, the cycle does, and says what is wrong
             log.exception("submissions come in as they are", extra={"action": "prepare_failed"})
             return submissions

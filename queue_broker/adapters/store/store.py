@@ -64,6 +64,11 @@ class SqlStore:
 
     # Intake
 
+    @property
+    def abreast(self) -> int:
+        """SQLite has one writer at a time."""
+        return 1 if self.database.is_sqlite else 2
+
     def add(self, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
         return self.database.write(intake.add, submissions) if submissions else []
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from threading import Event, get_ident
+from threading import Barrier, Event, get_ident
 
 import pytest
 
@@ -43,8 +43,9 @@ def commit_of(
     intake: Intake,
     committed: Callable[[], None] = lambda: None,
     prepare: Prepare = lambda submissions: submissions,
+    abreast: int = 1,
 ) -> GroupCommit:
-    return GroupCommit(intake, committed, prepare)  # type: ignore[arg-type]  # the part that is used
+    return GroupCommit(intake, committed, prepare, abreast)  # type: ignore[arg-type]  # the part that is used
 
 
 def test_a_lone_submission_does_not_wait_for_company(intake: Intake) -> None:
@@ -74,6 +75,25 @@ def test_what_arrives_during_a_commit_shares_the_next_in_order(intake: Intake) -
 
     assert intake.batches == [["first"], [f"{at}" for at in range(20)]]
     assert len(intake.threads) == 1
+
+
+def test_a_commit_begins_while_another_is_under_way(intake: Intake) -> None:
+    both = Barrier(2, timeout=PATIENCE_S)
+
+    def meet(one: Submission) -> Accepted:
+        both.wait()
+        return Accepted(one.job_id)
+
+    async def use() -> list[Accepted]:
+        commit = commit_of(intake, abreast=2)
+        intake.answer = meet
+        first = asyncio.create_task(commit.add(a_submission("first")))
+        await asyncio.to_thread(intake.entered.wait, PATIENCE_S)
+        answers = await asyncio.gather(first, commit.add(a_submission("second")))
+        await commit.close()
+        return list(answers)
+
+    assert [one.job_id for one in asyncio.run(use())] == ["first", "second"]
 
 
 def test_a_batch_is_bounded(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,15 @@ from queue_broker.adapters.store import codec
 from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.outcomes import ended_at, unpack
 from queue_broker.adapters.store.schema import chunks, groups, jobs, leaks, outcomes
+from queue_broker.core.pace import unhurried
 from queue_broker.core.parameters import row as table_row
 from queue_broker.core.tables import decode
 from queue_broker.records import Parameters, Table
 
 #: A cursor is an outcome row's number and a place in it: number x PLACES + place.
 PLACES = 2**20
+#: Attempts for the lake that are read without a rest: some milliseconds' work.
+SLICE = 100
 
 
 def select_outcomes() -> Select[Any]:
@@ -55,7 +58,8 @@ def unexported(
 ) -> tuple[list[Observation], tuple[int, int] | None]:
     """Whole rows, until `limit` attempts are reached."""
     chosen = first_rows(connection, ~outcomes.c.exported, limit)
-    found = [one for row in chosen for one in read_row(connection, row, range(row.n_tasks))]
+    every = (one for row in chosen for one in read_row(connection, row, range(row.n_tasks)))
+    found = list(unhurried(every, SLICE))
     return found, (chosen[0].number, chosen[-1].number) if chosen else None
 
 

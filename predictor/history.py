@@ -7,7 +7,7 @@ on purpose: it may hold secrets, and it predicts nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -84,8 +84,13 @@ _SHARED = pa.schema([field for field in SCHEMA if field.name not in _OWN])
 
 def to_table(observations: Sequence[Observation]) -> pa.Table:
     """Observations as rows of `SCHEMA`, in the order given."""
-    pieces = range(0, len(observations), AT_ONCE)
-    return concatenate([_piece(observations[at : at + AT_ONCE]) for at in pieces])
+    return concatenate(pieces(observations))
+
+
+def pieces(observations: Sequence[Observation]) -> Iterator[pa.Table]:
+    """The same, some hundred rows at a time: see `AT_ONCE`."""
+    for at in range(0, len(observations), AT_ONCE):
+        yield _piece(observations[at : at + AT_ONCE])
 
 
 def _piece(observations: Sequence[Observation]) -> pa.Table:

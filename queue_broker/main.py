@@ -36,6 +36,7 @@ from queue_broker.core.keep import Keeping
 from queue_broker.core.limits import Limits
 from queue_broker.core.loops import Loop
 from queue_broker.core.observe import Observing
+from queue_broker.core.pace import unhurried
 from queue_broker.core.parameters import Parameters
 from queue_broker.core.policy import Policy
 from queue_broker.core.predict import Estimating
@@ -217,7 +218,7 @@ class Parts:
 def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     store, engine, forecaster = parts.store, parts.engine, parts.forecaster
     cloud = parts.cloud
-    lake: Lake = (cloud and cloud.lake) or FolderLake(settings.data_dir / "lake")
+    lake: Lake = (cloud and cloud.lake) or FolderLake(settings.data_dir / "lake", unhurried)
     limits = Limits(store, parts.shelf, settings.tiers, clock, settings.needed_tiers)
     limits.begin(settings.tenants)
     cycle = Cycle(

@@ -15,10 +15,12 @@ from queue_broker.adapters.engines.aws.engine import AwsEngine
 from queue_broker.adapters.events import Announcer, AnnouncingStore
 from queue_broker.adapters.iceberg import IcebergTable, open_table
 from queue_broker.adapters.inbox import Inbox
+from queue_broker.adapters.lake import Pace
 from queue_broker.adapters.s3_lake import S3Lake, s3_files
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.adapters.upstream import BatchUpstream
 from queue_broker.core.bucket import TokenBucket
+from queue_broker.core.pace import unhurried
 from queue_broker.core.parameters import Parameters
 from queue_broker.core.submit import Caller, Submitter
 from queue_broker.ports import Clock, Shelf, Store
@@ -81,7 +83,7 @@ def connect(settings: Settings, parameters: Parameters, clock: Clock) -> Cloud:
     aws = settings.aws
     clients = connect_clients(aws, settings.aws_region)
     bucket = TokenBucket(aws.submits_per_s, aws.submits_per_s)
-    history = lake(aws, settings.aws_region)
+    history = lake(aws, settings.aws_region, unhurried)
     table = aws.iceberg_table
     return Cloud(
         settings=aws,
@@ -106,11 +108,11 @@ def open_store(settings: Settings, clock: Clock) -> SqlStore:
     return store
 
 
-def lake(settings: AwsSettings, region: str) -> S3Lake | None:
+def lake(settings: AwsSettings, region: str, pace: Pace = iter) -> S3Lake | None:
     if settings.bucket is None:
         return None
     files = s3_files(region, settings.endpoint_urls.get("s3"))
-    return S3Lake(f"{settings.bucket}/{settings.key('lake')}", files)
+    return S3Lake(f"{settings.bucket}/{settings.key('lake')}", files, pace)
 
 
 def submit_by(submitter: Submitter) -> Callable[[Job | Sweep], JobId]:

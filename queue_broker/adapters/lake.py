@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from headgate.errors import InvalidInput, Unavailable
 from headgate.usage import Observation
-from predictor.history import SCHEMA, concatenate, to_table
+from predictor.history import SCHEMA, concatenate, pieces
 from queue_broker.adapters.files import sync_folder, write_whole
 
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -35,11 +35,16 @@ NULLABLE = {
 }
 
 
+#: Goes through the pieces of a part that is written, as slowly as it likes.
+Pace = Callable[[Iterable[pa.Table]], Iterable[pa.Table]]
+
+
 class FolderLake:
     """The lake of one machine. Readers see each file whole or not at all."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, pace: Pace = iter) -> None:
         self.root = root
+        self._pace = pace
 
     def write(self, observations: Iterable[Observation], part: str) -> None:
         """Keep a part, durably. Cut short by a crash, it must be written again."""
@@ -78,8 +83,8 @@ class FolderLake:
             folder.mkdir(parents=True, exist_ok=True)
             sync_folder(self.root)
         sink = io.BytesIO()
-        rows = to_table(sorted(observations, key=lambda item: item.finished_at_s))
-        pq.write_table(rows, sink, compression="zstd")
+        ordered = sorted(observations, key=lambda item: item.finished_at_s)
+        pq.write_table(concatenate(self._pace(pieces(ordered))), sink, compression="zstd")
         path = folder / f"{part}.parquet"
         write_whole(path, sink.getvalue(), durable=True)
         return path

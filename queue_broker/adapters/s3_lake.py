@@ -21,8 +21,8 @@ from pyarrow import fs
 
 from headgate.errors import Unavailable
 from headgate.usage import Observation
-from predictor.history import SCHEMA, concatenate, to_table
-from queue_broker.adapters.lake import DAY, NULLABLE, day_of, dealt
+from predictor.history import SCHEMA, concatenate, pieces
+from queue_broker.adapters.lake import DAY, NULLABLE, Pace, day_of, dealt
 
 #: Parts of a day are merged when there are more; a reader opens each file with a request or two.
 MOST_PARTS = 8
@@ -35,9 +35,10 @@ HOLDS = b"headgate.parts"  #: in a merged file's metadata
 class S3Lake:
     """`root` is bucket and prefix; `files` pyarrow's file system."""
 
-    def __init__(self, root: str, files: fs.FileSystem) -> None:
+    def __init__(self, root: str, files: fs.FileSystem, pace: Pace = iter) -> None:
         self.root = root
         self._files = files
+        self._pace = pace
 
     def write(self, observations: Iterable[Observation], part: str) -> None:
         """Keep a part; written again, it replaces what it was in every day. `Unavailable`."""
@@ -113,7 +114,8 @@ class S3Lake:
 
     def _write_day(self, day: str, observations: list[Observation], part: str) -> str:
         path = f"{self.root}/{DAY}{day}/{part}.parquet"
-        self._put(to_table(sorted(observations, key=lambda item: item.finished_at_s)), path)
+        ordered = sorted(observations, key=lambda item: item.finished_at_s)
+        self._put(concatenate(self._pace(pieces(ordered))), path)
         return path
 
     def _put(self, rows: pa.Table, path: str) -> None:

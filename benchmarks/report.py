@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import operator
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -60,7 +61,10 @@ Measure = Callable[[Options], Iterable[Result]]
 def main(measure: Measure, description: str | None, argv: Sequence[str] | None = None) -> None:
     """Run one benchmark: `main(measure, __doc__)` is all that its module needs at its foot."""
     options = parse(description, argv)
-    results = list(measure(options))
+    results = []
+    for result in measure(options):
+        results.append(result)
+        print(in_a_line(result), file=sys.stderr)  # some take an hour, and are stopped
     Console(width=140).print(table(results))
     if options.json:
         print(json.dumps([result.as_dict() for result in results]))
@@ -90,6 +94,11 @@ def table(results: Iterable[Result]) -> Table:
         counts = (f"{result.n:,}", f"{result.seconds:.2f}")
         shown.add_row(result.name, value, peers, ratio, result.target or "", verdict, *counts)
     return shown
+
+
+def in_a_line(result: Result) -> str:
+    ratio = "" if result.ratio is None else f", {result.ratio:.4f} x"
+    return f"{result.name}: {number(result.value)} {result.unit}{ratio}"
 
 
 def number(value: float) -> str:

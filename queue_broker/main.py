@@ -59,8 +59,6 @@ log = logging.getLogger(__name__)
 
 #: How often ended attempts go to the lake; the store has them at once, only training waits.
 KEEPING_PERIOD_S = 2.0
-#: A third of the interpreter at most: of a large sweep's end, some ten thousand attempts a second.
-KEEPING_RESTS = 2.0
 CHORE_PERIOD_S = 1.0
 #: One bounded pass of something; whether the next should follow at once.
 Chore = Callable[[], bool]
@@ -97,7 +95,7 @@ class Broker:
         self.loops |= {
             "cycle": Loop("cycle", self.lead, self.settings.cycle_period_s),
             "models": Loop("models", self.refresh, self.settings.model_poll_s),
-            "keeping": Loop("keeping", self.keep, KEEPING_PERIOD_S, KEEPING_RESTS),
+            "keeping": Loop("keeping", self.keep, KEEPING_PERIOD_S),
         }
         self.loops |= {name: Loop(name, run, CHORE_PERIOD_S) for name, run in self.chores.items()}
         threading.Thread(target=self.remember, name="replay", daemon=True).start()

@@ -19,8 +19,7 @@ class Loop:
     lie at least `REST_S`: what wakes the loop needs the interpreter too, and the next pass takes
     all that came meanwhile. After a pass with nothing to do the loop rests `IDLE_RESTS` times as
     long as that took, up to `MOST_REST_S`: a thousand submissions a second that all wait would
-    wake it again and again. Work that can wait rests `rests` times as long as a pass took, for
-    requests share the interpreter with it.
+    wake it again and again.
     """
 
     MOST_S = 10.0
@@ -28,13 +27,10 @@ class Loop:
     IDLE_RESTS = 4
     MOST_REST_S = 0.1
 
-    def __init__(
-        self, name: str, work: Callable[[], bool], period_s: float, rests: float = 0.0
-    ) -> None:
+    def __init__(self, name: str, work: Callable[[], bool], period_s: float) -> None:
         self.problem: str | None = None  #: what the last pass died of; None when it did not
         self._work = work
         self._period_s = period_s
-        self._rests = rests
         self._wake = Event()
         self._stopped = False
         self._thread = Thread(target=self._run, name=name, daemon=True)
@@ -62,12 +58,10 @@ class Loop:
             if not again:
                 self._wake.wait(pause_s)
             if not self._stopped:
-                time.sleep(self._rest_s(took_s, again))
+                time.sleep(self.REST_S if again else self._rest_s(took_s))
             self._wake.clear()
 
-    def _rest_s(self, took_s: float, again: bool) -> float:
-        if again:
-            return max(self.REST_S, self._rests * took_s)
+    def _rest_s(self, took_s: float) -> float:
         return max(self.REST_S, min(self.MOST_REST_S, self.IDLE_RESTS * took_s))
 
     def _pass(self) -> bool:

@@ -25,6 +25,9 @@ Wanted = Sequence[tuple[JobId, int | None]]
 #: What is told of an attempt's start or end, by leak and task.
 Told = dict[Place, dict[str, Any]]
 
+#: What a standing is of: a job's number, and its task (None: the whole).
+Which = tuple[int, int | None]
+
 #: States that a task leaves only with a change of its job's row.
 STEADY = {State.STARTING, State.RUNNING, State.SUCCEEDED}
 K = TypeVar("K")
@@ -70,9 +73,7 @@ class Memories:
     """
 
     ends: Ends = field(default_factory=Memory)
-    told: Memory[tuple[int, int | None], tuple[Row[Any], Standing]] = field(
-        default_factory=lambda: Memory(5_000)
-    )
+    told: Memory[Which, tuple[Row[Any], Standing]] = field(default_factory=lambda: Memory(5_000))
 
 
 class SqlDescriber:
@@ -116,8 +117,9 @@ def stays(standing: Standing) -> bool:
 
 
 def anew(
-    connection: Connection, asked: Mapping[tuple[int, int | None], Row[Any]], ends: Ends
-) -> dict[tuple[int, int | None], Standing]:
+    connection: Connection, asked: Mapping[Which, Row[Any]], ends: Ends
+) -> dict[Which, Standing]:
+    """Told from the database; `asked` has each one's row of `jobs`."""
     by_number = {number: row for (number, _), row in asked.items()}
     records = {number: rows.to_job(row) for number, row in by_number.items()}
     singles = {number: record for number, record in records.items() if not record.array}

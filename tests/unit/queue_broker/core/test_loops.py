@@ -77,14 +77,7 @@ def test_an_error_is_named_and_the_loop_goes_on(started: list[Loop], error: Exce
 def test_passes_with_nothing_to_do_leave_most_of_the_time_to_others(
     took_s: float, rest_s: float
 ) -> None:
-    assert Loop("test", Work(), 1.0)._rest_s(took_s, again=False) == pytest.approx(rest_s)
-
-
-def test_work_that_can_wait_leaves_time_to_others_while_there_is_more_of_it() -> None:
-    patient, eager = Loop("test", Work(), 1.0, rests=2.0), Loop("test", Work(), 1.0)
-
-    assert patient._rest_s(0.3, again=True) == pytest.approx(0.6)
-    assert eager._rest_s(0.3, again=True) == Loop.REST_S
+    assert Loop("test", Work(), 1.0)._rest_s(took_s) == pytest.approx(rest_s)
 
 
 def test_a_loop_stops_in_the_middle_of_a_pause(started: list[Loop]) -> None:

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -141,17 +143,32 @@ def test_a_command_may_take_its_time_and_several_signals(shell: tuple[str, ...])
 
 def signalled(shell: tuple[str, ...], script: str, *sent: signal.Signals) -> tuple[int, str]:
     """Exit code and output of a script that says `ready`, and answers all signals but the last."""
-    process = subprocess.Popen(
-        command_of(shell, "sh", "-c", script), stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    output = process.stdout.readline()
-    for number in sent[:-1]:
-        process.send_signal(number)
-        output += process.stdout.readline()
-    process.send_signal(sent[-1])
-    rest, _ = process.communicate(timeout=20)
-    return process.returncode, output + take_report(rest)[0]
+    with started(command_of(shell, "sh", "-c", script)) as process:
+        assert process.stdout is not None
+        output = process.stdout.readline()
+        for number in sent[:-1]:
+            process.send_signal(number)
+            output += process.stdout.readline()
+        process.send_signal(sent[-1])
+        rest, _ = process.communicate(timeout=20)
+        return process.returncode, output + take_report(rest)[0]
+
+
+@contextmanager
+def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that hears SIGHUP, which under nohup it would inherit as ignored; gone at the end,
+    however the test ended.
+    """
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(

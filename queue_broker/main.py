@@ -188,7 +188,7 @@ def build_on_aws(settings: Settings, clock: Clock) -> Broker:
     cloud = on_aws.connect(settings, parameters, clock)
     parts = parts_on(settings, store, cloud.engine, parameters)
     broker = wire(settings, clock, replace(parts, cloud=cloud))
-    broker.chores = cloud.chores(broker.submitter, parts.shelf, store)
+    broker.chores = cloud.chores(wire_protocol(broker))
     return broker
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from headgate.errors import InvalidInput
 from headgate.job import Job
 from headgate.sweep import Sweep
 from queue_broker.adapters.callbacks import Callbacks
@@ -23,13 +21,11 @@ from queue_broker.core.bucket import TokenBucket
 from queue_broker.core.pace import unhurried
 from queue_broker.core.parameters import Parameters
 from queue_broker.core.submit import Caller, Submitter
-from queue_broker.ports import Clock, Shelf, Store
+from queue_broker.ports import Clock
 from queue_broker.records import JobId
 from queue_broker.settings import AwsSettings, Settings
-from queue_broker.wire.faults import Fault
-from queue_broker.wire.names import Place
-from queue_broker.wire.service import Source
-from queue_broker.wire.submit import Defined, to_job, to_work
+from queue_broker.wire.messages import Desk
+from queue_broker.wire.service import Wire
 
 COMPACT_S = 3_600.0
 
@@ -48,21 +44,21 @@ class Cloud:
     iceberg: IcebergTable | None = None
     compacted_s: float = 0.0
 
-    def chores(
-        self, submitter: Submitter, shelf: Shelf, store: Store
-    ) -> Mapping[str, Callable[[], bool]]:
+    def chores(self, wire: Wire) -> Mapping[str, Callable[[], bool]]:
         """What has to be done again and again, each in a loop of its own."""
         found: dict[str, Callable[[], bool]] = {}
         if url := self.settings.inbox_queue_url:
-            callbacks = Callbacks(self.clients.steps, shelf, store)
+            desk = Desk(wire)
+            steps = self.clients.steps
+            callbacks = Callbacks(steps, wire.shelf, wire.store, desk.tell, desk.stop)
             found["inbox"] = Inbox(
                 sqs=self.clients.sqs,
                 url=url,
                 dead_letter_url=self.settings.dead_letter_url,
-                submit=submit_by(submitter),
-                translate=translate_by(Source(shelf, self.upstream), place_of(submitter)),
+                submit=submit_by(wire.submitter),
+                translate=desk.to_work,
                 answers=callbacks,
-                shelf=shelf,
+                shelf=wire.shelf,
             ).run
             found["callbacks"] = lambda: callbacks.run(self.clock())
         if self.lake is not None:
@@ -126,20 +122,3 @@ def submit_by(submitter: Submitter) -> Callable[[Job | Sweep], JobId]:
         return accepted.job_id
 
     return submit
-
-
-def place_of(submitter: Submitter) -> Place:
-    return Place(submitter.settings.aws_region, submitter.settings.aws_account)
-
-
-def translate_by(source: Source, place: Place) -> Callable[[Mapping[str, Any]], Job | Sweep]:
-    """SubmitJob's arguments as the wire protocol understands them."""
-
-    def translate(asked: Mapping[str, Any]) -> Job | Sweep:
-        try:
-            defined = Defined.find(source, str(asked.get("jobDefinition", "")), place)
-            return to_work(to_job(dict(asked), defined), asked)
-        except Fault as fault:
-            raise InvalidInput.of("submitJob", asked, str(fault)) from fault
-
-    return translate

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -14,17 +14,21 @@ from headgate.lifecycle import FINISHED, State
 from queue_broker.adapters.engines.aws.faults import calling, code_of
 from queue_broker.adapters.inbox import KIND
 from queue_broker.ports import Reader, Shelf
-from queue_broker.records import Document, JobId, JobRecord
+from queue_broker.records import Document, JobId
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 #: Step Functions takes so many characters of a cause.
 MOST_CAUSE = 32_768
+#: What is told of a failure whose job has too much in it: large environments, many attempts.
+BRIEFLY = ("JobArn", "JobId", "JobName", "JobQueue", "Status", "StatusReason")
 FAILED = "Batch.JobFailed"
 REFUSED = "Batch.ClientException"
 #: Nobody waits for the answer any more: the state timed out, or its machine was stopped.
-GONE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
+CLOSED = "TaskTimedOut"
+GONE = frozenset({CLOSED, "TaskDoesNotExist", "InvalidToken"})
+NOBODY_WAITS = "the state machine does not wait for it any more"
 
 
 @dataclass(slots=True)
@@ -34,6 +38,8 @@ class Callbacks:
     steps: SFNClient
     shelf: Shelf
     reader: Reader
+    tell: Callable[[JobId], Mapping[str, Any]]  #: a job as `batch:submitJob.sync` answers
+    stop: Callable[[JobId, str], None]  #: a job, and why; idempotent
     beat_s: float = 30.0
     _beaten_s: dict[str, float] = field(default_factory=dict)
 
@@ -48,8 +54,8 @@ class Callbacks:
 
     def taken(self, token: str, job_id: JobId) -> None:
         """To who does not wait: as SubmitJob answers."""
-        name = self.reader.job(job_id).job.name
-        output = json.dumps({"JobId": job_id, "JobName": name})
+        told = self.tell(job_id)
+        output = json.dumps({name: told[name] for name in ("JobArn", "JobId", "JobName")})
         with sending("states:SendTaskSuccess"):
             self.steps.send_task_success(taskToken=token, output=output)
 
@@ -58,46 +64,56 @@ class Callbacks:
             self.steps.send_task_failure(taskToken=token, error=REFUSED, cause=reason[:MOST_CAUSE])
 
     def _answer(self, document: Document, now_s: float) -> bool:
-        record = self.reader.job(JobId(document.name))
-        token = document.body["token"]
-        if record.state not in FINISHED:
-            self._beat(document.name, token, now_s)
+        job_id = JobId(document.name)
+        if self.reader.job(job_id).state not in FINISHED:
+            self._beat(document, job_id, now_s)
             return False
-        self._send(record, token)
-        self.shelf.remove(document)
-        self._beaten_s.pop(document.name, None)
+        self._send(self.tell(job_id), document.body["token"])
+        self._forget(document)
         return True
 
-    def _send(self, record: JobRecord, token: str) -> None:
-        told: dict[str, object] = {
-            "JobId": record.job_id,
-            "JobName": record.job.name,
-            "Status": record.state.value,
-            "Counts": {state.value: n for state, n in record.counts.items() if n},
-        }
-        if record.state is State.SUCCEEDED:
+    def _send(self, told: Mapping[str, Any], token: str) -> None:
+        if told["Status"] == State.SUCCEEDED.value:
             with sending("states:SendTaskSuccess"):
                 self.steps.send_task_success(taskToken=token, output=json.dumps(told))
         else:
-            cause = json.dumps(told | {"StatusReason": record.reason or "a task failed"})
             with sending("states:SendTaskFailure"):
-                self.steps.send_task_failure(
-                    taskToken=token, error=FAILED, cause=cause[:MOST_CAUSE]
-                )
+                self.steps.send_task_failure(taskToken=token, error=FAILED, cause=to_cause(told))
 
-    def _beat(self, job_id: str, token: str, now_s: float) -> None:
-        if now_s - self._beaten_s.get(job_id, float("-inf")) >= self.beat_s:
-            self._beaten_s[job_id] = now_s
-            with sending("states:SendTaskHeartbeat"):
-                self.steps.send_task_heartbeat(taskToken=token)
+    def _beat(self, document: Document, job_id: JobId, now_s: float) -> None:
+        if now_s - self._beaten_s.get(job_id, float("-inf")) < self.beat_s:
+            return
+        self._beaten_s[job_id] = now_s
+        with sending("states:SendTaskHeartbeat", lambda: self._abandon(document, job_id)):
+            self.steps.send_task_heartbeat(taskToken=document.body["token"])
+
+    def _abandon(self, document: Document, job_id: JobId) -> None:
+        """Its execution was stopped, or another branch failed: Batch's own `.sync` ends the job."""
+        if document.body.get("stops"):
+            self.stop(job_id, NOBODY_WAITS)
+        self._forget(document)
+
+    def _forget(self, document: Document) -> None:
+        self.shelf.remove(document)
+        self._beaten_s.pop(document.name, None)
+
+
+def to_cause(told: Mapping[str, Any]) -> str:
+    cause = json.dumps(told)
+    if len(cause) <= MOST_CAUSE:
+        return cause
+    return json.dumps({name: told[name] for name in BRIEFLY if name in told})
 
 
 @contextmanager
-def sending(action: str) -> Iterator[None]:
-    """As `calling`, but an answer that nobody waits for is no error."""
+def sending(action: str, closed: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """As `calling`, but an answer that nobody waits for is no error. `closed` is called where Step
+    Functions says that its task is over, and not where it does not know the token."""
     with calling(action):
         try:
             yield
         except ClientError as error:
             if code_of(error) not in GONE:
                 raise
+            if code_of(error) == CLOSED:
+                closed()

@@ -5,6 +5,9 @@ them, or SubmitJob's arguments as `{"submitJob": {...}}` (what `headgate stepfun
 makes states send). With `"taskToken"` (of `sqs:sendMessage.waitForTaskToken`) the job's end is sent
 back, or with `"wait": false` that it was taken. A message that comes twice is one job: its id
 stands for a client token. What cannot be taken goes to the dead-letter queue with the reason.
+
+With `"wait": true` the state stands for Batch's own `.sync`: when nobody waits any more, the job is
+stopped. With `"answeredByJob": true` the job has the token, and only a refusal is sent back.
 """
 
 from __future__ import annotations
@@ -87,10 +90,14 @@ class Inbox:
             if token is not None:
                 self.answers.refused(token, str(error))
             return
-        if token is not None and given.get("wait") is False:
+        if token is not None and not given.get("answeredByJob"):
+            self._promise(token, job_id, given.get("wait"))
+
+    def _promise(self, token: str, job_id: JobId, wait: object) -> None:
+        if wait is False:
             self.answers.taken(token, job_id)
-        elif token is not None and self.shelf.get(KIND, job_id) is None:
-            self.shelf.put(Document(KIND, job_id, {"token": token}))
+        elif self.shelf.get(KIND, job_id) is None:
+            self.shelf.put(Document(KIND, job_id, {"token": token, "stops": wait is True}))
 
     def _refuse(self, body: str, reason: str) -> None:
         log.warning(

@@ -31,6 +31,9 @@ def root() -> None:
 def rewrite(
     file: Annotated[Path, typer.Argument(help="A state machine in Amazon States Language (JSON).")],
     queue_url: Annotated[str, typer.Option(help="The URL of the broker's SQS inbox.")],
+    express: Annotated[
+        bool, typer.Option("--express", help="It is an Express workflow, which cannot wait.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Else printed.")] = None,
 ) -> None:
     """Turn states that submit to AWS Batch into states that the broker answers.
@@ -44,7 +47,9 @@ def rewrite(
     from queue_broker.wire.stepfunctions import rewrite as rewritten
 
     check_output("--output", output)
-    definition, changes = rewritten(read(file), queue_url)
+    check_queue(queue_url)
+    given = read(file)
+    definition, changes = rewritten(given, queue_url, express)
     text = json.dumps(definition, indent=2)
     if output is None:
         print(text)
@@ -52,12 +57,18 @@ def rewrite(
         output.write_text(text + "\n")
     for change in changes:
         told.print(f"[bold]{change.state}[/bold]: {change.what}", markup=True)
-    if changes:
+    if definition == given:
+        told.print("Nothing was changed: no state submits to AWS Batch.")
+    else:
         told.print(
             "The state machine's role needs sqs:SendMessage on the inbox, not batch:SubmitJob."
         )
-    else:
-        told.print("Nothing was changed: no state submits to AWS Batch.")
+
+
+def check_queue(url: str) -> None:
+    """A FIFO queue would want a group of every message, and the inbox is none."""
+    if not url.startswith(("https://", "http://")) or url.endswith(".fifo"):
+        raise InvalidInput.of("--queue-url", url, "the https:// URL of a standard SQS queue")
 
 
 def read(file: Path) -> dict[str, object]:

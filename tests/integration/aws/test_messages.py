@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from queue_broker.adapters.callbacks import Callbacks
+from headgate.errors import Unavailable, UpstreamRefused
+from headgate.lifecycle import State
+from queue_broker.adapters.callbacks import MOST_CAUSE, Callbacks
+from queue_broker.adapters.engines.instant import InstantEngine
 from queue_broker.adapters.events import Announcer, AnnouncingStore
 from queue_broker.adapters.inbox import KIND, Inbox
 from queue_broker.adapters.store.shelf import SqlShelf
+from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.core.group_commit import GroupCommit
 from queue_broker.core.submit import Submitter
-from queue_broker.on_aws import submit_by, translate_by
+from queue_broker.on_aws import submit_by
 from queue_broker.records import Document, JobId, Split
 from queue_broker.settings import Settings
 from queue_broker.verdicts import Fail
-from queue_broker.wire.names import Place
-from queue_broker.wire.service import Source
+from queue_broker.wire import messages
+from queue_broker.wire.service import Wire
 from tests.factories import START_S, an_estimate, an_intent, ends, starts, taken
 from tests.integration.aws.moto_server import Moto
 
@@ -31,9 +37,15 @@ class Steps:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, dict[str, Any]]] = []
+        self.error: str | None = None  #: the code of what it answers with
 
     def __getattr__(self, name: str) -> Any:
-        return lambda **given: self.told.append((name, given))
+        def call(**given: Any) -> None:
+            self.told.append((name, given))
+            if self.error is not None:
+                raise ClientError({"Error": {"Code": self.error}}, name)
+
+        return call
 
 
 class Desk:
@@ -47,13 +59,29 @@ class Desk:
         commit = GroupCommit(self.store)
         submitter = Submitter(Settings(), self.store, commit, lambda: START_S)
         self.steps = Steps()
-        self.callbacks = Callbacks(self.steps, self.shelf, self.store)  # type: ignore[arg-type]
+        self.wire = Wire(
+            settings=Settings(),
+            submitter=submitter,
+            store=self.store,
+            describer=SqlDescriber(self.store.database),
+            shelf=self.shelf,
+            engine=InstantEngine([], lambda: START_S),
+            clock=lambda: START_S,
+        )
+        desk = messages.Desk(self.wire)
+        self.callbacks = Callbacks(
+            self.steps,  # type: ignore[arg-type]
+            self.shelf,
+            self.store,
+            desk.tell,
+            desk.stop,
+        )
         self.inbox = Inbox(
             sqs=self.sqs,
             url=self.queue,
             dead_letter_url=self.dead,
             submit=submit_by(submitter),
-            translate=translate_by(Source(self.shelf), Place("us-east-1", "123456789012")),
+            translate=desk.to_work,
             answers=self.callbacks,
             shelf=self.shelf,
         )
@@ -148,7 +176,9 @@ def test_a_job_with_a_task_token_is_answered_at_its_end(desk: Desk) -> None:
     names = [name for name, _ in steps.told]
     assert names == ["send_task_heartbeat", "send_task_success"]
     assert steps.told[1][1]["taskToken"] == "t-1"
-    assert json.loads(steps.told[1][1]["output"])["Counts"] == {"SUCCEEDED": 1}
+    told = json.loads(steps.told[1][1]["output"])
+    assert (told["JobId"], told["Status"]) == (job.job_id, "SUCCEEDED")
+    assert told["Container"]["ExitCode"] == 0
     assert desk.shelf.get(KIND, job.job_id) is None
 
 
@@ -165,11 +195,122 @@ def test_a_job_that_failed_fails_its_state(desk: Desk) -> None:
     assert json.loads(given["cause"])["Status"] == "FAILED"
 
 
-def test_a_rewritten_state_is_submitted_and_answered_as_it_asked(desk: Desk) -> None:
+def test_a_cause_that_is_too_long_for_step_functions_is_told_in_brief(desk: Desk) -> None:
+    desk.send({"job": JOB, "taskToken": "t-1"})
+    desk.take_all()
+    (job,) = desk.store.jobs()
+    desk.finish(job.job_id, Fail("exit code 3"))
+    long = {**desk.callbacks.tell(job.job_id), "Attempts": ["x" * MOST_CAUSE]}
+    desk.callbacks.tell = lambda job_id: long
+
+    desk.callbacks.run(0.0)
+
+    ((_, given),) = desk.steps.told
+    cause = json.loads(given["cause"])
+    assert (cause["JobId"], cause["Status"]) == (job.job_id, "FAILED")
+    assert cause["StatusReason"]
+    assert "Attempts" not in cause
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "state"),
+    [
+        ({"wait": True}, "TaskTimedOut", State.FAILED),
+        ({}, "TaskTimedOut", State.SUBMITTED),
+        ({"wait": True}, "InvalidToken", State.SUBMITTED),
+    ],
+)
+def test_a_job_whose_execution_was_stopped_is_stopped_as_sync_does(
+    desk: Desk, message: dict[str, Any], code: str, state: State
+) -> None:
+    desk.send({"job": JOB, "taskToken": "t-1"} | message)
+    desk.take_all()
+    (job,) = desk.store.jobs()
+    desk.steps.error = code
+
+    desk.callbacks.run(0.0)
+
+    assert desk.store.job(job.job_id).state is state
+    assert (desk.shelf.get(KIND, job.job_id) is None) is (code == "TaskTimedOut")
+
+
+def test_a_job_that_answers_itself_is_not_answered_for(desk: Desk) -> None:
+    desk.send({"job": JOB, "taskToken": "t-1", "answeredByJob": True})
+    desk.send({"job": {"name": "a b"}, "taskToken": "t-2", "answeredByJob": True})
+    desk.take_all()
+    (job,) = desk.store.jobs()
+    desk.finish(job.job_id)
+
+    assert desk.callbacks.run(0.0) is False
+    assert [(name, given["taskToken"]) for name, given in desk.steps.told] == [
+        ("send_task_failure", "t-2")
+    ]
+
+
+def define(desk: Desk) -> dict[str, Any]:
+    """A definition on the shelf, and a SubmitJob of it."""
     container = {"image": "busybox", "command": ["true"]}
     body = {"type": "container", "containerProperties": container, "status": "ACTIVE"}
     desk.shelf.put(Document("job-definition", "plain", body, 1))
-    asked = {"jobName": "a", "jobQueue": "default", "jobDefinition": "plain"}
+    return {"jobName": "a", "jobQueue": "default", "jobDefinition": "plain"}
+
+
+def test_values_that_a_state_took_from_its_input_come_in_step_functions_capitals(
+    desk: Desk,
+) -> None:
+    variables = [{"Name": "Depth", "Value": "3"}]
+    overrides = {"Command": ["echo", "Hi"], "Environment": variables}
+    given = {"containerOverrides": overrides, "arrayProperties": {"Size": 3}}
+    desk.send({"submitJob": define(desk) | given})
+    desk.send({"submitJob": {"JobName": "b", "JobQueue": "default", "JobDefinition": "plain"}})
+
+    desk.take_all()
+
+    array, plain = sorted(desk.store.jobs(), key=lambda one: one.job.name)
+    assert (array.size, plain.size, plain.job.name) == (3, 1, "b")
+    assert array.job.command == ("echo", "Hi")
+    assert array.job.environment == {"Depth": "3"}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"jobQueue": "none"}, "JobQueue none not found"),
+        ({"jobName": 5}, "jobName: got 5; allowed: a string"),
+        ({"containerOverrides": "x"}, "containerOverrides: got 'x'; allowed: an object"),
+        ({"dependsOn": "a"}, "dependsOn: got 'a'; allowed: a list"),
+        ({"arrayProperties": {"Size": "5"}}, "arrayProperties.size: got '5'; allowed: an integer"),
+        ({"parameters": {"a": 5}}, "parameters.a: got 5; allowed: a string"),
+        ({"eksPropertiesOverride": {"podProperties": 5}}, "podProperties: got 5"),
+    ],
+)
+def test_a_submission_of_the_wrong_form_is_refused_and_the_next_is_taken(
+    desk: Desk, more: dict[str, Any], reason: str
+) -> None:
+    asked = define(desk)
+    desk.send({"submitJob": asked | more, "wait": True, "taskToken": "t-1"}, {"submitJob": asked})
+
+    desk.take_all()
+
+    assert len(desk.store.jobs()) == 1
+    ((name, given),) = desk.steps.told
+    assert (name, given["error"]) == ("send_task_failure", "Batch.ClientException")
+    assert reason in given["cause"]
+
+
+def test_a_message_waits_while_aws_cannot_say_what_its_definition_is(desk: Desk) -> None:
+    class Upstream:
+        def call(self, operation: str, parameters: object) -> dict[str, Any]:
+            raise UpstreamRefused("slower", aws_code="TooManyRequestsException", status=429)
+
+    away = messages.Desk(replace(desk.wire, upstream=Upstream()))
+
+    with pytest.raises(Unavailable, match="slower"):
+        away.to_work({"jobName": "a", "jobQueue": "default", "jobDefinition": "plain"})
+
+
+def test_a_rewritten_state_is_submitted_and_answered_as_it_asked(desk: Desk) -> None:
+    asked = define(desk)
     array = asked | {"arrayProperties": {"size": 3}}
     refused = asked | {"jobDefinition": "none"}
 
@@ -180,6 +321,8 @@ def test_a_rewritten_state_is_submitted_and_answered_as_it_asked(desk: Desk) -> 
 
     assert sorted(job.size for job in desk.store.jobs()) == [1, 3]
     told = {given["taskToken"]: name for name, given in desk.steps.told}
+    (answer,) = (json.loads(given["output"]) for _, given in desk.steps.told if "output" in given)
+    assert answer.keys() == {"JobArn", "JobId", "JobName"}
     assert told == {"t-2": "send_task_success", "t-3": "send_task_failure"}
 
 

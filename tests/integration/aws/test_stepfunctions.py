@@ -19,10 +19,11 @@ from headgate.resources import Resources
 from queue_broker.adapters.callbacks import Callbacks
 from queue_broker.adapters.engines.instant import InstantEngine, Outcome
 from queue_broker.adapters.inbox import Inbox
-from queue_broker.on_aws import submit_by, translate_by
-from queue_broker.records import Lane, Leak
-from queue_broker.wire.names import Place
-from queue_broker.wire.service import Source
+from queue_broker.main import wire_protocol
+from queue_broker.on_aws import submit_by
+from queue_broker.records import Document, Lane, Leak
+from queue_broker.wire.messages import Desk
+from queue_broker.wire.stepfunctions import rewrite
 from tests.contract.engines import wait_until
 from tests.integration.aws.moto_server import Moto
 from tests.integration.aws.stand_in import StandIn
@@ -44,20 +45,26 @@ class Works:
         self.broker = StandIn(url, folder, engine).broker
         self.steps = moto.client("stepfunctions")
         self.queue = moto.queue()
-        self.callbacks = Callbacks(self.steps, self.broker.shelf, self.broker.store)
+        desk = Desk(wire_protocol(self.broker))
+        self.callbacks = Callbacks(
+            self.steps, self.broker.shelf, self.broker.store, desk.tell, desk.stop
+        )
         self.inbox = Inbox(
             sqs=moto.client("sqs"),
             url=self.queue,
             dead_letter_url=None,
             submit=submit_by(self.broker.submitter),
-            translate=translate_by(Source(self.broker.shelf), Place("us-east-1", "123456789012")),
+            translate=desk.to_work,
             answers=self.callbacks,
             shelf=self.broker.shelf,
         )
 
     def start(self, name: str, message: Mapping[str, Any]) -> str:
         """The execution of a machine that sends a message and waits for its answer."""
-        state = {
+        return self.run(name, {"StartAt": "Train", "States": {"Train": self.state(message)}})
+
+    def state(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        return {
             "Type": "Task",
             "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
             "Parameters": {
@@ -67,8 +74,10 @@ class Works:
             "HeartbeatSeconds": 60,
             "End": True,
         }
-        definition = json.dumps({"StartAt": "Train", "States": {"Train": state}})
-        made = self.steps.create_state_machine(name=name, definition=definition, roleArn=ROLE)
+
+    def run(self, name: str, definition: Mapping[str, Any]) -> str:
+        text = json.dumps(definition)
+        made = self.steps.create_state_machine(name=name, definition=text, roleArn=ROLE)
         started = self.steps.start_execution(stateMachineArn=made["stateMachineArn"])
         return str(started["executionArn"])
 
@@ -109,7 +118,8 @@ def test_a_state_succeeds_with_its_sweep(works: Works) -> None:
 
     assert told["status"] == "SUCCEEDED"
     output = json.loads(told["output"])
-    assert (output["JobName"], output["Counts"]) == ("good", {"SUCCEEDED": 3})
+    array = output["ArrayProperties"]
+    assert (output["JobName"], array["StatusSummary"]["SUCCEEDED"]) == ("good", 3)
     assert works.broker.store.job(output["JobId"]).size == 3
 
 
@@ -125,3 +135,28 @@ def test_a_state_whose_message_is_no_job_fails_at_once(works: Works) -> None:
 
     assert (told["status"], told["error"]) == ("FAILED", "Batch.ClientException")
     assert works.broker.store.jobs() == []
+
+
+def test_rewritten_states_hand_on_what_batch_would_have_answered(works: Works) -> None:
+    """As in Metaflow's flows: the next state takes the run's id from the job before it."""
+    body = {"type": "container", "containerProperties": {"image": "busybox"}, "status": "ACTIVE"}
+    works.broker.shelf.put(Document("job-definition", "plain", body, 1))
+    first = {"JobName": "first", "JobQueue": "default", "JobDefinition": "plain"}
+    second = {"JobName": "second", "Parameters": {"run.$": "$.Parameters.['the.run']"}}
+    resource = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob.sync"}
+    given = {
+        "StartAt": "First",
+        "States": {
+            "First": resource
+            | {"Parameters": first | {"Parameters": {"the.run": "r-1"}}, "Next": "Second"},
+            "Second": resource
+            | {"Parameters": first | second, "OutputPath": "$.Container.ExitCode", "End": True},
+        },
+    }
+    definition, _ = rewrite(given, works.queue)
+
+    told = works.result(works.run("handson", definition))
+
+    assert (told["status"], told["output"]) == ("SUCCEEDED", "0")
+    parameters = {one.job.name: one.job.parameters for one in works.broker.store.jobs()}
+    assert parameters == {"first": {"the.run": "r-1"}, "second": {"run": "r-1"}}

@@ -43,6 +43,20 @@ def test_a_file_that_is_no_state_machine_is_refused(tmp_path: Path, content: str
         rewrite(file)
 
 
+@pytest.mark.parametrize("url", ["inbox", "arn:aws:sqs:eu-central-1:1:inbox", f"{INBOX}.fifo"])
+def test_an_inbox_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "flow.json"
+    file.write_text(json.dumps({"StartAt": "run", "States": {"run": STATE}}))
+    with pytest.raises(InvalidInput, match="--queue-url"):
+        rewrite(file, "--queue-url", url)
+
+
+def test_a_definition_without_batch_is_said_to_be_unchanged(tmp_path: Path) -> None:
+    file = tmp_path / "flow.json"
+    file.write_text(json.dumps({"States": {"run": {"Type": "Pass", "End": True}}}))
+    assert "Nothing was changed" in rewrite(file)[1]
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="FILE"):
         rewrite(tmp_path / "none.json")

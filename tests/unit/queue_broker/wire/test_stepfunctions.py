@@ -94,6 +94,72 @@ def test_a_state_in_jsonata_keeps_its_expressions() -> None:
     assert body["taskToken"] == "{% $states.context.Task.Token %}"
 
 
+def test_a_state_in_jsonata_may_compute_all_of_its_arguments() -> None:
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::batch:submitJob.sync",
+        "Arguments": "{% $job %}",
+    }
+    found, _ = rewrite({"QueryLanguage": "JSONata", "States": {"run": state}}, INBOX)
+    body = found["States"]["run"]["Arguments"]["MessageBody"]
+    assert body["submitJob"] == "{% $job %}"
+
+
+def test_the_language_of_a_map_holds_inside_of_it() -> None:
+    inner = {"States": {"b": {**a_task(), "Arguments": PARAMETERS}}}
+    states, _ = rewritten(a={"Type": "Map", "QueryLanguage": "JSONata", "ItemProcessor": inner})
+    assert "MessageBody" in states["a"]["ItemProcessor"]["States"]["b"]["Arguments"]
+
+
+def test_the_sdks_integration_submits_too() -> None:
+    states, _ = rewritten(run=a_task("arn:aws:states:::aws-sdk:batch:submitJob"))
+    assert states["run"]["Resource"] == "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
+    assert states["run"]["Parameters"]["MessageBody"]["wait"] is False
+
+
+def test_a_job_that_has_the_token_answers_by_itself() -> None:
+    states, _ = rewritten(run=a_task("arn:aws:states:::batch:submitJob.waitForTaskToken"))
+    body = states["run"]["Parameters"]["MessageBody"]
+    assert (body["answeredByJob"], "wait" in body) == (True, False)
+    assert body["taskToken.$"] == "$$.Task.Token"
+
+
+def test_the_partition_may_be_a_placeholder_of_cloudformation() -> None:
+    states, _ = rewritten(run=a_task("arn:${AWS::Partition}:states:::batch:submitJob.sync"))
+    assert states["run"]["Resource"].startswith("arn:${AWS::Partition}:states:::sqs:")
+
+
+def test_an_express_workflow_sends_and_waits_for_nothing() -> None:
+    inner = {"States": {"b": a_task("arn:aws:states:::batch:submitJob")}}
+    express = inner | {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}}
+    states, changed = rewritten(a={"Type": "Map", "ItemProcessor": express})
+    sent = states["a"]["ItemProcessor"]["States"]["b"]
+    assert sent["Resource"] == "arn:aws:states:::sqs:sendMessage"
+    assert sent["Parameters"]["MessageBody"].keys() == {"submitJob"}
+    assert changed == ["b", "b"]  # what was done, and what it means
+    whole, _ = rewrite(inner, INBOX, express=True)
+    assert whole["States"]["b"]["Resource"] == "arn:aws:states:::sqs:sendMessage"
+
+
+def test_states_that_ask_batch_of_a_job_stay_and_are_told() -> None:
+    resource = "arn:aws:states:::aws-sdk:batch:describeJobs"
+    state = {"Type": "Task", "Resource": resource, "Parameters": {"Jobs.$": "$.ids"}}
+    states, told = rewritten(ask=state)
+    assert (states, told) == ({"ask": state}, ["ask"])
+
+
+def test_what_the_states_rules_and_role_have_to_know_is_told() -> None:
+    known, unknown = "Batch.ClientException", "Batch.AWSBatchException"
+    state = a_task(
+        Retry=[{"ErrorEquals": [known, unknown, "States.TaskFailed"]}],
+        Credentials={"RoleArn": "arn:aws:iam::123456789012:role/other"},
+    )
+    _, changes = rewrite({"States": {"run": state}}, INBOX)
+    told = [change.what for change in changes[1:]]
+    assert told[0].startswith(f"{unknown} will not come")
+    assert "sqs:SendMessage" in told[1]
+
+
 def test_all_other_states_stay_as_they_are() -> None:
     others = {
         "a": {"Type": "Pass", "Next": "b"},
@@ -113,7 +179,15 @@ def test_what_the_model_does_not_know_is_told_and_sent_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "definition", [{}, {"States": []}, {"States": {"run": a_task(Parameters=None)}}]
+    "definition",
+    [
+        {},
+        {"States": []},
+        {"States": {"run": a_task(Parameters=None)}},
+        {"States": {"run": 5}},
+        {"States": {"run": {"Type": "Parallel", "Branches": {}}}},
+        {"States": {"run": {"Type": "Map", "ItemProcessor": {"StartAt": "a"}}}},
+    ],
 )
 def test_what_is_no_state_machine_is_refused(definition: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="States"):

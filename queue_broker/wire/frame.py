@@ -16,13 +16,13 @@ from queue_broker.settings import Settings
 from queue_broker.wire.faults import Fault, to_fault
 from queue_broker.wire.limits import MAX_BODY_BYTES
 from queue_broker.wire.names import Place
-from queue_broker.wire.service import Answer
+from queue_broker.wire.service import Answer, Written
 from queue_broker.wire.sigv4 import Request as Raw
 
 log = logging.getLogger(__name__)
 
 
-async def framed(request: Request, work: Callable[[], Awaitable[Answer]]) -> Response:
+async def framed(request: Request, work: Callable[[], Awaitable[Answer | Written]]) -> Response:
     """The answer of `work`, or its error, as AWS's SDKs read them."""
     request_id = str(uuid4())
     try:
@@ -40,8 +40,9 @@ async def framed(request: Request, work: Callable[[], Awaitable[Answer]]) -> Res
     return respond(body, fault.status, headers)
 
 
-def respond(body: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> Response:
-    return Response(to_json(body), status, headers, media_type="application/json")
+def respond(body: Answer | Written, status: int, headers: Mapping[str, str]) -> Response:
+    content = body.json if isinstance(body, Written) else to_json(body)
+    return Response(content, status, headers, media_type="application/json")
 
 
 async def read(request: Request) -> Raw:

@@ -9,13 +9,13 @@ from typing import Any
 from headgate.errors import NotFound
 from headgate.lifecycle import State
 from queue_broker.records import JobId, Listing, Standing
-from queue_broker.wire import definitions, pages, tags
-from queue_broker.wire.detail import full_id, ms, split_id, to_detail, to_summary
+from queue_broker.wire import definitions, details, pages, tags
+from queue_broker.wire.detail import full_id, ms, split_id, to_summary
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.front import front
 from queue_broker.wire.names import name_and_revision, name_of
 from queue_broker.wire.queues import open_queue
-from queue_broker.wire.service import Answer, Call, Wire
+from queue_broker.wire.service import Answer, Call, Wire, Written
 
 #: A page of ListJobs, and how many jobs a filter by definition looks at for one page.
 MOST_LISTED, MOST_SCANNED = 1000, 5000
@@ -24,18 +24,19 @@ FRONT = 100
 SHARE = "SHARE_IDENTIFIER"
 
 
-def describe(wire: Wire, call: Call) -> Answer:
+def describe(wire: Wire, call: Call) -> Written:
     """Unknown ids are left out, as AWS leaves them out."""
     found = standings(wire, [split_id(one) for one in call.get("jobs")])
     names = frozenset(one.record.job.definition for one in found if one.record.job.definition)
     known = wire.recent.ask(definitions.of_jobs, wire.source, names, call.place)
     changed = tags.changed(wire.shelf, [full_id(one) for one in found])
 
-    def detail(one: Standing) -> Answer:
+    def about(one: Standing) -> details.About:
         definition = known.get(one.record.job.definition or "", {})
-        return to_detail(one, definition, changed.get(full_id(one)), call.place)
+        return details.About(one, definition, changed.get(full_id(one)), call.place)
 
-    return {"jobs": [detail(one) for one in found]}
+    written = details.write(wire.details, [about(one) for one in found])
+    return Written(b'{"jobs":[%b]}' % b",".join(written))
 
 
 def standings(wire: Wire, ids: Sequence[tuple[JobId, int | None]]) -> list[Standing]:

@@ -7,7 +7,7 @@ logs are in CloudWatch itself. Lines carry the time at which their attempt start
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from fastapi import Request, Response
@@ -25,7 +25,7 @@ from queue_broker.wire.frame import framed, parsed, place_of, read
 from queue_broker.wire.keys import Gatekeeper
 from queue_broker.wire.model import load
 from queue_broker.wire.names import Place
-from queue_broker.wire.service import Answer, Call, Handler, Wire
+from queue_broker.wire.service import Answer, Call, Wire
 
 GROUP = "/aws/batch/job"
 PREFIX = "Logs_20140328."
@@ -214,7 +214,7 @@ def log_groups(wire: Wire, call: Call) -> Answer:
     return {"logGroups": [group]}
 
 
-HANDLERS: dict[str, Handler] = {
+HANDLERS: dict[str, Callable[[Wire, Call], Answer]] = {
     "DescribeLogGroups": log_groups,
     "DescribeLogStreams": log_streams,
     "GetLogEvents": log_events,

@@ -29,7 +29,7 @@ from queue_broker.wire.keys import Gatekeeper
 from queue_broker.wire.limits import MAX_SUBMIT_BYTES
 from queue_broker.wire.model import Operation, operations
 from queue_broker.wire.names import parts
-from queue_broker.wire.service import Answer, Call, Handler, Wire
+from queue_broker.wire.service import Answer, Call, Handler, Wire, Written
 
 SUBMIT = "SubmitJob"
 #: What clients call thousands of times a second.
@@ -119,7 +119,7 @@ class Endpoint:
         self._gatekeeper = gatekeeper
         self._operation = operation
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer | Written:
         raw = await read(request)
         if self._operation.name == SUBMIT:
             check_size(raw.body)
@@ -148,7 +148,7 @@ def check_size(body: bytes) -> None:
         raise refused(f"Job size must be less than {MAX_SUBMIT_BYTES // 1024} KiB, got {got} KiB")
 
 
-def dispatch(wire: Wire, call: Call) -> Answer:
+def dispatch(wire: Wire, call: Call) -> Answer | Written:
     """The broker's own answer, or that of AWS behind it."""
     if handler := (JOBS | MERGED).get(call.operation):
         return handler(wire, call)

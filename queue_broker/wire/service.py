@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from queue_broker.core.memory import Memory
 from queue_broker.core.submit import Caller, Submitter
 from queue_broker.ports import Clock, Describer, Engine, Shelf, Store, Upstream
 from queue_broker.settings import Settings
@@ -13,6 +14,13 @@ from queue_broker.wire.names import Place
 from queue_broker.wire.recent import Recent
 
 Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer that is JSON already."""
+
+    json: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +45,12 @@ class Wire:
     changed: Callable[[], None] = lambda: None  #: somebody's wish is in the store: run a cycle
     upstream: Upstream | None = None
     recent: Recent = field(init=False)
+    #: DescribeJobs' details by job, as they were written; some 2 KiB each.
+    details: Memory[str, tuple[Any, bytes]] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recent", Recent(self.clock))
+        object.__setattr__(self, "details", Memory(5_000))
 
     @property
     def source(self) -> Source:
@@ -63,4 +74,4 @@ class Call:
         return self.given.get(name, default)
 
 
-Handler = Callable[[Wire, Call], Answer]
+Handler = Callable[[Wire, Call], Answer | Written]

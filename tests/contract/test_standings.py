@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.lifecycle import Cause, State
-from queue_broker.adapters.store.standings import Memory, SqlDescriber
+from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import Ended, JobId, Leak, Listing, Split, Tasks
 from queue_broker.verdicts import Fail, Judged, Requeue, Succeed
@@ -97,14 +97,6 @@ def test_what_was_told_before_is_told_as_it_is_now(
     store.retry_failed(JobId("sweep"), Tasks([0]))
     store.cancel(JobId("sweep"), Tasks([1]), "enough")
     assert [state for state, *_ in told()[1:]] == [State.RUNNABLE, State.FAILED]
-
-
-def test_a_memory_that_is_full_forgets() -> None:
-    memory: Memory[tuple[int, int], dict[str, int]] = Memory(most=2)
-    memory.keep({(1, 1): {"a": 1}, (1, 2): {"a": 2}})
-    assert memory.known([(1, 1), (9, 9)]) == {(1, 1): {"a": 1}}
-    memory.keep({(2, 1): {"a": 3}})
-    assert memory.known([(1, 1), (2, 1)]) == {(2, 1): {"a": 3}}
 
 
 def test_lists_are_by_queue_state_name_and_time(store: SqlStore, describer: SqlDescriber) -> None:

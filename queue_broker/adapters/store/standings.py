@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, or_, select
 
@@ -17,6 +17,7 @@ from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.outcomes import ended_at, unpack
 from queue_broker.adapters.store.reader import SET_OF, to_attempt
 from queue_broker.adapters.store.schema import groups, jobs, leaks, outcomes, starts
+from queue_broker.core.memory import Memory
 from queue_broker.records import Attempt, JobId, JobRecord, Listing, Standing
 
 #: A job's number in the database, or a leak's, and a task of it.
@@ -30,8 +31,6 @@ Which = tuple[int, int | None]
 
 #: States that a task leaves only with a change of its job's row.
 STEADY = {State.STARTING, State.RUNNING, State.SUCCEEDED}
-K = TypeVar("K")
-V = TypeVar("V")
 
 #: What a task's group says of it: its state, what it was foretold, and what holds it.
 Stand = tuple[State, Estimate | None, str | None]
@@ -46,23 +45,6 @@ LEAK = tuple(
 )
 
 
-class Memory(Generic[K, V]):
-    """What was told before, and need not be found out again."""
-
-    def __init__(self, most: int = 50_000) -> None:
-        self._told: dict[K, V] = {}
-        self._most = most
-
-    def known(self, asked: Iterable[K]) -> dict[K, V]:
-        found = ((key, self._told.get(key)) for key in asked)
-        return {key: told for key, told in found if told is not None}
-
-    def keep(self, told: Mapping[K, V]) -> None:
-        if len(self._told) + len(told) > self._most:
-            self._told = {}  # a new one, since others may read the old
-        self._told.update(told)
-
-
 Ends = Memory[Place, dict[str, Any]]
 
 
@@ -72,7 +54,7 @@ class Memories:
     ten thousand tasks. Of standings, each with its job's row: see `stays`.
     """
 
-    ends: Ends = field(default_factory=Memory)
+    ends: Ends = field(default_factory=lambda: Memory(50_000))
     told: Memory[Which, tuple[Row[Any], Standing]] = field(default_factory=lambda: Memory(5_000))
 
 

@@ -1,0 +1,54 @@
+"""DescribeJobs' answers as they were written last time.
+
+A client that polls asks for the same hundred jobs again and again, and most of them stand as they
+stood: telling one anew, and as JSON, costs ten times what it costs to see that nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_json
+
+from queue_broker.core.memory import Memory
+from queue_broker.records import Standing
+from queue_broker.wire.detail import full_id, to_detail
+from queue_broker.wire.names import Place
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """All that a job's detail is made from. `tags`: None where they were never changed."""
+
+    standing: Standing
+    definition: Mapping[str, Any]
+    tags: Mapping[str, str] | None
+    place: Place
+
+    def same(self, other: About) -> bool:
+        """A standing is the same while the describer remembers it: comparing two costs more than
+        telling one of them anew.
+        """
+        return (
+            self.standing is other.standing
+            and self.place == other.place
+            and self.tags == other.tags
+            and self.definition == other.definition
+        )
+
+
+def write(memory: Memory[str, tuple[Any, bytes]], jobs: Sequence[About]) -> list[bytes]:
+    """Each job's detail as JSON, in the order given; `memory` keeps them with what they tell of."""
+    wanted = {full_id(one.standing): one for one in jobs}
+    kept = memory.known(wanted)
+    told = {job: json for job, (about, json) in kept.items() if wanted[job].same(about)}
+    fresh = {job: written(about) for job, about in wanted.items() if job not in told}
+    memory.keep({job: (wanted[job], json) for job, json in fresh.items()})
+    told |= fresh
+    return [told[full_id(one.standing)] for one in jobs]
+
+
+def written(about: About) -> bytes:
+    return to_json(to_detail(about.standing, about.definition, about.tags, about.place))

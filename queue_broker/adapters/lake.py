@@ -27,6 +27,7 @@ from queue_broker.adapters.files import sync_folder, write_whole
 
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 DAY = "day="
+DAY_S = 86_400
 #: pandas' own integers and booleans cannot hold a null; these can, so that 3 does not become 3.0.
 NULLABLE = {
     pa.int32(): pd.Int32Dtype(),
@@ -101,9 +102,9 @@ def dealt(observations: Iterable[Observation], part: str) -> dict[str, list[Obse
     if not PART.fullmatch(part):
         raise InvalidInput.of("part", part, PART.pattern)
     by_day = defaultdict(list)
-    for item in observations:
-        by_day[day_of(item.finished_at_s)].append(item)
-    return by_day
+    for item in observations:  # ten thousand without a rest: a date each would take 20 ms
+        by_day[item.finished_at_s // DAY_S].append(item)
+    return {day_of(day * DAY_S): items for day, items in by_day.items()}
 
 
 def read_day(folder: Path, since_s: float | None, columns: Sequence[str]) -> pa.Table:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 
 from headgate.lifecycle import State
 from queue_broker.adapters.store.codec import all_tasks
@@ -39,8 +40,7 @@ class Ruling:
 
 def settle(connection: Connection, limit: int, now_s: float) -> int:
     """One bounded pass over the dependants of what moved; returns how many groups moved."""
-    ripe = select(dependencies.c.job).where(dependencies.c.ripe).distinct()
-    found = connection.execute(ripe.order_by(dependencies.c.job).limit(limit)).scalars().all()
+    found = connection.execute(select_ripe(limit)).scalars().all()
     if not found:
         return 0
     ledger = Ledger(connection, found)
@@ -57,6 +57,12 @@ def settle(connection: Connection, limit: int, now_s: float) -> int:
     )
     ledger.flush(now_s)
     return moved
+
+
+@lru_cache(maxsize=8)
+def select_ripe(limit: int) -> Select[Any]:
+    ripe = select(dependencies.c.job).where(dependencies.c.ripe).distinct()
+    return ripe.order_by(dependencies.c.job).limit(limit)
 
 
 def find_ends(connection: Connection, on: Sequence[Row[Any]]) -> dict[int, Ends]:

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -35,13 +34,33 @@ def among(
     connection: Connection, of: Column[Any], values: Collection[int] | Collection[str]
 ) -> ColumnElement[bool]:
     """`of` is one of `values`, as one parameter however many they are, so that the plan is kept."""
-    kept = list(values)
-    if is_postgres(connection):
-        kind = BigInteger() if not kept or isinstance(kept[0], int) else Text()
-        return of == func.any(bindparam(None, kept, ARRAY(kind), unique=True))
-    # As text: put together from functions it takes three times as long, on every query's way.
-    each = text("SELECT value FROM json_each(:kept)")
-    return of.in_(each.bindparams(bindparam("kept", json.dumps(kept), Text(), unique=True)))
+    postgres = is_postgres(connection)
+    return _one_of(postgres, of, "kept", value=_kept(postgres, values), unique=True)
+
+
+def some(postgres: bool, of: Column[Any]) -> ColumnElement[bool]:
+    """`of` is one of the values that come with each run, from `these`: a statement that runs many
+    times a second is built once, which costs as much as to run it.
+    """
+    return _one_of(postgres, of, f"some_{of.name}")
+
+
+def these(
+    connection: Connection, of: Column[Any], values: Collection[int] | Collection[str]
+) -> dict[str, Any]:
+    return {f"some_{of.name}": _kept(is_postgres(connection), values)}
+
+
+def _one_of(postgres: bool, of: Column[Any], name: str, **given: Any) -> ColumnElement[bool]:
+    if postgres:
+        return of == func.any(bindparam(name, type_=ARRAY(of.type), **given))
+    # As text: put together from functions it takes three times as long.
+    each = text(f"SELECT value FROM json_each(:{name})")  # noqa: S608 - a column's name
+    return of.in_(each.bindparams(bindparam(name, type_=Text(), **given)))
+
+
+def _kept(postgres: bool, values: Collection[int] | Collection[str]) -> list[Any] | str:
+    return list(values) if postgres else json.dumps(list(values))
 
 
 def one_writer(connection: Connection, of: str) -> None:

@@ -8,9 +8,11 @@ from headgate.tenancy import Tenant
 from queue_broker.adapters.store.dialects import insert
 from queue_broker.adapters.store.schema import tenants as table
 
+IN_ORDER = select(table).order_by(table.c.name)
+
 
 def tenants(connection: Connection) -> list[Tenant]:
-    found = connection.execute(select(table).order_by(table.c.name))
+    found = connection.execute(IN_ORDER)
     return [
         Tenant(name=row.name) if row.settings is None else Tenant.model_validate_json(row.settings)
         for row in found

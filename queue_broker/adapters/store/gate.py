@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, select, true, update
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select, true, update
 from headgate.lifecycle import State
 from queue_broker.adapters.store import alone, rows
 from queue_broker.adapters.store.alone import Answer
-from queue_broker.adapters.store.dialects import among, is_postgres
+from queue_broker.adapters.store.dialects import among, is_postgres, some, these
 from queue_broker.adapters.store.ledger import Ledger, lock
 from queue_broker.adapters.store.schema import backlogs, dependencies, groups
 from queue_broker.records import Backlog, Group, GroupId, Split
@@ -22,9 +22,13 @@ AT_GATE = (groups.c.state == "RUNNABLE") & (groups.c.n_waiting > 0)
 
 
 def submitted(connection: Connection, limit: int) -> list[Group]:
+    return [rows.to_group(row) for row in connection.execute(select_submitted(limit))]
+
+
+@lru_cache(maxsize=8)
+def select_submitted(limit: int) -> Select[Any]:
     query = rows.select_groups().where(groups.c.state == "SUBMITTED", groups.c.n_waiting > 0)
-    found = connection.execute(query.order_by(groups.c.number).limit(limit))
-    return [rows.to_group(row) for row in found]
+    return query.order_by(groups.c.number).limit(limit)
 
 
 def estimated(connection: Connection, answers: Sequence[Answer], now_s: float) -> list[bool]:
@@ -86,8 +90,14 @@ def eligible(connection: Connection, per_tenant: int, seen: Mapping[int, Group])
 def read_groups(connection: Connection, numbers: Collection[int]) -> dict[int, Group]:
     if not numbers:
         return {}
-    query = rows.select_groups().where(among(connection, groups.c.number, numbers))
-    return {row.number: rows.to_group(row) for row in connection.execute(query)}
+    query = select_numbered(is_postgres(connection))
+    found = connection.execute(query, these(connection, groups.c.number, numbers))
+    return {row.number: rows.to_group(row) for row in found}
+
+
+@cache
+def select_numbered(postgres: bool) -> Select[Any]:
+    return rows.select_groups().where(some(postgres, groups.c.number))
 
 
 def queue_order(group: Group) -> tuple[str, str, int, float, int]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, Select, select
 
 from headgate.errors import Conflict, HeadgateError, InvalidInput, NotFound
 from headgate.job import Dependency
 from headgate.lifecycle import State
 from queue_broker.adapters.store import codec
 from queue_broker.adapters.store.bulk import insert_new, insert_rows
-from queue_broker.adapters.store.dialects import among, insert
+from queue_broker.adapters.store.dialects import among, insert, is_postgres, some, these
 from queue_broker.adapters.store.ledger import add_to_backlogs
 from queue_broker.adapters.store.schema import backlogs, dependencies, groups, jobs, tenants
 from queue_broker.adapters.store.working import COUNT_OF
@@ -80,12 +81,18 @@ def find_tokens(
     """(job id, digest) by (tenant, client token)."""
     if not keys:
         return {}
-    columns = (jobs.c.submitted_as, jobs.c.client_token, jobs.c.job_id, jobs.c.digest)
-    tokens = among(connection, jobs.c.client_token, {token for _, token in keys})
-    tenants_ = among(connection, jobs.c.submitted_as, {tenant for tenant, _ in keys})
-    found = connection.execute(select(*columns).where(tokens, tenants_, jobs.c.sealed))
+    given = these(connection, jobs.c.client_token, {token for _, token in keys})
+    given |= these(connection, jobs.c.submitted_as, {tenant for tenant, _ in keys})
+    found = connection.execute(select_tokens(is_postgres(connection)), given)
     wanted = set(keys)
     return {(r[0], r[1]): (r[2], r[3]) for r in found if (r[0], r[1]) in wanted}
+
+
+@cache
+def select_tokens(postgres: bool) -> Select[Any]:
+    columns = (jobs.c.submitted_as, jobs.c.client_token, jobs.c.job_id, jobs.c.digest)
+    mine = (some(postgres, jobs.c.client_token), some(postgres, jobs.c.submitted_as))
+    return select(*columns).where(*mine, jobs.c.sealed)
 
 
 def repeated(submission: Submission, job_id: str, digest: str) -> Answer:
@@ -197,17 +204,20 @@ def group_values(number: int, submission: Submission) -> dict[str, Any]:
 
 def see(connection: Connection, pairs: Any) -> None:
     """Make rows for tiers and tenants that were never seen before."""
-    places = [{"tier": tier, "tenant": tenant} for tier, tenant in sorted(pairs)]
-    names = [{"name": name} for name in sorted({tenant for _, tenant in pairs})]
-    have = connection.execute(
-        select(backlogs.c.tier, backlogs.c.tenant).where(
-            tuple_(backlogs.c.tier, backlogs.c.tenant).in_(sorted(pairs))
-        )
-    )
-    if len(have.all()) == len(places):
+    named = sorted({tenant for _, tenant in pairs})
+    given = these(connection, backlogs.c.tenant, named)
+    seen = connection.execute(select_seen(is_postgres(connection)), given)
+    if set(pairs) <= {(tier, tenant) for tier, tenant in seen}:
         return
+    places = [{"tier": tier, "tenant": tenant} for tier, tenant in sorted(pairs)]
+    names = [{"name": name} for name in named]
     connection.execute(insert(connection, tenants).on_conflict_do_nothing(), names)
     connection.execute(insert(connection, backlogs).on_conflict_do_nothing(), places)
+
+
+@cache
+def select_seen(postgres: bool) -> Select[Any]:
+    return select(backlogs.c.tier, backlogs.c.tenant).where(some(postgres, backlogs.c.tenant))
 
 
 def insert_dependencies(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from headgate.lifecycle import State
 from queue_broker.adapters.store import codec, outcomes, rows
@@ -78,8 +79,12 @@ def save(connection: Connection, changed: Iterable[WorkingLeak]) -> None:
 
 
 def open_leaks(connection: Connection) -> list[Leak]:
-    query = rows.select_leaks().where(leaks.c.n_open > 0).order_by(leaks.c.number)
-    return [rows.to_leak(row) for row in connection.execute(query)]
+    return [rows.to_leak(row) for row in connection.execute(select_open())]
+
+
+@cache
+def select_open() -> Select[Any]:
+    return rows.select_leaks().where(leaks.c.n_open > 0).order_by(leaks.c.number)
 
 
 def write_intents(connection: Connection, intents: Sequence[Intent], now_s: float) -> list[Leak]:

@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    select,
+    update,
+)
 
 from headgate.errors import Conflict
 from headgate.tenancy import Tenant
 from queue_broker.adapters.store.database import Database
-from queue_broker.adapters.store.dialects import among, insert
+from queue_broker.adapters.store.dialects import among, insert, is_postgres, some, these
 from queue_broker.adapters.store.directory import put_tenant
 from queue_broker.adapters.store.schema import documents
 from queue_broker.records import Document
@@ -101,10 +112,15 @@ def get(connection: Connection, kind: str, name: str, revision: int) -> Document
 
 
 def named(connection: Connection, kind: str, names: Sequence[str]) -> list[Document]:
-    query = select(documents).where(
-        documents.c.kind == kind, among(connection, documents.c.name, list(names))
-    )
-    return [to_document(row) for row in connection.execute(query.order_by(*IN_ORDER))]
+    given = {"kind": kind} | these(connection, documents.c.name, names)
+    found = connection.execute(select_named(is_postgres(connection)), given)
+    return [to_document(row) for row in found]
+
+
+@cache
+def select_named(postgres: bool) -> Select[Any]:
+    is_of = documents.c.kind == bindparam("kind")
+    return select(documents).where(is_of, some(postgres, documents.c.name)).order_by(*IN_ORDER)
 
 
 def exact(connection: Connection, kind: str, wanted: Sequence[tuple[str, int]]) -> list[Document]:

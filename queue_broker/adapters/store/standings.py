@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
 
 from headgate.estimate import Estimate
 from headgate.lifecycle import FINISHED, Cause, State
 from queue_broker.adapters.store import codec, rows
 from queue_broker.adapters.store.database import Database
-from queue_broker.adapters.store.dialects import among
+from queue_broker.adapters.store.dialects import among, is_postgres, some, these
 from queue_broker.adapters.store.outcomes import ended_at, unpack
 from queue_broker.adapters.store.reader import SET_OF, to_attempt
 from queue_broker.adapters.store.schema import groups, jobs, leaks, outcomes, starts
@@ -73,9 +74,9 @@ class SqlDescriber:
 
 
 def standings(connection: Connection, wanted: Wanted, memories: Memories) -> list[Standing]:
-    query = rows.select_jobs().add_columns(jobs.c.leaks)
-    query = query.where(among(connection, jobs.c.job_id, {job for job, _ in wanted}))
-    found = {row.job_id: row for row in connection.execute(query)}
+    ids = these(connection, jobs.c.job_id, {job for job, _ in wanted})
+    query = select_told(is_postgres(connection))
+    found = {row.job_id: row for row in connection.execute(query, ids)}
     asked = [(found[job], task) for job, task in wanted if job in found]
     known = {(row.number, task): row for row, task in asked if exists(row, task)}
     kept = memories.told.known(known)
@@ -85,6 +86,11 @@ def standings(connection: Connection, wanted: Wanted, memories: Memories) -> lis
     memories.told.keep({place: (fresh[place], one) for place, one in news.items() if stays(one)})
     told |= news
     return [told[place] for place in known]
+
+
+@cache
+def select_told(postgres: bool) -> Select[Any]:
+    return rows.select_jobs().add_columns(jobs.c.leaks).where(some(postgres, jobs.c.job_id))
 
 
 def stays(standing: Standing) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import from_json
+
 from headgate.errors import InvalidInput, Unavailable, UpstreamRefused
 from headgate.job import Job
 from headgate.sweep import Sweep
@@ -54,7 +56,8 @@ class Desk:
     def tell(self, job_id: JobId) -> Answer:
         """The job as DescribeJobs tells it, in Step Functions' capitals. `NotFound`."""
         self.wire.store.job(job_id)
-        (found,) = jobs.describe(self.wire, self._call("DescribeJobs", {"jobs": [job_id]}))["jobs"]
+        described = jobs.describe(self.wire, self._call("DescribeJobs", {"jobs": [job_id]}))
+        (found,) = from_json(described.json)["jobs"]
         told: Answer = to_capitals(detail_shape(), found)
         return told
 

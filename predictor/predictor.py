@@ -130,24 +130,25 @@ class Predictor:
         if observations:
             learn(self.families, observations, self.model)
 
-    def retry(self, failed: Observation, largest: Resources) -> Resources:
+    def retry(self, failed: Observation, largest: Resources, mode: str = "cost") -> Resources:
         """What to give the next attempt: after a kill for memory, more memory and nothing else.
 
-        The most likely-enough need of such a task, now that it is known to be beyond what was
-        given; a fixed factor where the family never needed so much. Never bigger than `largest`.
+        What costs least at the mode's price of one more kill, now that the need is known to be
+        beyond what was given; a fixed factor where the family never needed so much. Never bigger
+        than `largest`.
         """
         given = failed.allocation or self.settings.default
         if not failed.memory_is_censored:
             return given
-        grown = max(self._beyond(failed, given.memory_mib), 1.2 * given.memory_mib)
+        grown = max(self._beyond(failed, given.memory_mib, mode), 1.2 * given.memory_mib)
         asked, ceiling = failed.job.resources.memory_mib, failed.job.resources.ceiling
         most = min(largest.memory_mib, asked) if ceiling and asked else largest.memory_mib
         memory = min(int(snap_memory(np.array([grown]))[0]), most)
         return Resources(given.vcpu, max(memory, given.memory_mib), given.gpus)
 
-    def _beyond(self, failed: Observation, given_mib: int) -> float:
+    def _beyond(self, failed: Observation, given_mib: int, mode: str) -> float:
         rows = rows_of_jobs([failed.job], self.families.past, [failed.parameters])
-        voice = self.families.voice(rows.families[0], "memory_mib")
+        voice = self.families.voice(rows.families[0], "memory_mib", self._weight(mode))
         blind = self.settings.retry_factor * given_mib
         if voice is None:
             return blind
@@ -159,7 +160,7 @@ class Predictor:
         left = way.outlook.beyond(float(np.log(given_mib)) - centre)
         if left is None:
             return blind
-        return float(np.exp(centre + left.cheapest(voice.choice.price.weight)))
+        return float(np.exp(centre + left.cheapest(way.weight)))
 
     def explain(self, job: Job, mode: str = "cost") -> Explanation:
         """The estimate with what is behind it: histories, nearest past jobs, the model's

@@ -224,7 +224,12 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
         engine=engine,
         estimating=Estimating(store, forecaster, parts.parameters.columns, limits.modes),
         observing=Observing(
-            store, engine, forecaster, parts.parameters.of, settings.memory_attempts
+            store,
+            engine,
+            forecaster,
+            parts.parameters.of,
+            settings.memory_attempts,
+            limits.modes,
         ),
         tiers=settings.tiers,
         clock=clock,

@@ -65,9 +65,9 @@ class Forecaster:
         with self._lock:
             self._predictor.observe(observations)
 
-    def retry(self, failed: Observation, largest: Resources) -> Resources:
+    def retry(self, failed: Observation, largest: Resources, mode: str) -> Resources:
         with self._lock:
-            return self._predictor.retry(failed, largest)
+            return self._predictor.retry(failed, largest, mode)
 
     def explain(self, job: Job, mode: str) -> Explanation:
         with self._lock:

@@ -9,6 +9,7 @@ from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from headgate.usage import Observation, Usage
 from queue_broker.core.forecast import Forecaster
+from queue_broker.core.predict import Modes, mode_of
 from queue_broker.core.retry import judge
 from queue_broker.ports import CycleStore, Engine
 from queue_broker.records import Ended, Event, Leak, Started
@@ -29,6 +30,7 @@ class Observing:
     forecaster: Forecaster
     parameters: ParametersOf
     memory_attempts: int
+    modes: Modes
     #: Why the broker itself interrupted tasks of a leak, for their owners to read.
     told: dict[str, str] = field(default_factory=dict)
 
@@ -50,7 +52,8 @@ class Observing:
 
     def _judge(self, leak: Leak, ended: Ended, largest: Resources) -> Judged:
         def grow(leak: Leak, ended: Ended) -> Resources | None:
-            bigger = self.forecaster.retry(self._observation(leak, ended), largest)
+            mode = mode_of(self.modes(), leak.tier)
+            bigger = self.forecaster.retry(self._observation(leak, ended), largest, mode)
             return bigger if bigger.memory_mib > leak.allocation.memory_mib else None
 
         if ended.cause is Cause.INTERRUPTED and leak.name in self.told:

@@ -28,16 +28,18 @@ Parts = Sequence[tuple[npt.NDArray[np.uint32], Estimate]]
 COST = "cost"
 #: A sweep's parameters by name, a value a task; None when its tasks are told apart by index alone.
 Columns = Callable[[Group], dict[str, npt.NDArray[Any]] | None]
+#: What the estimates of each tier lean to, now.
+Modes = Callable[[], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimating:
-    """Gives estimates to what was submitted. `modes` says what each tier leans to, now."""
+    """Gives estimates to what was submitted."""
 
     store: CycleStore
     forecaster: Forecaster
     columns: Columns
-    modes: Callable[[], Mapping[str, str]]
+    modes: Modes
     aside: Aside[Parts] = field(default_factory=Aside)
 
     def run(self, limit: int, offer: Offer) -> int:
@@ -97,7 +99,7 @@ class Estimating:
 
     def _modes(self, of: Sequence[Group | Submission]) -> list[str]:
         known = self.modes()
-        return [known.get(one.tier, COST) for one in of]
+        return [mode_of(known, one.tier) for one in of]
 
     def _splits(self, group: Group, offer: Offer) -> list[Split] | None:
         """The group's tasks by shape; None while that is being found out."""
@@ -116,6 +118,10 @@ class Estimating:
     def _parts(self, group: Group) -> Parts:
         [mode] = self._modes([group])
         return self.forecaster.estimate_sweep(group.job, self.columns(group), group.size, mode)
+
+
+def mode_of(modes: Mapping[str, str], tier: str) -> str:
+    return modes.get(tier, COST)
 
 
 def is_bigger(new: Estimate, old: Estimate) -> bool:

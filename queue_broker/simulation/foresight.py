@@ -66,8 +66,9 @@ class Foresight:
         for one in observations:
             self._kind(one.job).learn(one.usage.runtime_s)
 
-    def retry(self, failed: Observation, largest: Resources) -> Resources:
+    def retry(self, failed: Observation, largest: Resources, mode: str) -> Resources:
         """Twice the memory, as far as there is any."""
+        del mode
         given = failed.allocation or largest
         most = min(given.memory_mib * 2, largest.memory_mib)
         return Resources(given.vcpu, most, given.gpus)

@@ -95,7 +95,9 @@ class Replay:
             store=store,
             engine=self.engine,
             estimating=Estimating(store, forecaster, lambda group: None, lambda: modes),
-            observing=Observing(store, self.engine, forecaster, lambda leak, task: {}, 4),
+            observing=Observing(
+                store, self.engine, forecaster, lambda leak, task: {}, 4, lambda: modes
+            ),
             tiers=self.setting.tiers,
             clock=lambda: self.clock_s,
             limits=Limits(

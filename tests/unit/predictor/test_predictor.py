@@ -44,6 +44,15 @@ def test_a_retry_never_passes_the_largest_lane() -> None:
     assert Predictor().retry(killed(job(), 150_000), LARGEST).memory_mib <= LARGEST.memory_mib
 
 
+def test_a_retry_at_a_dearer_price_of_a_kill_leaves_more_to_spare() -> None:
+    predictor = Predictor()
+    needs = np.random.default_rng(0).lognormal(7.0, 0.5, 60)
+    predictor.observe([ran(job(), need, at=float(at)) for at, need in enumerate(needs)])
+    lost = killed(job(), 1500, at=100.0)
+    cost, safe = (predictor.retry(lost, LARGEST, mode).memory_mib for mode in ("cost", "safe"))
+    assert 1500 < cost < safe
+
+
 def test_a_sweep_is_cut_into_few_shapes_that_hold_every_task_once() -> None:
     predictor = Predictor()
     history = sweep_history(110)

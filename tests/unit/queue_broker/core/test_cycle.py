@@ -12,6 +12,7 @@ from headgate.errors import Unavailable
 from headgate.lifecycle import Cause, State
 from headgate.resources import ResourceRequest, Resources
 from headgate.tenancy import DEFAULT_TIERS
+from headgate.usage import Observation
 from predictor.predictor import Predictor
 from queue_broker.adapters.engines.instant import InstantEngine, Outcome, Script, all_succeed
 from queue_broker.adapters.registry import FolderRegistry
@@ -25,6 +26,7 @@ from queue_broker.records import JobId, Lane, Leak, Submission, Tasks
 from tests.factories import START_S, a_submission, a_sweep
 
 LANE = Lane(name="here", shape=Resources(8, 8192))
+MODES = {"production": "safe", "sweep": "cost"}
 ASKED = ResourceRequest(vcpu=1, memory_mib=1024)
 
 
@@ -36,6 +38,7 @@ class House:
     script: Script = all_succeed
     at_once: bool = True
     now_s: float = START_S
+    forecaster: Forecaster | None = None
 
     def __post_init__(self) -> None:
         self.store = SqlStore(f"sqlite:///{self.folder / 'headgate.db'}", self.clock)
@@ -45,11 +48,14 @@ class House:
     def clock(self) -> float:
         return self.now_s
 
+    def new_forecaster(self) -> Forecaster:
+        return Forecaster(Predictor(), FolderRegistry(self.folder / "models"))
+
     def new_cycle(self) -> Cycle:
         parameters = Parameters(self.store)
-        forecaster = Forecaster(Predictor(), FolderRegistry(self.folder / "models"))
-        estimating = Estimating(self.store, forecaster, parameters.columns, dict)
-        observing = Observing(self.store, self.engine, forecaster, parameters.of, 4)
+        forecaster = self.forecaster or self.new_forecaster()
+        estimating = Estimating(self.store, forecaster, parameters.columns, MODES.copy)
+        observing = Observing(self.store, self.engine, forecaster, parameters.of, 4, MODES.copy)
         return Cycle(self.store, self.engine, estimating, observing, DEFAULT_TIERS, self.clock)
 
     def submit(self, submission: Submission) -> JobId:
@@ -189,6 +195,31 @@ def test_kills_for_memory_come_back_bigger(tmp_path: Path) -> None:
         *lost, last = house.store.attempts(job, task)
         assert last.allocation.memory_mib >= 2048
         assert all(attempt.cause is Cause.OUT_OF_MEMORY for attempt in lost)
+    house.store.close()
+
+
+class Retrying(Predictor):
+    """Remembers at which price a retry was sized."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def retry(self, failed: Observation, largest: Resources, mode: str = "") -> Resources:
+        self.asked.add(mode)
+        return super().retry(failed, largest, mode)
+
+
+@pytest.mark.parametrize(("tier", "mode"), [("production", "safe"), ("sweep", "cost")])
+def test_a_retry_is_sized_at_the_price_of_its_tier(tmp_path: Path, tier: str, mode: str) -> None:
+    predictor = Retrying()
+    forecaster = Forecaster(predictor, FolderRegistry(tmp_path / "models"))
+    house = House(tmp_path, script=kill_small, forecaster=forecaster)
+
+    house.submit(a_submission(resources=ASKED, tier=tier))
+    house.run()
+
+    assert predictor.asked == {mode}
     house.store.close()
 
 

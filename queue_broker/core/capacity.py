@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from queue_broker.core.amounts import Amount, amount
 from queue_broker.core.ledger import LaneUse, Ledger
 from queue_broker.core.window import Window
-from queue_broker.core.yard import Floats, Ints, Yard
+from queue_broker.core.yard import Floats, Ints, Yard, times
 from queue_broker.records import Lane
 
 
@@ -42,9 +41,18 @@ class Board:
     ready: Ints  #: instances that run or were filled when the decision began
     open: npt.NDArray[np.bool_]
     ahead_s: Floats
-    uses: Sequence[LaneUse | None] = ()
-    gone: Sequence[Mapping[Amount, int]] = ()  #: tasks that the ledger has, and that have ended
+    #: By place, where there is any: tasks by what they hold, and those of them that have ended.
+    tasks: Mapping[int, tuple[Mapping[Amount, int], Mapping[Amount, int]]]
+    elastic: bool = field(init=False)  #: whether there is anything left that could be started
+    busy: Ints = field(init=False)  #: instances that what is used fills at the least
+    left: Ints = field(init=False)  #: 3 x L: what these have left together
     _alike: dict[Amount, Ints] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        one, instances = self.yard.one, self.yard.instances
+        self.elastic = bool((self.ready < instances).any())
+        self.busy = np.minimum(instances_filled(self.used, one), instances)
+        self.left = np.maximum((one * self.busy[:, None] - self.used).T, 0)
 
     @classmethod
     def of(
@@ -62,19 +70,17 @@ class Board:
             ready=ready(yard, lanes, used),
             open=np.array([lane.closed is None for lane in lanes], dtype=bool),
             ahead_s=np.zeros(len(lanes)),
-            uses=uses,
-            gone=gone,
+            tasks={
+                place: (use.alike, ended)
+                for place, (use, ended) in enumerate(zip(uses, gone, strict=True))
+                if use
+            },
         )
         for place, (lane, use) in enumerate(zip(lanes, uses, strict=True)):
             if lane.queues:
                 window = windows.get(lane.name) or Window()
                 board.ahead_s[place] = window.room_s(board.waiting_s(place, use))
         return board
-
-    @property
-    def elastic(self) -> bool:
-        """Whether there is anything left that could be started."""
-        return bool((self.ready < self.yard.instances).any())
 
     def waiting_s(self, place: int, use: LaneUse | None) -> float:
         """Predicted seconds that a lane needs for the work in it that has no room yet."""
@@ -98,26 +104,26 @@ class Board:
     def fits(self, each: Amount, places: Ints, *, cold: bool) -> Ints:
         """How many more go into each lane: into what is ready, or (cold) also into what would have
         to be started."""
-        need, asked = needs(each)
-        one, used = self.yard.one[places], self.used[places]
-        busy = np.minimum(instances_filled(used, one), self.yard.instances[places])
-        upto = self.yard.instances[places] if cold else self.ready[places]
-        left = (one * busy[:, None] - used)[:, asked]
-        partly = np.maximum(left, 0) // need[asked]
-        fresh = one[:, asked] // need[asked]
-        most = fresh.min(axis=1)
-        count = partly.min(axis=1) + (upto - busy) * most
-        count = np.minimum(count, upto * most - self.alike(each)[places])
-        growing = np.flatnonzero((self.ready[places] < self.yard.instances[places]) & (busy > 0))
-        if len(growing):
-            # What is free lies scattered: what one of those that run has on the average counts.
-            ran = np.maximum(self.ready[places], busy)[growing]
-            left = np.maximum(one[growing] - used[growing] / ran[:, None], 0)[:, asked]
-            room = np.minimum(ran, upto[growing]) * (left // need[asked]).min(axis=1)
-            room += np.maximum(upto[growing] - ran, 0) * most[growing]
-            count[growing] = np.minimum(count[growing], room)
-        count = np.where(busy <= upto, count, 0)
-        return np.where(self.open[places], np.maximum(count, 0), 0)
+        most = self.yard.holds(each)
+        upto = self.yard.instances if cold else self.ready
+        count = times(each, self.left) + (upto - self.busy) * most
+        count = np.minimum(count, upto * most - self.alike(each))
+        if self.elastic:
+            self._scatter(each, upto, count)
+        count[(self.busy > upto) | ~self.open] = 0
+        found: Ints = np.maximum(count, 0)[places]
+        return found
+
+    def _scatter(self, each: Amount, upto: Ints, count: Ints) -> None:
+        """Where more can be started what is free lies scattered: what one of those that run has on
+        the average counts."""
+        growing = np.flatnonzero((self.ready < self.yard.instances) & (self.busy > 0))
+        upto, most = upto[growing], self.yard.holds(each)[growing]
+        ran = np.maximum(self.ready, self.busy)[growing]
+        left = np.maximum(self.yard.one[growing] - self.used[growing] / ran[:, None], 0)
+        room = np.minimum(ran, upto) * times(each, left.T).astype(np.int64)
+        room += np.maximum(upto - ran, 0) * most
+        count[growing] = np.minimum(count[growing], room)
 
     def alike(self, each: Amount) -> Ints:
         """Tasks of this very shape in each lane: what an instance cannot hold of them, the lane
@@ -125,11 +131,9 @@ class Board:
         found = self._alike.get(each.bare)
         if found is None:
             bare = each.bare
-            counts = [
-                use.alike.get(bare, 0) - ended.get(bare, 0) if use else 0
-                for use, ended in zip(self.uses, self.gone, strict=True)
-            ]
-            found = self._alike[bare] = np.maximum(np.array(counts, dtype=np.int64), 0)
+            found = self._alike[bare] = np.zeros(len(self.used), dtype=np.int64)
+            for place, (held, ended) in self.tasks.items():
+                found[place] = max(0, held.get(bare, 0) - ended.get(bare, 0))
         return found
 
     def ahead(self, each: Amount, places: Ints, runtime_s: float) -> Ints:
@@ -138,20 +142,18 @@ class Board:
         return (self.ahead_s[places] / np.where(seconds > 0, seconds, np.inf)).astype(np.int64)
 
     def put(self, each: Amount, place: int, tasks: int) -> None:
-        self.used[place] += needs(each)[0] * tasks
+        """One lane is reckoned in plain numbers: arrays this short take three times as long."""
         self.alike(each)[place] += tasks
+        instances, one = int(self.yard.instances[place]), self.yard.one[place].tolist()
+        used = [a + b * tasks for a, b in zip(self.used[place].tolist(), each, strict=False)]
+        busy = min(instances, max(-(-a // max(b, 1)) for a, b in zip(used, one, strict=True)))
+        self.used[place], self.busy[place] = used, busy
+        self.left[:, place] = [max(0, b * busy - a) for a, b in zip(used, one, strict=True)]
 
     def queue(self, each: Amount, place: int, tasks: int, runtime_s: float) -> None:
         """Put tasks where there is no room yet."""
         self.ahead_s[place] -= self.yard.shares(each)[place] * max(runtime_s, 1.0) * tasks
         self.put(each, place, tasks)
-
-
-@lru_cache(maxsize=4096)
-def needs(each: Amount) -> tuple[Ints, Ints]:
-    """What a task needs as an array, and which of the resources it needs at all."""
-    need = np.array(each[:3], dtype=np.int64)
-    return need, np.flatnonzero(need)
 
 
 def in_use(use: LaneUse | None, ended: Mapping[Amount, int]) -> tuple[int, int, int]:

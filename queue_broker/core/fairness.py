@@ -12,7 +12,8 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache
+from typing import NamedTuple
 
 from headgate.tenancy import Tier
 from queue_broker.core.amounts import NOTHING, UNBOUNDED, Amount, amount, bound
@@ -32,12 +33,17 @@ MOST_PRICED_S = 600.0
 MOST_OWED_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Some tasks of a group that may go now; `debt` marks a minimum share's turn."""
+#: The groups of one tier that wait, by tenant.
+Waiting = Mapping[str, Sequence[Group]]
+
+
+class Turn(NamedTuple):
+    """Some tasks of a group that may go now, each holding so much; `debt` marks a minimum share's
+    turn. (A tuple: on a fleet that fills up hundreds are made for each that finds room.)"""
 
     group: Group
     tasks: int
+    each: Amount
     debt: bool = False
     gang: bool = False
 
@@ -147,7 +153,7 @@ class Node:
         turn does not come in every pass."""
         if not self.sorted:
             # The last goes first: a list is shortened at its end.
-            self.groups.sort(key=partial(seniority, standing=standing), reverse=True)
+            self.groups.sort(key=standing.seniority, reverse=True)
             self.sorted = True
         return self.groups[-1]
 
@@ -165,9 +171,11 @@ class Order:
         self.left = standing.left
         self.root = Node("", 1.0, None)
         self.path: list[Node] = []
+        self.alone = True  #: whether nobody else on the path's way has work
+        self.stays = False  #: whether the path is still that of the next turn
 
     @classmethod
-    def of(cls, standing: Standing, tier: str, groups: Sequence[Group]) -> Order:
+    def of(cls, standing: Standing, tier: str, waiting: Waiting) -> Order:
         """The order of one tier's groups."""
         order = cls(standing)
         averages = {who: mean for (of, who), mean in standing.past.average.items() if of == tier}
@@ -176,12 +184,8 @@ class Order:
             for node in order.nodes(standing.tree, who):
                 node.held = node.held.plus(having.get(who, Amount()))
                 node.average += averages.get(who, 0.0)
-        leaves: dict[str, Node] = {}
-        for group in groups:
-            leaf = leaves.get(group.tenant)
-            if leaf is None:
-                leaf = leaves[group.tenant] = order.nodes(standing.tree, group.tenant)[-1]
-            leaf.groups.append(group)
+        for tenant, groups in waiting.items():
+            order.nodes(standing.tree, tenant)[-1].groups = list(groups)
         order.build(order.root)
         return order
 
@@ -209,31 +213,47 @@ class Order:
     def next(self) -> Turn | None:
         """The next turn, or None when nobody has work left. Where nobody else has any, a turn is
         all of a group: there is nobody to take turns with."""
-        node, self.path, alone = self.root, [self.root], True
-        while node.heap:
-            alone = alone and len(node.heap) == 1
-            node = node.children[node.heap[0][1]]
-            self.path.append(node)
+        if not self.stays:
+            self.descend()
+        node = self.path[-1]
         if not node.groups:
             return None
         group = node.foremost(self.standing)
-        left = self.left[group.group_id]
+        each, left = self.standing.each(group), self.standing.left_of(group)
         gang = bool(group.job.tags) and hints_of(group.job).gang
-        most = left if gang or alone else min(self.quantum(group), left)
-        return Turn(group, most, gang=gang)
+        most = left if gang or self.alone else min(quantum(each, self.total), left)
+        return Turn(group, most, each, gang=gang)
 
-    def quantum(self, group: Group) -> int:
-        return quantum(self.standing.each(group), self.total)
+    def descend(self) -> None:
+        """Find the way to the foremost tenant."""
+        node, self.path, self.alone = self.root, [self.root], True
+        while node.heap:
+            self.alone = self.alone and len(node.heap) == 1
+            node = node.children[node.heap[0][1]]
+            self.path.append(node)
 
-    def took(self, turn: Turn, tasks: int, each: Amount) -> None:
-        """So many of the turn's tasks went, each holding so much."""
-        self.left[turn.group.group_id] -= tasks
-        if tasks < turn.tasks or not self.left[turn.group.group_id]:
-            self.path[-1].groups.pop()
-        if not tasks and self.path[-1].groups:
-            return  # nobody holds more than before, and the order stays
+    def pass_over(self, refused: Callable[[Group], bool], most: int) -> list[Group]:
+        """After a turn without a place: up to `most` of the groups that would come next, as far as
+        they are refused too. Their turns are over as if each had come."""
+        groups, passed = self.path[-1].groups, list[Group]()
+        while self.stays and len(groups) > 1 and len(passed) < most and refused(groups[-1]):
+            passed.append(groups.pop())
+        return passed
+
+    def took(self, turn: Turn, tasks: int) -> None:
+        """So many of the turn's tasks went."""
+        left = self.standing.left_of(turn.group) - tasks
+        groups = self.path[-1].groups
+        if tasks < turn.tasks or not left:
+            groups.pop()
+        # While nobody holds more than before, the order stays.
+        self.stays = bool(groups) and not tasks
+        if self.stays:
+            return
+        if tasks:
+            self.left[turn.group.group_id] = left
         for node in self.path if tasks else ():
-            node.held = node.held.plus(each, tasks)
+            node.held = node.held.plus(turn.each, tasks)
         for above, node in zip(self.path[-2::-1], self.path[:0:-1], strict=True):
             if node.heap or node.groups:
                 heapq.heapreplace(above.heap, (node.standing(self.total), node.name))
@@ -243,7 +263,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the order rests on. `left` counts each group's tasks that have not gone yet."""
+    """What the order rests on. `left` counts what has not gone yet of each group of which some
+    tasks have, or of which not all may go."""
 
     total: Amount
     tree: Tree
@@ -254,27 +275,34 @@ class Standing:
     urgent_s: Mapping[str, float] = field(default_factory=dict)  #: by tier: its promise
     each: Callable[[Group], Amount] = allocation  #: what one task holds
 
+    def left_of(self, group: Group) -> int:
+        left = self.left.get(group.group_id)
+        return len(group.waiting) if left is None else left
 
-def seniority(group: Group, standing: Standing) -> tuple[float, float, int]:
-    """A total order within a tenant: nearing deadlines, then priority with age, then number.
+    def seniority(self, group: Group) -> tuple[float, float, int]:
+        """A total order within a tenant: nearing deadlines, then priority with age, then number.
 
-    Age counts as priority by the hour, which as a key needs no clock: everybody ages alike.
-    """
-    deadline_s = hints_of(group.job).start_by_s if group.job.tags else None
-    if deadline_s is None or deadline_s - standing.now_s > standing.urgent_s.get(group.tier, 60.0):
+        Age counts as priority by the hour, which as a key needs no clock: everybody ages alike.
+        """
         deadline_s = math.inf
-    return deadline_s, group.queued_at_s / AGEING_S - group.priority, group.group_id
+        if group.job.tags:
+            asked_s = hints_of(group.job).start_by_s
+            if asked_s is not None and asked_s - self.now_s <= self.urgent_s.get(group.tier, 60.0):
+                deadline_s = asked_s
+        return deadline_s, group.queued_at_s / AGEING_S - group.priority, group.group_id
 
 
+@lru_cache(maxsize=4096)
 def quantum(each: Amount, total: Amount) -> int:
-    """Tasks that move a share by a hundredth of the fleet: cost follows the fleet, not the
-    backlog."""
-    share_of_one = each.share(total)
+    """Tasks that move a share by a hundredth of the fleet, money aside: cost follows the fleet, not
+    the backlog."""
+    share_of_one = each.bare.share(total)
     return max(1, int(QUANTUM / share_of_one)) if share_of_one > 0 else UNBOUNDED
 
 
-def by_tier(groups: Iterable[Group]) -> dict[str, list[Group]]:
-    sorted_: dict[str, list[Group]] = defaultdict(list)
+def by_tier(groups: Iterable[Group]) -> dict[str, dict[str, list[Group]]]:
+    """The groups by tier and tenant."""
+    sorted_: dict[str, dict[str, list[Group]]] = defaultdict(lambda: defaultdict(list))
     for group in groups:
-        sorted_[group.tier].append(group)
+        sorted_[group.tier][group.tenant].append(group)
     return sorted_

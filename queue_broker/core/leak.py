@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 
 from headgate.resources import Resources
 from headgate.tenancy import Tier
@@ -17,7 +18,6 @@ from queue_broker.core.fairness import (
     Turn,
     by_tier,
     price_s,
-    seniority,
 )
 from queue_broker.core.intents import MAX_LEAK, to_intents
 from queue_broker.core.ledger import Ledger
@@ -37,7 +37,8 @@ TURN = "waits its turn: higher tiers, or tenants with a smaller share, go first"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that one decision looks at; `ledger` and `yard` may be kept from the pass before.
+    """All that one decision looks at; `ledger` and `yard` may be kept from the pass before. Each of
+    the groups has tasks that wait.
 
     `headroom` is what only the first tier may use. `calls` is how many hand-overs may be made;
     None: any number.
@@ -104,7 +105,7 @@ class Desk:
         self.snapshot = snapshot
         ledger, yard = snapshot.ledger, snapshot.yard
         snapshot.starts.forget(snapshot.now_s)
-        self.left = {group.group_id: len(group.waiting) for group in snapshot.groups}
+        self.left: dict[GroupId, int] = {}  #: of groups of which some have gone
         self.by_tier = by_tier(snapshot.groups)
         self.quotas = Quotas(snapshot.tree, ledger, snapshot.starts)
         board = Board.of(yard, snapshot.lanes, ledger, snapshot.windows)
@@ -117,7 +118,7 @@ class Desk:
             left=self.left,
             now_s=snapshot.now_s,
             urgent_s={tier.name: tier.promise_s for tier in snapshot.tiers},
-            each=lambda group: yard.ranking(group).each,
+            each=lambda group: yard.ranking(group).priced,
         )
         self.whys: dict[GroupId, str] = {}
 
@@ -137,52 +138,67 @@ class Desk:
         else:
             tasks = min(turn.tasks, debts.affords(tier, price))
         if tasks:
-            went = self.offer(replace(turn, tasks=tasks, debt=True), top=True)
-            self.left[turn.group.group_id] -= went
+            went = self.offer(turn._replace(tasks=tasks, debt=True), top=True)
+            left = self.left[turn.group.group_id] = self.standing.left_of(turn.group) - went
             debts.pay(tier.name, price * went)
-        if not self.left[turn.group.group_id]:
-            self.by_tier[tier.name].remove(turn.group)
+            if not left:
+                self.by_tier[tier.name][turn.group.tenant].remove(turn.group)
 
     def serve(self, tier: Tier, *, top: bool) -> None:
         """The tier's turns, until nobody has work left or no lane has room left."""
-        groups = self.by_tier.get(tier.name)
+        waiting = self.by_tier.get(tier.name, {})
+        groups = list(chain.from_iterable(waiting.values()))
         if not groups:
             return
         shapes = self.placing.board.yard.rankings(groups)
         if not self.placing.hopeful(set(shapes), top=top):
             self._hold_all(tier, groups, shapes, top=top)
             return
-        order = Order.of(self.standing, tier.name, groups)
+        order = Order.of(self.standing, tier.name, waiting)
         fruitless = 0
         while fruitless < MOST_FRUITLESS and (turn := order.next()) is not None:
             went = self.offer(turn, top=top)
             fruitless = 0 if went else fruitless + 1
-            order.took(turn, went, self.placing.each(turn.group))
+            order.took(turn, went)
             if went < turn.tasks and not self.placing.hope(top=top):
                 break
+            if not went:
+                fruitless += self._pass_over(order, MOST_FRUITLESS - fruitless, top=top)
         self.placing.close_tier()
+
+    def _pass_over(self, order: Order, most: int, *, top: bool) -> int:
+        """What follows in the same tenant's turn and is known to find no place: as `offer` would
+        answer one after the other, at a tenth of the cost."""
+        if self.quotas.active:
+            return 0
+        passed = order.pass_over(partial(self.placing.dead, top=top), most)
+        self.whys |= dict.fromkeys([group.group_id for group in passed], NO_ROOM)
+        if top:
+            self.placing.blocked.extend(passed)
+        return len(passed)
 
     def _hold_all(
         self, tier: Tier, groups: Sequence[Group], shapes: Sequence[Ranking], *, top: bool
     ) -> None:
         """No lane has room for anybody in the tier."""
-        whose = list(zip(groups, shapes, strict=True))
-        self.whys |= {group.group_id: shape.never or NO_ROOM for group, shape in whose}
+        self.whys |= dict.fromkeys([group.group_id for group in groups], NO_ROOM)
+        whose = zip(groups, shapes, strict=True)
+        never = {group.group_id: shape.never for group, shape in whose if shape.never}
+        self.whys |= never
         if top:
-            waiting = [group for group, shape in whose if not shape.never]
-            waiting.sort(key=partial(seniority, standing=self.standing))
-            self.placing.blocked.extend(waiting)
-        self.placing.despair(lambda: Order.of(self.standing, tier.name, groups).next())
+            blocked = [group for group in groups if group.group_id not in never]
+            self.placing.blocked.extend(sorted(blocked, key=self.standing.seniority))
+        waiting = self.by_tier[tier.name]
+        self.placing.despair(lambda: Order.of(self.standing, tier.name, waiting).next())
 
     def offer(self, turn: Turn, *, top: bool) -> int:
         """Give a turn what the limits and the lanes allow; returns how many tasks go."""
-        each = self.placing.each(turn.group)
-        most, why = self.quotas.room(turn.group, each, turn.tasks)
+        most, why = self.quotas.room(turn.group, turn.each, turn.tasks)
         if turn.gang and most < turn.tasks:
             most = 0
         went = self.placing.place(turn, min(most, MAX_LEAK) if turn.gang else most, top=top)
         if went:
-            self.quotas.take(turn.group, each, went)
+            self.quotas.take(turn.group, turn.each, went)
         if went < turn.tasks:
             limited = went == most and bool(why)
             self.whys[turn.group.group_id] = why if limited else self.placing.why
@@ -191,8 +207,11 @@ class Desk:
     def holds(self) -> dict[GroupId, str]:
         """Why each group still waits. The words hold no figures that change from pass to pass."""
         ranked = {tier.name for tier in self.snapshot.tiers}
-        return {
-            group.group_id: self.whys.get(group.group_id, TURN) if group.tier in ranked else NO_TIER
-            for group in self.snapshot.groups
-            if self.left[group.group_id]
-        }
+        found: dict[GroupId, str] = {}
+        for tier, waiting in self.by_tier.items():
+            numbers = [group.group_id for group in chain.from_iterable(waiting.values())]
+            found |= dict.fromkeys(numbers, TURN if tier in ranked else NO_TIER)
+        found |= self.whys
+        for gone in [number for number, left in self.left.items() if not left]:
+            found.pop(gone, None)
+        return found

@@ -60,9 +60,6 @@ class Placing:
         self._too_long_s: dict[Ranking, float] = {}  #: run times that backfill has no room for
         self._queueing = True
 
-    def each(self, group: Group) -> Amount:
-        return self.board.yard.ranking(group).priced
-
     def hopeful(self, shapes: set[Ranking], *, top: bool) -> bool:
         """Whether any of a tier's shapes may still find room; that is known before anybody's turn
         is, and on a full fleet it is all there is to know. The first shape with room is enough: the
@@ -84,7 +81,7 @@ class Placing:
 
     def despair(self, head: Callable[[], Turn | None]) -> None:
         """Nobody in the tier finds room: all of them wait, and `head` says who is the first."""
-        if self._head is None and self._first is None:
+        if not self._headed:
             self._first = head
         self.close_tier()
 
@@ -93,8 +90,19 @@ class Placing:
 
     def close_tier(self) -> None:
         """A lower tier may not queue ahead of what a higher one has waiting."""
-        if self._head is not None or self._first is not None:
+        if self._headed:
             self._queueing = False
+
+    @property
+    def _headed(self) -> bool:
+        """Whether somebody waits whom nobody may delay."""
+        return self._head is not None or self._first is not None
+
+    def dead(self, group: Group, *, top: bool) -> bool:
+        """Whether it is known of the group that it has no room, and nothing else is to be said."""
+        ranking = self.board.yard.ranking(group)
+        known = self._headed and ranking in self._dead[top] and ranking not in self._too_long_s
+        return known and not ranking.never and not group.job.tags
 
     def place(self, turn: Turn, most: int, *, top: bool) -> int:
         """Give up to `most` tasks their places; `why` says what bounded it where fewer go."""
@@ -231,9 +239,8 @@ class Placing:
             return
         if top and not turn.debt:
             self.blocked.append(turn.group)
-        first = self._head is None and self._first is None
-        if first and self.why in (NO_ROOM, GANG):
-            self._head = Turn(turn.group, turn.tasks - went, turn.debt, turn.gang)
+        if not self._headed and self.why in (NO_ROOM, GANG):
+            self._head = turn._replace(tasks=turn.tasks - went)
         if self.why == NO_ROOM:
             self._dead[top].add(ranking)
             self._dead[False].add(ranking)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +37,7 @@ class Yard:
     _rankings: dict[Key, Ranking] = field(default_factory=dict)
     _of_groups: dict[GroupId, Ranking] = field(default_factory=dict)
     _shares: dict[Amount, Floats] = field(default_factory=dict)
+    _holds: dict[Amount, Ints] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lanes: Sequence[Lane]) -> Yard:
@@ -63,6 +66,13 @@ class Yard:
         found = self._shares.get(each)
         if found is None:
             found = self._shares[each] = np.array([each.share(whole) for whole in self.wholes])
+        return found
+
+    def holds(self, each: Amount) -> Ints:
+        """Tasks that an empty instance of each lane holds."""
+        found = self._holds.get(each)
+        if found is None:
+            found = self._holds[each] = times(each, self.one.T)
         return found
 
     def rankings(self, groups: Iterable[Group]) -> list[Ranking]:
@@ -95,6 +105,12 @@ class Ranking:
     each: Amount
     priced: Amount
     never: str = ""
+
+
+def times(each: Amount, room: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """How often a task, which needs something, fits into each column of `room` (3 x L)."""
+    counts = [have // need for need, have in zip(each, room, strict=False) if need]
+    return reduce(np.minimum, counts)
 
 
 def alike(one: Lane, other: Lane) -> bool:

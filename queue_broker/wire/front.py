@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from headgate.tenancy import Tier
-from queue_broker.core.fairness import Order, Past, Standing, allocation, by_tier, quantum
+from queue_broker.core.fairness import (
+    Order,
+    Past,
+    Standing,
+    Waiting,
+    allocation,
+    by_tier,
+    quantum,
+)
 from queue_broker.core.ledger import Ledger
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.core.yard import Yard
@@ -25,7 +33,7 @@ def front(wire: Wire) -> Iterator[Group]:
     standing = standing_of(wire, groups)
     tiers = by_tier(groups)
     for tier in sorted(wire.submitter.tiers(), key=lambda one: (one.rank, one.name)):
-        yield from in_tier(standing, tier, tiers.get(tier.name, []))
+        yield from in_tier(standing, tier, tiers.get(tier.name, {}))
 
 
 def standing_of(wire: Wire, groups: Sequence[Group]) -> Standing:
@@ -45,8 +53,8 @@ def standing_of(wire: Wire, groups: Sequence[Group]) -> Standing:
     )
 
 
-def in_tier(standing: Standing, tier: Tier, groups: Sequence[Group]) -> Iterator[Group]:
-    order = Order.of(standing, tier.name, groups)
+def in_tier(standing: Standing, tier: Tier, waiting: Waiting) -> Iterator[Group]:
+    order = Order.of(standing, tier.name, waiting)
     while (turn := order.next()) is not None:
         yield turn.group
-        order.took(turn, turn.tasks, allocation(turn.group))
+        order.took(turn, turn.tasks)

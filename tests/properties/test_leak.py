@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.resources import Resources
 from headgate.tenancy import DEFAULT_TIERS, Quota, Tenant
+from queue_broker.core import leak as leaking
 from queue_broker.core.amounts import Amount, amount
-from queue_broker.core.fairness import Debts, price_s
+from queue_broker.core.fairness import Debts, Order, price_s
 from queue_broker.core.leak import Decision, Snapshot, decide
 from queue_broker.core.policy import Policy, World
 from queue_broker.core.tenant_tree import Tree
@@ -286,6 +288,23 @@ def left(waiting: Sequence[Group], decision: Decision) -> list[Group]:
     """Those of which some still wait."""
     gone = leaked(decision)
     return [group for group in waiting if gone.get(group.group_id, 0) < len(group.waiting)]
+
+
+@given(st.data(), st.integers(1, 5), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_who_is_passed_over_would_have_found_no_place(
+    data: st.DataObject, most: int, quotas: bool
+) -> None:
+    """To pass over those of whom it is known must not change what each of them would be told, nor
+    how deep backfill is looked for."""
+    scene = data.draw(scenes(quotas=quotas))
+    waiting = [data.draw(groups(200 + number)) for number in range(12)]
+    scene = replace(scene, groups=[*scene.groups, *waiting])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(leaking, "MOST_FRUITLESS", most)
+        passed_over = scene.decide()
+        patch.setattr(Order, "pass_over", lambda order, refused, most: [])
+        assert passed_over == scene.decide()
 
 
 @given(st.sampled_from([0.5, 1.0, 2.0]), st.integers(0, 3))

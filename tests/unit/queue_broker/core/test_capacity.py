@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from headgate.resources import Resources
@@ -60,6 +62,21 @@ def test_where_all_instances_run_their_scraps_count_as_one() -> None:
     lane = a_lane(instances=4, price_usd_hour=1.0, running=4)
     board, _ = board_of([lane], [a_leak(1, a_group(1, tasks=12))])
     assert room(board, Amount(mcpu=4_000, mib=1)) == [1]
+
+
+def test_room_is_counted_on_as_places_are_given() -> None:
+    lanes = [a_lane("a", instances=3), a_lane("b", instances=4, price_usd_hour=1.0, running=1)]
+    board, _ = board_of(lanes, [a_leak(1, a_group(1, tasks=3), lane="a")])
+    for place, tasks, each in [
+        (0, 2, ONE),
+        (1, 5, ONE),
+        (0, 1, Amount(mcpu=3_000, mib=1)),
+        (1, 30, ONE),
+    ]:
+        board.put(each, place, tasks)
+        anew = replace(board)
+        assert board.busy.tolist() == anew.busy.tolist()
+        assert board.left.tolist() == anew.left.tolist()
 
 
 def test_where_nobody_says_what_runs_only_a_lane_that_costs_nothing_is_warm() -> None:

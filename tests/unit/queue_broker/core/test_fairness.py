@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from headgate.resources import Resources
 from headgate.tenancy import DEFAULT_TIERS, Tenant, Tier
 from queue_broker.core.amounts import Amount
-from queue_broker.core.fairness import Debts, Order, Past, Standing, Turn, price_s
+from queue_broker.core.fairness import Debts, Order, Past, Standing, Turn, by_tier, price_s
 from queue_broker.core.ledger import Held
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.records import Group
@@ -51,7 +51,7 @@ def test_who_alone_has_work_has_it_all_in_one_turn() -> None:
 def first_turn(groups: Sequence[Group], total: Amount) -> Turn:
     left = {group.group_id: len(group.waiting) for group in groups}
     standing = Standing(total, Tree(), held={}, past=Past(), left=left)
-    turn = Order.of(standing, groups[0].tier, groups).next()
+    turn = Order.of(standing, groups[0].tier, by_tier(groups)[groups[0].tier]).next()
     assert turn is not None
     return turn
 

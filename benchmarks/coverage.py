@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmarks.baselines import synthetic, traces
 from benchmarks.baselines.headgate import MIB, Headgate
-from benchmarks.baselines.plots import RESULTS, calibration
+from benchmarks.baselines.plots import calibration, picture
 from benchmarks.baselines.tables import foretell, shuffled_folds
 from benchmarks.report import Options, Result, main
 from benchmarks.runtime_error import CALCLOUD, calcloud_rows
@@ -30,12 +30,12 @@ Pair = tuple[Quantiles, float]
 
 
 def measure(options: Options) -> Iterator[Result]:
-    frame = synthetic.workflow(80, 7) if options.path is None else pd.read_parquet(options.path)
-    if "ipst" in frame:
+    if options.path is None:
+        found = workflows(synthetic.workflow(80, 7))
+    elif "ipst" in (frame := traces.load(options.path)):
         found = {"CALCLOUD, 5-fold": table(frame.iloc[:: 8 if options.quick else 1], options.seed)}
     else:
-        kept = frame if options.path is None else traces.read(options.path)
-        found = workflows(kept)
+        found = workflows(traces.read(options.path))
     shown: dict[str, Vector] = {}
     for name, (pairs, seconds) in found.items():
         need = np.array([actual for _, actual in pairs])
@@ -43,7 +43,7 @@ def measure(options: Options) -> Iterator[Result]:
             [np.mean([bound.p50 for bound, _ in pairs] >= need), covered(pairs, need)]
         )
         yield from judged(name, covered(pairs, need), len(pairs), seconds)
-    calibration(RESULTS / "coverage.png", "Bounds of memory", np.array([0.5, 0.95]), shown)
+    calibration(picture("coverage"), "Bounds of memory", np.array([0.5, 0.95]), shown)
 
 
 def covered(pairs: list[Pair], need: Vector) -> float:

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from benchmarks.baselines.plots import RESULTS, scatter
+from benchmarks.baselines.plots import picture, scatter
 from benchmarks.baselines.tables import Columns, foretell, mape, shuffled_folds
+from benchmarks.baselines.traces import load
 from benchmarks.report import Options, Result, main
 from headgate.estimate import Quantiles
 from predictor.boosting import lgb
@@ -26,10 +27,11 @@ TARGET = "Max GPU Memory (MiB)"
 NUMBERS = ("Depth", "Total Activations", "Total Parameters", "Batch Size", "n_layers_total",
            "Batch Normalization Layers", "Dropout Layers")  # fmt: skip
 COLUMNS = Columns("mlp", NUMBERS, gpu_memory_mib=TARGET, words=("Activation Function",))
+NEEDED = (TARGET, *NUMBERS, *COLUMNS.words)
 
 
 def measure(options: Options) -> Iterator[Result]:
-    frame = pd.read_parquet(options.path) if options.path else drawn(options.seed)
+    frame = load(options.path, NEEDED) if options.path else drawn(options.seed)
     frame = frame.iloc[::4].reset_index(drop=True) if options.quick else frame
     actual = frame[TARGET].to_numpy(dtype=np.float64)
     began = time.perf_counter()
@@ -41,7 +43,7 @@ def measure(options: Options) -> Iterator[Result]:
     for train, test in folds:
         plain[test] = theirs(frame.iloc[train], frame.iloc[test])
     seconds = time.perf_counter() - began
-    scatter(RESULTS / "gpu_memory.png", "GPU memory of MLPs (MiB)", middle, actual)
+    scatter(picture("gpu_memory"), "GPU memory of MLPs (MiB)", middle, actual)
     for name, value, peer, target in (
         ("MAPE of the median", mape(middle, actual), mape(plain, actual), None),
         ("under-predicted", low(given, actual), low(plain, actual), "<= 0.01"),

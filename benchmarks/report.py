@@ -13,6 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from headgate.errors import InvalidInput
+
 COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 
 
@@ -62,9 +64,12 @@ def main(measure: Measure, description: str | None, argv: Sequence[str] | None =
     """Run one benchmark: `main(measure, __doc__)` is all that its module needs at its foot."""
     options = parse(description, argv)
     results = []
-    for result in measure(options):
-        results.append(result)
-        print(in_a_line(result), file=sys.stderr)  # some take an hour, and are stopped
+    try:
+        for result in measure(options):
+            results.append(result)
+            print(in_a_line(result), file=sys.stderr)  # some take an hour, and are stopped
+    except InvalidInput as error:
+        sys.exit(str(error))
     Console(width=140).print(table(results))
     if options.json:
         print(json.dumps([result.as_dict() for result in results]))

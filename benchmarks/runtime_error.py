@@ -23,8 +23,9 @@ import pandas as pd
 from scipy.stats import norm
 from sklearn.metrics import r2_score
 
-from benchmarks.baselines.plots import RESULTS, scatter
+from benchmarks.baselines.plots import picture, scatter
 from benchmarks.baselines.tables import Columns, Folds, foretell, mape, shuffled_folds
+from benchmarks.baselines.traces import load
 from benchmarks.report import Options, Result, main
 from predictor.series import BOUND
 from predictor.settings import PredictorSettings
@@ -41,6 +42,8 @@ CALCLOUD = Columns(
     words=("instr",),
     tags=("program", "visit"),
 )
+MEASURED, PEERS = ("memory", "wallclock", "mem_bin"), ("mem_pred", "wall_pred", "bin_pred")
+NEEDED = ("ipst", *MEASURED, *PEERS, *CALCLOUD.parameters, *CALCLOUD.words)
 #: In the order of ids, so many jobs run at a time; each is learnt from when they have ended.
 AT_ONCE = 20
 GALAXY_TARGET = "memory.max_usage_in_bytes"
@@ -113,7 +116,7 @@ def calcloud(frame: pd.DataFrame, options: Options) -> Iterator[Result]:
         yield from judged(name, found, time.perf_counter() - began)
         actual = found.rows["memory_mib"].to_numpy()
         title = f"CALCLOUD memory, {name} (MiB)"
-        scatter(RESULTS / f"calcloud_{name}.png", title, found.memory, actual)
+        scatter(picture(f"calcloud_{name}"), title, found.memory, actual)
 
 
 def judged(name: str, found: Foretold, seconds: float) -> Iterator[Result]:
@@ -184,7 +187,8 @@ def reserved(given: Vector, need: Vector, hours: Vector) -> tuple[float, int]:
 
 
 def galaxy(frame: pd.DataFrame, options: Options) -> Iterator[Result]:
-    frame = frame.iloc[::4].reset_index(drop=True) if options.quick else frame
+    frame = frame[frame[GALAXY_TARGET] > 0].iloc[:: 4 if options.quick else 1]
+    frame = frame.reset_index(drop=True)
     frame["memory_mib"] = frame[GALAXY_TARGET] / 2**20
     names = [str(name) for name in frame.columns if "memory" not in str(name)]
     numbers = [name for name in names if frame[name].dtype.kind in "if"]
@@ -200,7 +204,7 @@ def galaxy(frame: pd.DataFrame, options: Options) -> Iterator[Result]:
     yield Result(
         "Galaxy bowtie2, 5-fold: R2", score, "", len(frame), seconds, peers, None, ">= 0.96"
     )
-    scatter(RESULTS / "galaxy.png", "Galaxy bowtie2 memory (MiB)", found.memory, actual)
+    scatter(picture("galaxy"), "Galaxy bowtie2 memory (MiB)", found.memory, actual)
 
 
 def drawn(options: Options) -> Iterator[Result]:
@@ -221,8 +225,10 @@ def measure(options: Options) -> Iterator[Result]:
     if options.path is None:
         yield from drawn(options)
         return
-    frame = pd.read_parquet(options.path)
-    yield from (galaxy if GALAXY_TARGET in frame else calcloud)(frame, options)
+    if GALAXY_TARGET in (frame := load(options.path)):
+        yield from galaxy(frame, options)
+    else:
+        yield from calcloud(load(options.path, NEEDED), options)
 
 
 if __name__ == "__main__":

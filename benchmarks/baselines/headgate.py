@@ -16,8 +16,9 @@ from predictor.features import name_pattern
 from predictor.predictor import Predictor
 
 MIB = 2**20
-#: The largest lane; retries stay below it.
-LARGEST = Resources(192.0, 1_500_000, 0)
+MOST_MIB = 24 * 2**20
+#: The largest lane, as large as EC2's largest instance; retries stay below it.
+LARGEST = Resources(192.0, MOST_MIB, 0)
 
 
 class Headgate:
@@ -49,9 +50,15 @@ class Headgate:
             name=name_of(task.process),
             command=("run", task.process),
             inputs=(Input(uri="s3://bucket/input", size_bytes=size),) if size else (),
-            resources=ResourceRequest(memory_mib=max(1, round(task.requested_bytes / MIB))),
+            resources=ResourceRequest(memory_mib=request_mib(task)),
             tags={"step": task.process} | ({"sample": task.sample} if task.sample else {}),
         )
+
+
+def request_mib(task: Task) -> int | None:
+    """The request, if any; beyond the largest machine nobody can ask."""
+    asked = round(min(task.requested_bytes / MIB, MOST_MIB))
+    return max(1, asked) if task.requested_bytes > 0 else None
 
 
 def name_of(process: str) -> str:

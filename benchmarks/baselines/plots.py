@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,11 @@ matplotlib.use("Agg")
 
 RESULTS = Path(__file__).parents[1] / "results"
 Vector = npt.NDArray[np.float64]
+
+
+def picture(name: str) -> Path:
+    """Where a picture lies, whatever a table calls what it shows."""
+    return RESULTS / f"{re.sub(r'[^A-Za-z0-9._-]+', '_', name)}.png"
 
 
 def bars(path: Path, title: str, values: Mapping[str, float], unit: str = "GBh wasted") -> None:
@@ -56,5 +62,5 @@ def save(path: Path, figure: object) -> None:
     from matplotlib import pyplot
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    pyplot.gcf().savefig(path.with_name(path.name.replace(" ", "_")), dpi=120)
+    pyplot.gcf().savefig(path, dpi=120)
     pyplot.close("all")

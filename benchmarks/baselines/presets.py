@@ -16,7 +16,7 @@ class Presets:
         pass
 
     def first(self, task: Task) -> float:
-        return task.requested_bytes
+        return task.preset_bytes
 
     def again(self, task: Task, given: float) -> float:
         return 2 * given
@@ -33,7 +33,7 @@ class MostSeen:
         self.most = max(self.most, task.need_bytes)
 
     def first(self, task: Task) -> float:
-        return self.margin * self.most or task.requested_bytes
+        return self.margin * self.most or task.preset_bytes
 
     def again(self, task: Task, given: float) -> float:
         return 2 * given

@@ -14,15 +14,15 @@ from typing import Protocol
 
 MS_PER_HOUR = 3_600_000.0
 BYTES_PER_GB = 1e9
+#: The memory of the evaluation's nodes.
+NODE_BYTES = 128e9
 #: A method that has not got there by then never will.
 MAX_ATTEMPTS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task of a trace: what is known before it runs (`features`, `requested_bytes`), and
-    what it used.
-    """
+    """One task of a trace: what is known before it runs (0: it is not), and what it used."""
 
     index: int
     process: str
@@ -33,6 +33,11 @@ class Task:
     submit_ms: float = 0.0
     complete_ms: float = 0.0
     sample: str = ""
+
+    @property
+    def preset_bytes(self) -> float:
+        """What it is given where nothing is foretold: its request; without one, a node."""
+        return self.requested_bytes or NODE_BYTES
 
 
 class Method(Protocol):

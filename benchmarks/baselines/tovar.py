@@ -8,15 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.baselines.protocol import Task
-
-#: The evaluation's nodes, what a task gets when the most seen was not enough.
-NODE_BYTES = 128e9
+from benchmarks.baselines.protocol import NODE_BYTES, Task
 
 
 class Tovar:
     """The first allocation a of least a E[t] + a_max E[t; need > a], then the most seen, then
-    a node.
+    one of the evaluation's nodes.
     """
 
     def __init__(self) -> None:
@@ -29,7 +26,7 @@ class Tovar:
 
     def first(self, task: Task) -> float:
         if not self.needs:
-            return task.requested_bytes
+            return task.preset_bytes
         needs, runtimes = np.asarray(self.needs), np.asarray(self.runtimes)
         values, places = np.unique(needs, return_inverse=True)
         times = np.bincount(places, weights=runtimes)

@@ -21,7 +21,7 @@ class WittPercentile:
         self.needs.append(task.need_bytes)
 
     def first(self, task: Task) -> float:
-        return float(np.percentile(self.needs, 95)) if self.needs else task.requested_bytes
+        return float(np.percentile(self.needs, 95)) if self.needs else task.preset_bytes
 
     def again(self, task: Task, given: float) -> float:
         return 2 * given
@@ -49,7 +49,7 @@ class WittRegression:
 
     def first(self, task: Task) -> float:
         if not self.needs:
-            return task.requested_bytes
+            return task.preset_bytes
         line = self._line(task.input_bytes)
         given = line * (1 + self._offset())
         self.errors.append((task.need_bytes - line) / task.need_bytes)

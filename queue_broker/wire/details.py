@@ -16,6 +16,7 @@ from queue_broker.core.memory import Memory
 from queue_broker.records import Standing
 from queue_broker.wire.detail import full_id, to_detail
 from queue_broker.wire.names import Place
+from queue_broker.wire.service import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,17 @@ class About:
             and self.definition == other.definition
         )
 
+    def told(self) -> Answer:
+        """The job's detail."""
+        return to_detail(self.standing, self.definition, self.tags, self.place)
+
 
 def write(memory: Memory[str, tuple[Any, bytes]], jobs: Sequence[About]) -> list[bytes]:
     """Each job's detail as JSON, in the order given; `memory` keeps them with what they tell of."""
     wanted = {full_id(one.standing): one for one in jobs}
     kept = memory.known(wanted)
     told = {job: json for job, (about, json) in kept.items() if wanted[job].same(about)}
-    fresh = {job: written(about) for job, about in wanted.items() if job not in told}
+    fresh = {job: to_json(about.told()) for job, about in wanted.items() if job not in told}
     memory.keep({job: (wanted[job], json) for job, json in fresh.items()})
     told |= fresh
     return [told[full_id(one.standing)] for one in jobs]
-
-
-def written(about: About) -> bytes:
-    return to_json(to_detail(about.standing, about.definition, about.tags, about.place))

@@ -26,6 +26,12 @@ SHARE = "SHARE_IDENTIFIER"
 
 def describe(wire: Wire, call: Call) -> Written:
     """Unknown ids are left out, as AWS leaves them out."""
+    written = details.write(wire.details, abouts(wire, call))
+    return Written(b'{"jobs":[%b]}' % b",".join(written))
+
+
+def abouts(wire: Wire, call: Call) -> list[details.About]:
+    """All that is to be told of those jobs that exist."""
     found = standings(wire, [split_id(one) for one in call.get("jobs")])
     names = frozenset(one.record.job.definition for one in found if one.record.job.definition)
     known = wire.recent.ask(definitions.of_jobs, wire.source, names, call.place)
@@ -35,8 +41,7 @@ def describe(wire: Wire, call: Call) -> Written:
         definition = known.get(one.record.job.definition or "", {})
         return details.About(one, definition, changed.get(full_id(one)), call.place)
 
-    written = details.write(wire.details, [about(one) for one in found])
-    return Written(b'{"jobs":[%b]}' % b",".join(written))
+    return [about(one) for one in found]
 
 
 def standings(wire: Wire, ids: Sequence[tuple[JobId, int | None]]) -> list[Standing]:

@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json
-
-from headgate.errors import InvalidInput, Unavailable, UpstreamRefused
+from headgate.errors import InvalidInput, NotFound, Unavailable, UpstreamRefused
 from headgate.job import Job
 from headgate.sweep import Sweep
 from queue_broker.core.submit import Caller
@@ -55,10 +53,10 @@ class Desk:
 
     def tell(self, job_id: JobId) -> Answer:
         """The job as DescribeJobs tells it, in Step Functions' capitals. `NotFound`."""
-        self.wire.store.job(job_id)
-        described = jobs.describe(self.wire, self._call("DescribeJobs", {"jobs": [job_id]}))
-        (found,) = from_json(described.json)["jobs"]
-        told: Answer = to_capitals(detail_shape(), found)
+        found = jobs.abouts(self.wire, self._call("DescribeJobs", {"jobs": [job_id]}))
+        if not found:
+            raise NotFound(f"there is no job {job_id!r}")
+        told: Answer = to_capitals(detail_shape(), found[0].told())
         return told
 
     def stop(self, job_id: JobId, reason: str) -> None:

@@ -8,17 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, or_, select, update
 
 from headgate.errors import Conflict
 from headgate.tenancy import Tenant

@@ -9,9 +9,9 @@ import pytest
 from headgate.lifecycle import State
 from queue_broker.core.memory import Memory
 from queue_broker.records import JobId, JobRecord, Standing, Table
-from queue_broker.wire import details
 from queue_broker.wire.details import About, write
 from queue_broker.wire.names import Place
+from queue_broker.wire.service import Answer
 from tests.factories import START_S, a_job
 
 PLACE = Place("eu-central-1", "123456789012")
@@ -34,13 +34,13 @@ def memory() -> Memory[str, tuple[Any, bytes]]:
 def told_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the jobs whose details were made, not remembered."""
     made: list[str] = []
-    tell = details.written
+    tell = About.told
 
-    def counted(about: About) -> bytes:
+    def counted(about: About) -> Answer:
         made.append(about.standing.record.job_id)
         return tell(about)
 
-    monkeypatch.setattr(details, "written", counted)
+    monkeypatch.setattr(About, "told", counted)
     return made
 
 

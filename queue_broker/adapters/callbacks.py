@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from headgate.errors import NotFound
 from headgate.lifecycle import FINISHED, State
 from queue_broker.adapters.engines.aws.faults import calling, code_of
 from queue_broker.adapters.inbox import KIND
@@ -64,11 +65,14 @@ class Callbacks:
             self.steps.send_task_failure(taskToken=token, error=REFUSED, cause=reason[:MOST_CAUSE])
 
     def _answer(self, document: Document, now_s: float) -> bool:
-        job_id = JobId(document.name)
-        if self.reader.job(job_id).state not in FINISHED:
-            self._beat(document, job_id, now_s)
-            return False
-        self._send(self.tell(job_id), document.body["token"])
+        job_id, token = JobId(document.name), document.body["token"]
+        try:
+            if self.reader.job(job_id).state not in FINISHED:
+                self._beat(document, job_id, now_s)
+                return False
+            self._send(self.tell(job_id), token)
+        except NotFound as error:  # it left the store while Step Functions could not be told
+            self.refused(token, str(error))
         self._forget(document)
         return True
 

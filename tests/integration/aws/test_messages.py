@@ -234,6 +234,20 @@ def test_a_job_whose_execution_was_stopped_is_stopped_as_sync_does(
     assert (desk.shelf.get(KIND, job.job_id) is None) is (code == "TaskTimedOut")
 
 
+def test_a_job_that_the_store_knows_no_more_holds_up_no_other(desk: Desk) -> None:
+    desk.shelf.put(Document(KIND, "gone", {"token": "t-1"}))
+    desk.send({"job": JOB, "taskToken": "t-2"})
+    desk.take_all()
+    (job,) = desk.store.jobs()
+    desk.finish(job.job_id)
+
+    assert desk.callbacks.run(0.0) is True
+
+    told = {given["taskToken"]: name for name, given in desk.steps.told}
+    assert told == {"t-1": "send_task_failure", "t-2": "send_task_success"}
+    assert desk.callbacks.run(1.0) is False
+
+
 def test_a_job_that_answers_itself_is_not_answered_for(desk: Desk) -> None:
     desk.send({"job": JOB, "taskToken": "t-1", "answeredByJob": True})
     desk.send({"job": {"name": "a b"}, "taskToken": "t-2", "answeredByJob": True})

@@ -20,7 +20,7 @@ from headgate.job import Job
 from headgate.resources import ResourceRequest
 from headgate.tenancy import Tenant
 from queue_broker.adapters.engines.instant import InstantEngine
-from queue_broker.main import Broker
+from queue_broker.broker import Broker
 from queue_broker.records import HandOver, JobId, Leak, Submission
 
 TEAMS, SWEEPS, RUNNING_EACH = 20, 100, 5

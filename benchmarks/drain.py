@@ -19,7 +19,7 @@ from benchmarks.stages import POSTGRES, SQLITE, database, instant_broker
 from headgate.job import Job
 from headgate.lifecycle import State
 from headgate.resources import ResourceRequest
-from queue_broker.main import Broker
+from queue_broker.broker import Broker
 from queue_broker.records import JobId, Submission
 
 JOB_ID = JobId("bench-drain")

@@ -36,10 +36,11 @@ from headgate.usage import Observation, Usage
 from queue_broker.adapters.engines.aws.clients import Clients
 from queue_broker.adapters.engines.aws.engine import AwsEngine
 from queue_broker.adapters.store.store import SqlStore
+from queue_broker.broker import Broker
 from queue_broker.core.bucket import TokenBucket
 from queue_broker.core.parameters import Parameters
 from queue_broker.core.policy import Policy
-from queue_broker.main import Broker, parts_on, wire
+from queue_broker.main import parts_on, wire
 from queue_broker.records import JobId, Submission
 from queue_broker.settings import AwsSettings, Settings
 

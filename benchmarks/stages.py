@@ -23,10 +23,11 @@ from queue_broker.adapters.registry import FolderRegistry
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
+from queue_broker.broker import Broker
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.parameters import Parameters
 from queue_broker.footprint import bound_heap, rest_collector
-from queue_broker.main import Broker, Parts, application, wire
+from queue_broker.main import Parts, application, wire
 from queue_broker.records import Lane
 from queue_broker.settings import Settings
 from tests.postgres import private_server

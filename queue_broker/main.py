@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import socket
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -16,8 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from headgate.errors import Conflict, InvalidInput, Unavailable
-from predictor.history import from_frame
+from headgate.errors import Conflict, InvalidInput
 from predictor.predictor import Predictor
 from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
 from queue_broker.adapters.lake import FolderLake
@@ -28,13 +25,13 @@ from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.api.app import create_app
 from queue_broker.api.services import Services
+from queue_broker.broker import Broker
 from queue_broker.core.cycle import Cycle
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.group_commit import GroupCommit
 from queue_broker.core.insights import Insights
 from queue_broker.core.keep import Keeping
 from queue_broker.core.limits import Limits
-from queue_broker.core.loops import Loop
 from queue_broker.core.observe import Observing
 from queue_broker.core.pace import unhurried
 from queue_broker.core.parameters import Parameters
@@ -44,8 +41,7 @@ from queue_broker.core.submit import Submitter
 from queue_broker.dashboard.board import Board
 from queue_broker.dashboard.routes import router as dashboard
 from queue_broker.footprint import bound_heap, rest_collector
-from queue_broker.ports import Clock, Describer, Engine, Lake, ModelRegistry, Shelf, Store, Upstream
-from queue_broker.records import Submission
+from queue_broker.ports import Clock, Describer, Engine, Lake, ModelRegistry, Shelf, Store
 from queue_broker.settings import Settings
 from queue_broker.wire.mount import mount
 from queue_broker.wire.names import Place
@@ -54,113 +50,6 @@ from queue_broker.wire.submit import Definer
 
 if TYPE_CHECKING:
     from queue_broker.on_aws import Cloud
-
-log = logging.getLogger(__name__)
-
-#: How often ended attempts go to the lake; the store has them at once, only training waits.
-KEEPING_PERIOD_S = 2.0
-CHORE_PERIOD_S = 1.0
-#: One bounded pass of something; whether the next should follow at once.
-Chore = Callable[[], bool]
-
-
-@dataclass(slots=True)
-class Broker:
-    """All the parts of one broker process, wired."""
-
-    settings: Settings
-    store: Store
-    shelf: Shelf
-    describer: Describer
-    clock: Clock
-    engine: Engine
-    registry: ModelRegistry
-    lake: Lake
-    forecaster: Forecaster
-    parameters: Parameters
-    insights: Insights
-    submitter: Submitter
-    limits: Limits
-    cycle: Cycle
-    keeping: Keeping
-    upstream: Upstream | None = None  #: AWS Batch itself, where it stands behind the broker
-    chores: Mapping[str, Chore] = field(default_factory=dict)  #: run in loops of their own
-    loops: dict[str, Loop] = field(default_factory=dict)
-    leading: bool = False
-    stopping: bool = False
-
-    def start(self) -> None:
-        """Start the loops. Serving may begin before; what is submitted waits for them."""
-        self.forecaster.refresh()
-        self.loops |= {
-            "cycle": Loop("cycle", self.lead, self.settings.cycle_period_s),
-            "models": Loop("models", self.refresh, self.settings.model_poll_s),
-            "keeping": Loop("keeping", self.keep, KEEPING_PERIOD_S),
-        }
-        self.loops |= {name: Loop(name, run, CHORE_PERIOD_S) for name, run in self.chores.items()}
-        threading.Thread(target=self.remember, name="replay", daemon=True).start()
-        for loop in self.loops.values():
-            loop.start()
-
-    def lead(self) -> bool:
-        """A pass of the cycle, where this broker leads."""
-        if not self.store.try_lead():
-            self.leading = False
-            return False
-        if not self.leading:
-            self.cycle.take_over()
-            self.leading = True
-        return self.cycle.run_once().busy
-
-    def refresh(self) -> bool:
-        self.forecaster.refresh()
-        return False
-
-    def keep(self) -> bool:
-        return self.keeping.run() > 0
-
-    def remember(self) -> None:
-        """Bring the predictor's online histories back from the lake."""
-        try:
-            recent = self.lake.read(limit=self.settings.replay_observations)
-            self.forecaster.observe(from_frame(recent))
-        except Exception:  # a broken lake costs foresight, never service
-            log.exception("the history could not be read back", extra={"action": "replay_failed"})
-
-    def foretell(self, submissions: Sequence[Submission]) -> Sequence[Submission]:
-        """Estimate what comes in. Only a leader can: others hear of no attempts that end."""
-        offer = self.cycle.offer
-        if not self.leading or offer is None:
-            return submissions
-        return self.cycle.estimating.on_arrival(submissions, offer)
-
-    def wake(self) -> None:
-        """Something was submitted, or ended: the next pass begins now."""
-        if "cycle" in self.loops:
-            self.loops["cycle"].wake()
-
-    def problems(self) -> list[str]:
-        """What is wrong just now, in words for people."""
-        found = [loop.problem for loop in self.loops.values()]
-        return [problem for problem in (*found, self.forecaster.problem) if problem]
-
-    def stop(self) -> None:
-        """Stop the loops, then the tasks (they go on at the next start), then give all back."""
-        for loop in self.loops.values():
-            loop.stop()
-        self.engine.close()
-        if self.leading:
-            self.look_once_more()
-            self.store.resign()
-        self.store.close()
-
-    def look_once_more(self) -> None:
-        """Keep what ended meanwhile; where something is away, the next start asks for it again."""
-        try:
-            self.cycle.run_observe()
-            self.keeping.run()
-        except Unavailable as error:
-            log.warning("the last look failed: %s", error, extra={"action": "last_look_failed"})
 
 
 def build(settings: Settings, clock: Clock = time.time) -> Broker:

@@ -35,9 +35,10 @@ from queue_broker.adapters.registry import FolderRegistry
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
+from queue_broker.broker import Broker
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.parameters import Parameters
-from queue_broker.main import Broker, Parts, wire
+from queue_broker.main import Parts, wire
 from queue_broker.records import JobId, Leak, Submission
 from queue_broker.settings import Settings
 from tests.contract.dying import die_after

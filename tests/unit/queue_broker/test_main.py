@@ -14,8 +14,9 @@ from headgate.job import Job
 from headgate.lifecycle import State
 from headgate.resources import ResourceRequest
 from headgate.sweep import Sweep
+from queue_broker.broker import Broker
 from queue_broker.core.submit import Caller
-from queue_broker.main import Broker, build, serve
+from queue_broker.main import build, serve
 from queue_broker.settings import Settings
 from tests.contract.engines import wait_until
 

@@ -25,9 +25,10 @@ from queue_broker.adapters.registry import FolderRegistry
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
+from queue_broker.broker import Broker
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.parameters import Parameters
-from queue_broker.main import Broker, Parts, application, wire, wire_protocol
+from queue_broker.main import Parts, application, wire, wire_protocol
 from queue_broker.ports import Upstream
 from queue_broker.records import Lane
 from queue_broker.settings import Settings

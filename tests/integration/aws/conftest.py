@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from queue_broker.adapters.store.store import SqlStore
+from tests.integration.aws.desk import Desk
 from tests.integration.aws.moto_server import Moto, moto_server
 
 
@@ -38,3 +39,14 @@ def second_sqlite_url(template: Path, tmp_path: Path) -> str:
     (tmp_path / "two").mkdir()
     shutil.copy(template, tmp_path / "two" / "headgate.db")
     return f"sqlite:///{tmp_path / 'two' / 'headgate.db'}"
+
+
+@pytest.fixture
+def desk(moto: Moto, sqlite_url: str) -> Iterator[Desk]:
+    desk = Desk(moto, sqlite_url)
+    desk.inbox.sqs.meta.events.register(
+        "provide-client-params.sqs.ReceiveMessage",
+        lambda params, **_: params | {"WaitTimeSeconds": 0},
+    )
+    yield desk
+    desk.store.close()

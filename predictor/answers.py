@@ -90,7 +90,7 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
     said = Answer.silent(rows)
     model, logs = heard.model, heard.logs.get(target)
     kinds = [families.kind(keys, target) for keys in rows.families]
-    for weight in np.unique(weights).tolist():
+    for weight in _distinct(weights):
         voices = each_once(partial(families.voice, target=target, weight=weight), kinds)
         for voice, places in _by_voice(rows, voices, np.flatnonzero(weights == weight)):
             if voice is not None:
@@ -101,6 +101,12 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
     _under_request(said, rows, target, np.array(most))
     _over_kills(said, rows, target, families)
     return said
+
+
+def _distinct(weights: Vector) -> list[float]:
+    """In order; mostly there is but one, and that is told without sorting."""
+    alike = bool((weights == weights[0]).all())
+    return [float(weights[0])] if alike else np.unique(weights).tolist()
 
 
 def each_once(ask: Callable[[Keys], T], kinds: Sequence[Keys]) -> list[T]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,7 @@ BY_CHANCE = 0.1
 BENDS = (0.25, 0.5, 0.75)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fit:
     """A fitted base: the log centre of any task, and its left-out errors, NaN where it has none."""
 
@@ -48,9 +49,20 @@ class Fit:
     errors: Vector
     on: str = ""
 
+    @cached_property
+    def middle(self) -> float:
+        return float(np.nanmedian(self.errors))
+
     @property
     def spread(self) -> float:
         return float(np.nanmean(np.abs(self.errors)))
+
+    @cached_property
+    def scatter(self) -> float:
+        """The mean distance of the errors from their median: what is left of a way that is off
+        by as much each time.
+        """
+        return float(np.nanmean(np.abs(self.errors - self.middle)))
 
 
 def fits(window: Window) -> Iterator[Fit]:

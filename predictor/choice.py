@@ -45,11 +45,17 @@ class Choice:
     ledger: dict[str, Account] = field(default_factory=dict)
     ways: list[Way] = field(default_factory=list)
     best: Way | None = None
+    _turns: list[Way] = field(default_factory=list)  #: as `in_turn`, until the prices change
+
+    def forget(self) -> None:
+        """The window has changed."""
+        self.ways, self.best, self._turns = [], None, []
 
     def fit(self, window: Window, tried: Sequence[Tail]) -> None:
         """Look at a window anew."""
         self.ways = ways(window, tried, self.price)
         self.best = min(self.ways, key=self._price, default=None)
+        self._turns = []
 
     def charge(self, item: Seen, centres: Mapping[int, float]) -> bool:
         """Book what each way would have cost; whether the best would have given too little."""
@@ -58,7 +64,7 @@ class Choice:
         told = [(way, log) for way, log in told if np.isfinite(log)]
         given = np.exp([log for _, log in told])
         costs = charge(given, need, runtime, self.price.weights(runtime)).tolist()
-        reference = 0.0
+        reference, self._turns = 0.0, []
         for (way, _), cost in zip(told, costs, strict=True):
             reference = reference or cost
             self.ledger.setdefault(way.name, Account()).book(cost, reference)
@@ -72,7 +78,8 @@ class Choice:
         def turn(way: Way) -> tuple[bool, bool, float]:
             return way is not self.best, not way.is_model, self._price(way)
 
-        return sorted(self.ways, key=turn)
+        self._turns = self._turns or sorted(self.ways, key=turn)
+        return self._turns
 
     def knowing(self, known: Known) -> Way | None:
         """The first in turn that has an answer for a task."""

@@ -109,8 +109,7 @@ class Families:
             choice = series.choice(weight) if series and told else None
             finer = series.total if series else finer
             if series and choice and (way := choice.best):
-                waste = way.outlook.least_charge(way.weight)
-                yield penalty * waste, Voice(key, series, choice, way, series.total)
+                yield penalty * way.promise, Voice(key, series, choice, way, series.total)
                 if series.total >= COARSE_MIN:
                     return
             penalty *= GRAIN_PENALTY

@@ -8,6 +8,7 @@ This is the wastage of Witt et al. (HPCS 2019) with a price for time on top.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,7 @@ def charge(
     return np.where(enough, given - need, lost) * runtime_s
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outlook:
     """What the log error of the next prediction may be: sorted points and their chances."""
 
@@ -57,8 +58,12 @@ class Outlook:
 
     def quantile(self, level: float) -> float:
         """The smallest point with at least `level` of the chances at or below it."""
-        place = int(np.searchsorted(np.cumsum(self.chances), level - 1e-12))
+        place = int(np.searchsorted(self._sums, level - 1e-12))
         return float(self.points[min(place, len(self.points) - 1)])
+
+    @cached_property
+    def _sums(self) -> Vector:
+        return np.cumsum(self.chances)
 
     def cheapest(self, failure_weight: float) -> float:
         """The margin of least expected charge."""

@@ -41,7 +41,7 @@ class Series:
     level: float = BOUND  #: the quantile that, of late, held as often as `BOUND` promises
     caution: float = 0.0  #: what kills beyond those foreseen add to the log of what is given
     _tails: list[Tail] = field(default_factory=list)
-    _closest: Tail | None = None
+    _closest: list[Tail] = field(default_factory=list)  #: as `closest_in_turn`
     _is_fitted: bool = False
     _looked: int = 0
 
@@ -75,7 +75,7 @@ class Series:
         best = self.choice().best
         if best is not None:
             surprise = killed - best.outlook.chance_beyond(best.margin)
-            caution = self.caution + CAUTION * best.scatter * surprise
+            caution = self.caution + CAUTION * best.fit.scatter * surprise
             self.caution = float(np.clip(caution, 0.0, MOST_CAUTION))
 
     def _adapt(self, item: Seen) -> None:
@@ -98,9 +98,9 @@ class Series:
 
     def forget(self) -> None:
         """Look at the window anew when next asked."""
-        self._tails, self._closest, self._is_fitted = [], None, False
+        self._tails, self._closest, self._is_fitted = [], [], False
         for choice in self.choices:
-            choice.ways, choice.best = [], None
+            choice.forget()
 
     def _charge(self, item: Seen) -> None:
         self._fit()
@@ -127,27 +127,31 @@ class Series:
         self._tails = tails(window, self.bases)
         for choice in self.choices:
             choice.fit(window, self._tails)
-        tail = bounds_threshold(self.total)
-        self._closest = closest([one for one in self._tails if one.threshold == tail])
+        self._closest = closest_first(self._tails, bounds_threshold(self.total))
         self._looked, self._is_fitted = self.total, True
 
     def closest(self) -> Tail | None:
         """The tail with the least error in proportion, whatever the error costs: for the bounds."""
-        self._fit()
-        return self._closest
+        return next(iter(self.closest_in_turn()), None)
 
     def closest_in_turn(self) -> list[Tail]:
         """The closest; and the model, for tasks that it has no answer for."""
-        closest = self.closest()
-        if closest is None:
-            return []
-        alike = (one for one in self._tails if one.threshold == closest.threshold)
-        return [closest, *(one for one in alike if one.is_model and one.fit.base == "model")]
+        self._fit()
+        return self._closest
 
     def least_margin(self, way: Way) -> float:
         """What kills that nothing has contradicted since say of the margin; -inf without them."""
         margins = [kill.log - float(way.fit.centre(_one(kill))[0]) for kill in self.killed]
         return max((margin for margin in margins if np.isfinite(margin)), default=-np.inf)
+
+
+def closest_first(tried: Sequence[Tail], threshold: float) -> list[Tail]:
+    """Of those with one threshold, the closest, if there is any; then the model."""
+    alike = [one for one in tried if one.threshold == threshold]
+    best = closest(alike)
+    if best is None:
+        return []
+    return [best, *(one for one in alike if one.is_model and one.fit.base == "model")]
 
 
 def _one(item: Seen) -> Known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -30,7 +31,7 @@ ENOUGH = 30
 FADING = 0.99
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tail:
     """A fitted base with the outlook on its errors, of which so many are known."""
 
@@ -56,17 +57,10 @@ class Tail:
     @property
     def middle(self) -> float:
         """The log error in the median; few errors say little of it, and are held towards none."""
-        return float(np.nanmedian(self.fit.errors)) * self.count / (self.count + FEW)
-
-    @property
-    def scatter(self) -> float:
-        """The mean distance of the errors from their median: what is left of a way that is off
-        by as much each time.
-        """
-        return float(np.nanmean(np.abs(self.fit.errors - np.nanmedian(self.fit.errors))))
+        return self.fit.middle * self.count / (self.count + FEW)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Way(Tail):
     """Everything needed to size a task at one price of a lost attempt: the margin, the price's
     weight for such tasks, and what it would have cost on those left out.
@@ -75,6 +69,11 @@ class Way(Tail):
     margin: float
     weight: float
     left_out: float
+
+    @cached_property
+    def promise(self) -> float:
+        """The cost that it expects of a task, in proportion to the expected need."""
+        return self.outlook.least_charge(self.weight)
 
 
 def bounds_threshold(count: int) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import show
+from queue_broker.tagging import legal
 from queue_broker.wire.faults import Fault, constraint
 from queue_broker.wire.limits import LIMITS, Limit
 
@@ -34,6 +35,8 @@ WORDS: dict[str, str] = {
 ANY_CASE = {"RetryAction"}
 #: The model wants one at least; what is made may come with none (Snakemake always sends tags).
 MAY_BE_EMPTY = {"TagrisTagsMap"}
+#: The model has no pattern for them; the service has a rule, and an error of its own.
+OF_TAGS = {"TagKey", "TagValue"}
 
 
 def checked(shape: Shape, value: object, path: str = "") -> Any:
@@ -89,6 +92,9 @@ def scalar(shape: Shape, value: object, path: str) -> Any:
         check_length(shape, value, path)
         check_enum(shape, value, path)
         check_pattern(shape.metadata.get("pattern"), value, path)
+        if shape.name in OF_TAGS and not legal(value):
+            words = f"'{value}' is not a valid value for {shape.name}"
+            raise Fault(f"{words} - it contains illegal characters", "BadRequestException")
     elif shape.type_name != "boolean":
         check_range(shape.metadata.get("min"), shape.metadata.get("max"), value, path)
     return value

@@ -22,6 +22,7 @@ from queue_broker.adapters.engines.aws.faults import Fault, calling, fault_of, w
 from queue_broker.adapters.engines.aws.fleet import STACK_TAG, Fleet
 from queue_broker.adapters.engines.aws.pace import Pace
 from queue_broker.records import Leak
+from queue_broker.tagging import beside
 
 if TYPE_CHECKING:
     from queue_broker.ports import Clock
@@ -154,12 +155,7 @@ def to_request(leak: Leak, cargo: Cargo, definition: str, stack: str) -> dict[st
         "jobDefinition": definition,
         "containerOverrides": cargo.overrides(),
         "retryStrategy": {"attempts": 1},
-        "tags": {
-            STACK_TAG: stack,
-            LEAK_TAG: leak.name,
-            "headgate:tenant": leak.tenant,
-            "headgate:tier": leak.tier,
-        },
+        "tags": tags(leak, stack),
     }
     if len(leak.tasks) > 1:
         request["arrayProperties"] = {"size": len(leak.tasks)}
@@ -168,3 +164,14 @@ def to_request(leak: Leak, cargo: Cargo, definition: str, stack: str) -> dict[st
     if leak.job.batch.get("propagateTags"):
         request["propagateTags"] = True
     return request
+
+
+def tags(leak: Leak, stack: str) -> dict[str, str]:
+    """The broker's own, and the job's: bills are split by them."""
+    own = {
+        STACK_TAG: stack,
+        LEAK_TAG: leak.name,
+        "headgate:tenant": leak.tenant,
+        "headgate:tier": leak.tier,
+    }
+    return beside(own, leak.job.tags)

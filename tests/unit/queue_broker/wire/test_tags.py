@@ -56,6 +56,20 @@ def test_bad_tags_are_refused(batch: Batch, tags: dict[str, str], words: str) ->
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("tags", [{"tag": "S1 (a;b)"}, {"a*": "1"}, {"tag": "line\nbreak"}])
+def test_characters_that_aws_takes_in_no_tag_are_refused_in_its_words(
+    batch: Batch, tags: dict[str, str]
+) -> None:
+    with pytest.raises(ClientError, match="it contains illegal characters") as caught:
+        batch.submit(tags=tags)
+    assert caught.value.response["Error"]["Code"] == "BadRequestException"
+
+
+def test_letters_of_every_script_are_fine_in_tags(batch: Batch) -> None:
+    tags = {"Größe": "10\u00a0m @ +1", "サンプル": "試料 1", "a:b/c_d.e=f": ""}
+    assert batch.describe(batch.submit(tags=tags))["tags"] == tags
+
+
 def test_more_tags_than_a_resource_may_have_are_refused_whatever_the_steps(batch: Batch) -> None:
     arn = batch.describe(batch.submit())["jobArn"]
     batch.client.tag_resource(resourceArn=arn, tags={str(at): "" for at in range(50)})

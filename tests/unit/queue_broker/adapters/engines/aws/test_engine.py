@@ -52,6 +52,28 @@ def test_a_job_says_whose_it_is() -> None:
     }
 
 
+def test_the_tags_that_bills_are_split_by_go_with_the_job_where_aws_takes_them() -> None:
+    scene = Scene()
+    users = {"project": "x", "sample": "S1 (a;b)", "aws:mine": "", "headgate:tier": "free"}
+    scene.hand_over(a_leak(tags=users))
+
+    (job,) = scene.batch.jobs.values()
+    given = job["asked"]["tags"]
+    assert given["project"] == "x"
+    assert given["headgate:tier"] == "sweep"
+    assert not {"sample", "aws:mine"} & given.keys()
+
+
+def test_with_as_many_tags_as_a_job_may_have_the_brokers_own_come_first() -> None:
+    scene = Scene()
+    scene.hand_over(a_leak(tags={str(at): "" for at in range(50)}))
+
+    (job,) = scene.batch.jobs.values()
+    given = job["asked"]["tags"]
+    assert len(given) == 50
+    assert given["headgate:leak"] == "job-1"
+
+
 def test_credentials_that_expire_half_way_leave_what_was_taken() -> None:
     scene = Scene()
     scene.batch.errors["submit_job"] = [EXPIRED]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -17,12 +18,13 @@ from predictor.model import Heard, Model, high_of
 from predictor.risk import Vector, outlook
 from predictor.rows import Codes, Rows
 from predictor.series import BOUND
-from predictor.ways import Way
+from predictor.ways import Tail, Way
 from predictor.window import Known
 
 Flags = npt.NDArray[np.bool_]
 Keys = tuple[str, ...]
 T = TypeVar("T")
+W = TypeVar("W", bound=Tail)
 
 #: The part of a request that speaks of the same quantity as a target.
 REQUESTED = {
@@ -63,11 +65,10 @@ class Answer:
         self.by[places] = len(self.credits)
         self.credits.append(Credit(source, why))
 
-    def put(self, places: Codes, centre: Vector, points: Sequence[float | Vector]) -> None:
-        """Fill the rows at `places`: a log centre, and log points for p50, p95 and what to give."""
-        p50, p95, give = (np.exp(centre + point) for point in points)
-        self.p50[places], self.p95[places] = p50, np.maximum(p50, p95)
-        self.give[places] = give
+    def bound(self, places: Codes, centre: Vector, middle: float, high: float) -> None:
+        """Fill the bounds of the rows at `places`: a log centre, and log points for p50 and p95."""
+        p50 = np.exp(centre + middle)
+        self.p50[places], self.p95[places] = p50, np.maximum(p50, np.exp(centre + high))
 
 
 def known_of(rows: Rows, target: str, heard: Heard, places: Codes) -> Known:
@@ -75,7 +76,7 @@ def known_of(rows: Rows, target: str, heard: Heard, places: Codes) -> Known:
     asked, unknown = np.log(rows.number(REQUESTED.get(target, ""))), rows.number("")
     everything = Known(
         rows.size,
-        {name: rows.number(name) for name in rows.numbers},
+        rows.columns,
         heard.logs.get(target, unknown),
         asked,
         heard.logs.get(high_of(target), unknown),
@@ -131,23 +132,28 @@ def _by_voice(
 
 
 def _from_family(said: Answer, voice: Voice, known: Known, places: Codes) -> None:
-    left = np.ones(len(places), dtype=np.bool_)
-    for way in voice.choice.in_turn():
+    ways = voice.choice.in_turn()
+    for way, centre, told in _told(ways, known, places):
+        margin = np.maximum(way.margin + voice.series.caution, _beyond_kills(voice, way, centre))
+        said.give[told] = np.exp(centre + margin)
+        said.credit(told, *_credit(voice, way))
+    for tail, centre, told in _told(chain(voice.series.closest_in_turn(), ways), known, places):
+        said.bound(told, centre, tail.middle, voice.series.bound(tail))
+
+
+def _told(ways: Iterable[W], known: Known, places: Codes) -> Iterator[tuple[W, Vector, Codes]]:
+    """Each of some ways with the rows that it is the first to have an answer for: their log
+    centres, and their places.
+    """
+    for way in ways:
         centre = way.fit.centre(known)
-        told = left & np.isfinite(centre)
+        told = np.isfinite(centre)
+        if told.all():
+            yield way, centre, places
+            return
         if told.any():
-            _put(said, voice, way, centre[told], places[told])
-            said.credit(places[told], *_credit(voice, way))
-        left &= ~told
-        if not left.any():
-            break
-    _bounds(said, voice, known, places)
-
-
-def _put(said: Answer, voice: Voice, way: Way, centre: Vector, places: Codes) -> None:
-    """What to give, and bounds that `_bounds` may better."""
-    margin = np.maximum(way.margin + voice.series.caution, _beyond_kills(voice, way, centre))
-    said.put(places, centre, (way.middle, voice.series.bound(way), margin))
+            yield way, centre[told], places[told]
+            known, places = known.take(np.flatnonzero(~told)), places[~told]
 
 
 def _beyond_kills(voice: Voice, way: Way, centre: Vector) -> Vector:
@@ -161,26 +167,14 @@ def _beyond_kills(voice: Voice, way: Way, centre: Vector) -> Vector:
     return capped
 
 
-def _bounds(said: Answer, voice: Voice, known: Known, places: Codes) -> None:
-    left = np.ones(len(places), dtype=np.bool_)
-    for way in voice.series.closest_in_turn():
-        centre = way.fit.centre(known)
-        told = left & np.isfinite(centre)
-        where, centre = places[told], centre[told]
-        said.p50[where] = np.exp(centre + way.middle)
-        high = np.exp(centre + voice.series.bound(way))
-        said.p95[where] = np.maximum(high, said.p50[where])
-        left &= ~told
-
-
 def _from_model(
     said: Answer, model: Model, target: str, logs: Vector, places: Codes, weight: float
 ) -> None:
     known = model.calibration[target]
     errors = np.sort(np.asarray(known.new_errors or known.errors or (0.0,)))
     what = outlook(errors, 0.8)
-    points = (what.quantile(0.5), what.quantile(BOUND), what.cheapest(weight))
-    said.put(places, logs, points)
+    said.bound(places, logs, what.quantile(0.5), what.quantile(BOUND))
+    said.give[places] = np.exp(logs + what.cheapest(weight))
     said.credit(places, Source.MODEL, "the model; a new kind of job")
 
 

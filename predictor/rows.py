@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -27,7 +27,7 @@ class Words:
     codes: Codes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rows:
     """Facts of `size` tasks by column; `families` are their distinct family keys, `family` whose
     is whose.
@@ -99,6 +99,11 @@ class Rows:
         edges = np.searchsorted(self.family[order], np.arange(len(self.families) + 1))
         for place, keys in enumerate(self.families):
             yield keys, order[edges[place] : edges[place + 1]]
+
+    @cached_property
+    def columns(self) -> Mapping[str, Vector]:
+        """Every number of all rows."""
+        return {name: self.number(name) for name in self.numbers}
 
     def number(self, name: str) -> Vector:
         """One number of all rows; NaN where it is not known."""

@@ -92,7 +92,8 @@ def sizes(rows: Rows, answers: Mapping[str, Answer], ceiling: Flags, s: Predicto
     gpu = answers["gpu_memory_mib"]
     gpu.p95 = np.fmax(gpu.p95, gpu.give)  # nothing grows it in mid-training
     gpus = _gpus(rows, gpu)
-    gpu_mib = np.where(gpus > 0, np.nan_to_num(_gpu_mib(rows, gpu, ceiling)), 0.0)
+    bound = _gpu_mib(rows, gpu, ceiling)
+    gpu_mib = np.where((gpus > 0) & np.isfinite(bound), bound, 0.0)
     return Sizes(memory, vcpu, gpus, gpu_mib, rows.family, answers)
 
 

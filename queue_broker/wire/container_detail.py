@@ -8,6 +8,7 @@ from typing import Any
 from headgate.job import Job, fill
 from queue_broker.records import Standing
 from queue_broker.wire import containers
+from queue_broker.wire.attempts import pod_name
 from queue_broker.wire.endings import exit_of, last_ended, on_ecs, stream_of
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
@@ -65,12 +66,14 @@ def ecs(standing: Standing, definition: Mapping[str, Any], place: Place) -> Answ
     """An `EcsPropertiesDetail`: the tasks of the definition with the job's own container."""
     job = standing.record.job
     told = run_of(standing, place)
+    where = {name: told.pop(name) for name in ("containerInstanceArn", "taskArn") if name in told}
     tasks = [dict(one) for one in definition["ecsProperties"].get("taskProperties", ())]
     first = containers.first_container({"taskProperties": tasks})
     mine = first | own(job) | resources(job, first) | told
     for task in tasks:
         others = task.get("containers", ())
         task["containers"] = [mine if one == first else one for one in others]
+        task.update(where)
     return {"taskProperties": tasks}
 
 
@@ -88,8 +91,8 @@ def eks(standing: Standing, definition: Mapping[str, Any], place: Place) -> Answ
     told = run_of(standing, place)
     first |= {name: told[name] for name in ("exitCode", "reason") if name in told}
     pod["containers"] = [first, *pod.get("containers", ())[1:]]
-    if "logStreamName" in told:
-        pod["podName"] = told["logStreamName"].rpartition("/")[2]
+    if standing.attempts:
+        pod["podName"] = pod_name(standing, standing.attempts[-1])
     return {"podProperties": pod}
 
 

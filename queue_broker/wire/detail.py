@@ -7,17 +7,10 @@ from typing import Any
 
 from headgate.job import Dependency, Job
 from headgate.lifecycle import FINISHED, State
-from queue_broker.records import Attempt, JobId, Standing
+from queue_broker.records import JobId, Standing
+from queue_broker.wire.attempts import attempts, ms
 from queue_broker.wire.container_detail import container, ecs, eks
-from queue_broker.wire.endings import (
-    attempt_reason,
-    cancelled,
-    exit_of,
-    last_ended,
-    on_ecs,
-    status_reason,
-    stream_of,
-)
+from queue_broker.wire.endings import cancelled, exit_of, last_ended, status_reason
 from queue_broker.wire.names import Place, name_of
 from queue_broker.wire.service import Answer
 
@@ -74,9 +67,7 @@ def to_detail(
     shown = dict(job.tags if tags is None else tags) | given_instead(standing)
     detail = to_summary(standing, place) | {
         "jobQueue": place.arn("job-queue", job.queue),
-        "attempts": [
-            to_attempt(standing, one, place) for one in standing.attempts if one.cause is not None
-        ],
+        **attempts(standing, definition, place),
         "dependsOn": [to_dependency(one, record.job_id) for one in job.depends_on],
         "parameters": {name: str(value) for name, value in job.parameters.items()},
         "tags": shown,
@@ -175,25 +166,6 @@ def times(standing: Standing) -> tuple[float | None, float | None]:
     return None, None
 
 
-def to_attempt(standing: Standing, attempt: Attempt, place: Place) -> Answer:
-    """An `AttemptDetail`; as with AWS, only of an attempt that is over."""
-    found: Answer = {
-        "container": exit_of(attempt)
-        | {"logStreamName": stream_of(standing, attempt), "networkInterfaces": []}
-        | on_ecs(attempt, place),
-        "statusReason": attempt_reason(attempt),
-    }
-    if attempt.started_at_s is not None:
-        found["startedAt"] = ms(attempt.started_at_s)
-    if attempt.stopped_at_s is not None:
-        found["stoppedAt"] = ms(attempt.stopped_at_s)
-    return found
-
-
 def definition_arn(job: Job, place: Place) -> str:
     """Jobs of the native API may have no definition; their name and revision 1 stand for it."""
     return place.arn("job-definition", job.definition or f"{job.name}:1")
-
-
-def ms(at_s: float) -> int:
-    return int(at_s * 1000)

@@ -10,7 +10,8 @@ from headgate.errors import NotFound
 from headgate.lifecycle import State
 from queue_broker.records import JobId, Listing, Standing
 from queue_broker.wire import definitions, details, pages, tags
-from queue_broker.wire.detail import full_id, ms, split_id, to_summary
+from queue_broker.wire.attempts import ms
+from queue_broker.wire.detail import full_id, split_id, to_summary
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.front import front
 from queue_broker.wire.names import name_and_revision, name_of

@@ -17,8 +17,8 @@ from starlette.routing import Route
 from headgate.errors import NotFound
 from queue_broker.ports import Engine
 from queue_broker.records import Attempt, LogPage, Standing
+from queue_broker.wire.attempts import ms
 from queue_broker.wire.check import checked
-from queue_broker.wire.detail import ms
 from queue_broker.wire.endings import place_of_stream, stream_of
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.frame import framed, parsed, place_of, read

@@ -139,6 +139,40 @@ def test_an_essential_container_speaks_for_an_ecs_task(batch: Batch) -> None:
     assert [one["name"] for one in told] == ["side", "main"]
 
 
+def test_where_an_ecs_task_ran_and_how_it_ended_stand_where_clients_look(batch: Batch) -> None:
+    main = {"name": "main", "image": "busybox", "command": ["true"]}
+    batch.client.register_job_definition(
+        jobDefinitionName="ecs",
+        type="container",
+        ecsProperties={"taskProperties": [{"containers": [main]}]},
+    )
+    job_id = batch.submit(jobDefinition="ecs")
+    batch.turn()
+    told = batch.describe(job_id)
+    task = told["ecsProperties"]["taskProperties"][0]
+    (tried,) = told["attempts"][0]["taskProperties"]
+    assert task["taskArn"] == tried["taskArn"]
+    assert task["containerInstanceArn"].startswith("arn:aws:ecs:")
+    (container,) = tried["containers"]
+    assert (container["name"], container["exitCode"]) == ("main", 0)
+    assert container["logStreamName"] == task["containers"][0]["logStreamName"]
+
+
+def test_a_pods_attempts_are_told_as_eks_attempts(batch: Batch) -> None:
+    pod: Any = {"podProperties": {"containers": [{"name": "main", "image": "i", "command": ["x"]}]}}
+    batch.client.register_job_definition(
+        jobDefinitionName="pod", type="container", eksProperties=pod
+    )
+    job_id = batch.submit(jobDefinition="pod")
+    batch.turn()
+    told = batch.describe(job_id)
+    (tried,) = told["eksAttempts"]
+    assert told["attempts"] == []
+    assert tried["containers"] == [{"name": "main", "exitCode": 0}]
+    assert tried["podName"] == told["eksProperties"]["podProperties"]["podName"]
+    assert tried["stoppedAt"] == told["stoppedAt"]
+
+
 def test_a_job_waits_for_the_one_that_it_depends_on(batch: Batch) -> None:
     batch.engine.at_once = False
     first = batch.submit()

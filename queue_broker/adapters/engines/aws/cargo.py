@@ -78,7 +78,8 @@ class Cargo:
         """The `containerOverrides` of SubmitJob."""
         named = [{"name": name, "value": value} for name, value in self.environment.items()]
         asked = [{"type": kind, "value": value} for kind, value in self.resources]
-        return {"command": list(self.command), "environment": named, "resourceRequirements": asked}
+        told: dict[str, Any] = {"environment": named, "resourceRequirements": asked}
+        return {"command": list(self.command), **told} if self.command else told
 
     @property
     def size(self) -> int:
@@ -115,7 +116,8 @@ def load(leak: Leak, parameters: ParametersOf) -> Cargo:
 
 
 def under_shim(job: Job) -> bool:
-    return job.tags.get(SHIM_TAG, "").lower() != "off"
+    """Without a command the image's own runs, which nobody here knows and nothing can wrap."""
+    return bool(job.command) and job.tags.get(SHIM_TAG, "").lower() != "off"
 
 
 def bare(leak: Leak, parameters: ParametersOf) -> Cargo:
@@ -123,7 +125,10 @@ def bare(leak: Leak, parameters: ParametersOf) -> Cargo:
     if varying(leak, parameters) or (
         leak.array and len(leak.tasks) > 1 and not starts_at_zero(leak.tasks)
     ):
-        raise TooLarge(f"its tasks differ, which the shim sees to; {SHIM_TAG} is off")
+        why = (
+            f"{SHIM_TAG} is off" if leak.job.command else "it has no command to put the shim around"
+        )
+        raise TooLarge(f"its tasks differ, which the shim sees to; {why}")
     given = fill(leak.job.command, parameters(leak, leak.tasks[0]))
     return Cargo(given, environment(leak, told=leak.array), resources(leak))
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: What every submission overrides; a definition has to say something.
 PLACEHOLDERS = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "128"}]
+#: Not for a job without a command: nothing overrides it, and the image's own is to run.
+PLACEHOLDER_COMMAND = {"command": ["true"]}
 DEFAULT_GROUP = "/aws/batch/job"
 NOT_OURS = {"vcpus", "memory", "resourceRequirements", "command", "environment"}
 
@@ -71,7 +73,7 @@ class Definitions:
             | plain
             | {
                 "image": image,
-                "command": ["true"],
+                **(PLACEHOLDER_COMMAND if job.command else {}),
                 "environment": [{"name": name, "value": one} for name, one in sorted(said.items())],
                 "resourceRequirements": PLACEHOLDERS,
             }

@@ -168,6 +168,19 @@ def test_without_the_shim_tasks_cannot_be_told_apart() -> None:
         load(a_leak(tasks=(1, 2), tags={"headgate:shim": "off"}), none)
 
 
+def test_a_job_without_a_command_leaves_the_images_own_alone() -> None:
+    cargo = load(a_leak((), array=False, definition="theirs:1"), none)
+    assert "command" not in cargo.overrides()
+
+
+def test_children_without_a_command_cannot_be_told_apart() -> None:
+    assert (
+        "command" not in load(a_leak((), tasks=range(3), definition="theirs:1"), none).overrides()
+    )
+    with pytest.raises(TooLarge, match="no command"):
+        load(a_leak((), tasks=(1, 2), definition="theirs:1"), none)
+
+
 def test_only_whole_numbers_at_even_steps_are_calculated() -> None:
     assert even_step((1, 3, 5)) == 2
     assert even_step((5, 5, 5)) == 0

@@ -47,6 +47,17 @@ def test_jobs_of_one_container_share_a_definition_whatever_their_shape() -> None
     assert batch.calls["register_job_definition"] == 1
 
 
+def test_an_image_that_brings_its_own_command_runs_it() -> None:
+    batch = FakeBatch()
+    theirs(batch)
+    known = definitions(batch)
+
+    own = known.arn_for(Job(name="train", definition="theirs:1"))
+
+    assert "command" not in registered(batch, own)
+    assert own != known.arn_for(a_job(definition="theirs:1"))
+
+
 def test_another_replica_finds_it_by_its_name() -> None:
     batch = FakeBatch()
 

@@ -103,11 +103,12 @@ def _piece(observations: Sequence[Observation]) -> pa.Table:
     jobs = {id(one.job): one.job for one in observations}
     of_job = {key: _job_row(job) for key, job in jobs.items()}
     rows = [of_job[mark[0]] | _given_row(one) for mark, one in kinds.items()]
-    told = pa.Table.from_pylist(rows, schema=_SHARED)
-    whole = told.take(pa.array([number[mark] for mark in marks], pa.int32()))
+    told = pa.RecordBatch.from_pylist(rows, schema=_SHARED)
+    told = told.take(pa.array([number[mark] for mark in marks], pa.int32()))
+    columns = dict(zip(_SHARED.names, told.columns, strict=True))
     for name, values in _own_columns(observations).items():
-        whole = whole.append_column(SCHEMA.field(name), pa.array(values, SCHEMA.field(name).type))
-    return whole.select(SCHEMA.names)
+        columns[name] = pa.array(values, SCHEMA.field(name).type)
+    return pa.Table.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
 def from_table(table: pa.Table) -> list[Observation]:
@@ -153,9 +154,9 @@ def _own_columns(observations: Sequence[Observation]) -> dict[str, list[Any]]:
         "task_parameters_json": [_dump(one.parameters) for one in observations],
         "finished_at_s": [one.finished_at_s for one in observations],
         "attempt": [one.attempt for one in observations],
-        "cause": [one.cause.value for one in observations],
+        "cause": [one.cause for one in observations],
         "exit_code": [one.exit_code for one in observations],
-        "meter": [usage.meter.value for usage in usages],
+        "meter": [usage.meter for usage in usages],
     }
 
 

@@ -46,10 +46,11 @@ class About:
 
 def write(memory: Memory[str, tuple[Any, bytes]], jobs: Sequence[About]) -> list[bytes]:
     """Each job's detail as JSON, in the order given; `memory` keeps them with what they tell of."""
-    wanted = {full_id(one.standing): one for one in jobs}
+    ids = [full_id(one.standing) for one in jobs]
+    wanted = dict(zip(ids, jobs, strict=True))
     kept = memory.known(wanted)
     told = {job: json for job, (about, json) in kept.items() if wanted[job].same(about)}
     fresh = {job: to_json(about.told()) for job, about in wanted.items() if job not in told}
     memory.keep({job: (wanted[job], json) for job, json in fresh.items()})
     told |= fresh
-    return [told[full_id(one.standing)] for one in jobs]
+    return [told[one] for one in ids]

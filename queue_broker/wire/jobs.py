@@ -36,13 +36,14 @@ def abouts(wire: Wire, call: Call) -> list[details.About]:
     found = standings(wire, [split_id(one) for one in call.get("jobs")])
     names = frozenset(one.record.job.definition for one in found if one.record.job.definition)
     known = wire.recent.ask(definitions.of_jobs, wire.source, names, call.place)
-    changed = tags.changed(wire.shelf, [full_id(one) for one in found])
+    ids = [full_id(one) for one in found]
+    changed = tags.changed(wire, ids)
 
-    def about(one: Standing) -> details.About:
+    def about(one: Standing, job: str) -> details.About:
         definition = known.get(one.record.job.definition or "", {})
-        return details.About(one, definition, changed.get(full_id(one)), call.place)
+        return details.About(one, definition, changed.get(job), call.place)
 
-    return [about(one) for one in found]
+    return [about(*one) for one in zip(found, ids, strict=True)]
 
 
 def standings(wire: Wire, ids: Sequence[tuple[JobId, int | None]]) -> list[Standing]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from headgate.job import MAX_TAGS
-from queue_broker.ports import Shelf
 from queue_broker.records import Document
 from queue_broker.tagging import reserved
 from queue_broker.wire.definitions import KIND as DEFINITION
@@ -16,7 +15,7 @@ from queue_broker.wire.kept import ENVIRONMENT, QUEUE
 from queue_broker.wire.names import name_and_revision, parts
 from queue_broker.wire.policies import KIND as POLICY
 from queue_broker.wire.queues import by_configuration
-from queue_broker.wire.service import Answer, Call, Wire
+from queue_broker.wire.service import Answer, Call, Source, Wire
 
 JOB = "job"
 KIND = "job-tags"
@@ -80,6 +79,13 @@ def of_job(wire: Wire, name: str) -> Document:
     return wire.shelf.get(KIND, name) or wire_tags
 
 
-def changed(shelf: Shelf, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+def changed(wire: Wire, ids: Sequence[str]) -> dict[str, dict[str, str]]:
     """The tags of those of these jobs whose tags were ever changed."""
-    return {one.name: one.body["tags"] for one in shelf.named(KIND, ids)}
+    if not wire.recent.ask(any_changed, wire.source):
+        return {}
+    return {one.name: one.body["tags"] for one in wire.shelf.named(KIND, ids)}
+
+
+def any_changed(source: Source) -> bool:
+    """Whether any job's tags were: mostly none were, and every DescribeJobs would look for them."""
+    return bool(source.shelf.page(KIND, None, 1))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
-from headgate.lifecycle import Cause
 from headgate.sweep import Grid
 from headgate.usage import Observation, Usage
 from queue_broker.adapters.store import codec
@@ -88,27 +87,31 @@ def read_row(connection: Connection, row: Row[Any], places: range) -> Iterator[O
     columns = unpack(row.data, row.n_tasks)
     tasks = [row.tasks[place] for place in places]
     given = parameters_of(connection, row.job, codec.load_parameters(row.parameters), tasks)
+    observe = observer(row)
     for place, parameters in zip(places, given, strict=True):
-        yield to_observation(row, ended_at(columns, place), parameters)
+        yield observe(ended_at(columns, place), parameters)
 
 
-def to_observation(
-    row: Row[Any], end: dict[str, Any], parameters: Mapping[str, object]
-) -> Observation:
-    cause: Cause = end["cause"]
-    job = codec.load_job(row.template)
-    began_s = end["started_at_s"] if end["started_at_s"] is not None else row.created_at_s
-    return Observation(
-        job=job,
-        usage=end["usage"] or Usage(runtime_s=max(0.0, end["at_s"] - began_s)),
-        cause=cause,
-        exit_code=end["exit_code"],
-        attempt=row.attempt,
-        finished_at_s=end["at_s"],
-        allocation=codec.load_resources(row.allocation),
-        estimate=codec.load_estimate(row.estimate),
-        parameters={**job.parameters, **parameters},
-    )
+def observer(row: Row[Any]) -> Callable[[dict[str, Any], Mapping[str, object]], Observation]:
+    """Makes the observations of a row's attempts, which share all but their ends."""
+    job, created_s, attempt = codec.load_job(row.template), row.created_at_s, row.attempt
+    allocation, estimate = codec.load_resources(row.allocation), codec.load_estimate(row.estimate)
+
+    def observe(end: dict[str, Any], parameters: Mapping[str, object]) -> Observation:
+        began_s = created_s if end["started_at_s"] is None else end["started_at_s"]
+        return Observation(
+            job=job,
+            usage=end["usage"] or Usage(max(0.0, end["at_s"] - began_s)),
+            cause=end["cause"],
+            exit_code=end["exit_code"],
+            attempt=attempt,
+            finished_at_s=end["at_s"],
+            allocation=allocation,
+            estimate=estimate,
+            parameters={**job.parameters, **parameters},
+        )
+
+    return observe
 
 
 def parameters_of(

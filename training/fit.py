@@ -32,6 +32,9 @@ MAX_CHOOSING = 8_000
 #: Rounds are added as long as later rows gain from it, up to so many times what rows get at first;
 #: it is over when as many rounds as that did not help.
 MOST_LONGER = 5.0
+#: An error, in log, that is less by no more than this does not pay for as many rounds again, in
+#: training and in every estimate: it is an eighth of the ladder's steps that memory is given in.
+LEAST_GAIN = 0.0005
 #: The least rows in a leaf of a fine booster.
 FINE_LEAF = 5
 #: The features that move from one attempt to the next: the family's own past, and what shares a
@@ -147,7 +150,7 @@ def _tried(
         train,
         num_boost_round=rounds_of(len(earlier), options, longest),
         valid_sets=[train.create_valid(rows[1], label=data.logs[later])],
-        callbacks=[lgb.early_stopping(patience, verbose=False)],
+        callbacks=[lgb.early_stopping(patience, verbose=False, min_delta=LEAST_GAIN)],
     )
     error = booster.best_score["valid_0"]["l1"]
     return error, replace(recipe, longer=booster.best_iteration / patience)

@@ -57,7 +57,7 @@ def page(name: str, found: list[Answer], call: Call) -> Answer:
 def with_own(upstream: Upstream, call: Call, name: str, own: list[Answer]) -> Answer:
     """AWS's answer, and on its first page those of the broker's own that AWS has none like."""
     answer: Answer = upstream.call(call.operation, call.given)
-    if "nextToken" in call.given:
+    if call.given.get("nextToken"):
         return answer
     key = f"{name.removesuffix('s')}Name"
     theirs = {one[key] for one in answer[name]}

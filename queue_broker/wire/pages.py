@@ -20,11 +20,12 @@ def to_token(place: Any) -> str:
 
 
 def from_token(token: str | None, kind: type[T]) -> T | None:
-    """The place of this kind that `to_token` was given; None for None. `Fault` for another list's.
+    """The place of this kind that `to_token` was given; `Fault` for another list's.
 
-    A pair is a name and a number.
+    None for none and for "", which AWS ParallelCluster's commands begin with. A pair is a name and
+    a number.
     """
-    if token is None:
+    if not token:
         return None
     place: Any = None
     with suppress(ValueError, binascii.Error):

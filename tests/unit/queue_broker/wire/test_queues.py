@@ -158,6 +158,17 @@ def test_queues_come_in_pages(client: Any) -> None:
     assert names == sorted(names)
 
 
+def test_an_empty_token_asks_for_the_first_page(client: Any, batch: Batch) -> None:
+    job_id = batch.submit()
+    batch.turn()
+    first = client.describe_job_queues(maxResults=2)
+    assert client.describe_job_queues(maxResults=2, nextToken="")["jobQueues"] == first["jobQueues"]
+    (listed,) = client.list_jobs(jobQueue="default", jobStatus="SUCCEEDED", nextToken="")[
+        "jobSummaryList"
+    ]
+    assert listed["jobId"] == job_id
+
+
 def test_a_token_that_was_never_answered_is_refused(client: Any) -> None:
     with pytest.raises(ClientError, match="nextToken"):
         client.describe_job_queues(nextToken="nonsense!")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import show
@@ -41,6 +42,8 @@ OF_TAGS = {"TagKey", "TagValue"}
 
 def checked(shape: Shape, value: object, path: str = "") -> Any:
     """The value with unknown and null members left out; `Fault` names the first wrong one."""
+    if type(value) is str and is_plain_text(shape):  # most of what comes: an id, a parameter
+        return value
     match shape.type_name:
         case "structure":
             return structure(shape, value, path)  # type: ignore[arg-type]
@@ -49,6 +52,13 @@ def checked(shape: Shape, value: object, path: str = "") -> Any:
         case "map":
             return entries(shape, value, path)  # type: ignore[arg-type]
     return scalar(shape, value, path)
+
+
+@cache
+def is_plain_text(shape: Shape) -> bool:
+    """Whether every text is right: the model has no rule for it."""
+    ruled = shape.metadata.keys() & {"min", "max", "enum", "pattern"}
+    return shape.type_name == "string" and not ruled
 
 
 def structure(shape: StructureShape, value: object, path: str) -> dict[str, Any]:

@@ -41,12 +41,15 @@ class Defined:
     definition: Answer
     fields: dict[str, Any]
     name: str  #: `name:revision`
+    resources: ResourceRequest  #: what a job gets that asks for nothing itself
 
     @classmethod
     def find(cls, source: Source, given: str, place: Place) -> Defined:
         found = definitions.find(source, given, place)
         name, _ = name_and_revision(found["jobDefinitionArn"])
-        return cls(found, from_definition(found), f"{name}:{found['revision']}")
+        fields = from_definition(found)
+        asked = ResourceRequest.model_construct(**fields["resources"])
+        return cls(found, fields, f"{name}:{found['revision']}", asked)
 
 
 async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
@@ -135,10 +138,11 @@ def fold(work: Job | Sweep, defined: Defined, **settled: object) -> Job:
     tags = defined.definition.get("tags", {}) | job.tags
     filled["tier"] = tags.get(TIER_TAG, job.tier)
     own = job.resources.model_dump(exclude_unset=True) if "resources" in said else {}
-    asked = fields.get("resources", {}) | own
     if str(tags.get(CEILING_TAG, "")).lower() == "true":
-        asked["ceiling"] = True
-    filled["resources"] = ResourceRequest.model_construct(**asked)
+        own["ceiling"] = True
+    filled["resources"] = defined.resources
+    if own:
+        filled["resources"] = ResourceRequest.model_construct(**fields["resources"] | own)
     return job.model_copy(update=filled | settled)
 
 

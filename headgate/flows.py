@@ -139,7 +139,9 @@ def failure(reply: Reply) -> HeadgateError:
         return from_dict(body)
     words = f"HTTP {reply.status}: {reply.body[:200].decode(errors='replace')}"
     # A proxy in front of the broker answers for it while it is away.
-    return Unavailable(words) if reply.status in (502, 503, 504) else HeadgateError(words)
+    if reply.status in (502, 503, 504):
+        return Unavailable(words)
+    return HeadgateError(f"what answered is no Headgate broker: {words}")
 
 
 class Sync(ABC):

@@ -14,7 +14,7 @@ from queue_broker.cli.files import check_output
 from queue_broker.cli.screen import columns, console
 from queue_broker.cli.tables import any_arch, read_types
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 
 
 @app.callback()

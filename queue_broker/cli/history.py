@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from queue_broker.ports import Lake
     from training.imports import Import
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 
 #: DescribeJobs takes so many ids at once.
 DESCRIBED = 100

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from queue_broker.adapters.lane_orders import Step
     from queue_broker.settings import AwsSettings
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 
 
 @app.callback()

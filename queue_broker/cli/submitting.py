@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from headgate.errors import InvalidInput
 from headgate.job import Job
 from queue_broker.cli.job_options import literal, takes_job
 from queue_broker.cli.jobs import goes_on
-from queue_broker.cli.main import client
+from queue_broker.cli.main import INTERRUPTED, client
 from queue_broker.cli.show import print_foretold, print_json
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end; print the output.")]
@@ -33,7 +34,8 @@ def submit(job: Job, wait: Wait = False) -> None:
         headgate submit --input s3://bucket/data.parquet=73400320 -- python fit.py
         headgate submit --file job.json
     """
-    handle = client().submit(job)
+    with handing_in():
+        handle = client().submit(job)
     print(handle.id)
     if wait:
         with goes_on(handle.id):
@@ -65,7 +67,9 @@ def sweep(
         headgate sweep --table trials.parquet -- python fit.py --seed Ref::seed
         headgate sweep --size 1000 -- ./simulate.sh
     """
-    handle = client().submit_sweep(job, grid=axes(grid) if grid else None, table=table, size=size)
+    spread = axes(grid) if grid else None
+    with handing_in():
+        handle = client().submit_sweep(job, grid=spread, table=table, size=size)
     print(handle.id)
     if wait:
         with goes_on(handle.id):
@@ -84,6 +88,16 @@ def estimate(job: Job, json: AsJson = False) -> None:
     """
     foretold = client().estimate(job)
     print_json(foretold) if json else print_foretold(foretold)
+
+
+@contextmanager
+def handing_in() -> Iterator[None]:
+    """Ctrl-C between the sending and the answer: nobody here knows whether it was taken."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Stopped by Ctrl-C. Whether it was submitted says: headgate list", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def axes(given: list[str]) -> dict[str, Sequence[Any]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from queue_broker.core.limits import Limits
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     help="Tenants, tiers and windows, live and on record.",

@@ -152,7 +152,8 @@ def numbers(frame: pd.DataFrame, column: str, default: float | None, least: floa
     if len(wrong):
         row = int(wrong[0])
         allowed = f"finite numbers, {least:g} or more"
-        raise InvalidInput.of(f"{column}[{row}]", frame[column].iloc[row], allowed)
+        got = frame[column].iloc[[row]].tolist()[0]  # a number of Python's, not numpy's
+        raise InvalidInput.of(f"{column}[{row}]", got, allowed)
     return values
 
 

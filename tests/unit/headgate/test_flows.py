@@ -130,7 +130,7 @@ def test_an_error_is_raised_as_the_broker_meant_it(error: HeadgateError) -> None
 
 
 def test_an_error_page_of_something_else_is_shown() -> None:
-    with pytest.raises(HeadgateError, match="HTTP 404: <html>nginx"):
+    with pytest.raises(HeadgateError, match="no Headgate broker: HTTP 404: <html>nginx"):
         play(send(a_call()), Reply(404, b"<html>nginx</html>"))
 
 

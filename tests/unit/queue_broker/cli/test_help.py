@@ -68,3 +68,9 @@ def test_the_examples_parse(
 def test_the_policies_that_can_be_replayed_are_named() -> None:
     for name in BASELINES:
         assert name in load("simulate").help
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_offers_to_change_the_shell(name: str) -> None:
+    offered = {one.name for one in load(name).params}
+    assert not offered & {"install_completion", "show_completion"}

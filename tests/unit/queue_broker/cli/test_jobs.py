@@ -113,6 +113,21 @@ def test_wait_tells_by_its_exit_code_how_it_ended(run: Run, edge: Edge) -> None:
     assert (run("wait", good).exit_code, run("wait", bad).exit_code) == (0, 1)
 
 
+def test_ctrl_c_before_the_answer_to_a_submission_says_where_to_look(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("headgate.client.Client.submit", interrupted)
+    monkeypatch.setattr("headgate.client.Client.submit_sweep", interrupted)
+
+    for words in (("submit", "--", "x"), ("sweep", "--size", "2", "--", "x")):
+        done = run(*words)
+        assert done.exit_code == 130
+        assert "headgate list" in done.stderr
+
+
 def test_ctrl_c_in_a_wait_says_that_the_job_goes_on(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

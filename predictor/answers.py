@@ -34,6 +34,9 @@ REQUESTED = {
 }
 #: Growth where kills say that more is needed and nothing says how much.
 BLIND = 2.0
+#: From this price of a lost attempt on, a task is given no less than its stated bound: one in
+#: twenty would be lost below it.
+DEAR = BOUND / (1 - BOUND)
 
 
 class Credit(NamedTuple):
@@ -90,12 +93,15 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
     """
     said = Answer.silent(rows)
     model, logs = heard.model, heard.logs.get(target)
+    if logs is None and target not in families.targets:
+        return said
     kinds = [families.kind(keys, target) for keys in rows.families]
     for weight in _distinct(weights):
         voices = each_once(partial(families.voice, target=target, weight=weight), kinds)
         for voice, places in _by_voice(rows, voices, np.flatnonzero(weights == weight)):
             if voice is not None:
-                _from_family(said, voice, known_of(rows, target, heard, places), places)
+                known = known_of(rows, target, heard, places)
+                _from_family(said, voice, known, places, weight >= DEAR)
             elif logs is not None and model is not None:
                 _from_model(said, model, target, logs[places], places, weight)
     most = each_once(lambda keys: _most_of_new(families, keys, target), kinds)
@@ -131,14 +137,22 @@ def _by_voice(
         yield voice, among[of_row == at]
 
 
-def _from_family(said: Answer, voice: Voice, known: Known, places: Codes) -> None:
-    ways = voice.choice.in_turn()
+def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, is_dear: bool) -> None:
+    """What is given is the cheapest way's, the bounds are the closest's.
+
+    Where a lost attempt is dear and a model was trained, no task is given less than its bound: that
+    is the model's then, or closer beyond doubt, and the cheapest way was told by few kills. Without
+    a model the bounds are no surer than the ways.
+    """
+    ways, closest = voice.choice.in_turn(), voice.series.closest_in_turn()
+    for tail, centre, told in _told(chain(closest, ways), known, places):
+        said.bound(told, centre, tail.middle, voice.series.bound(tail))
+    bounded = is_dear and any(tail.is_model for tail in closest)
     for way, centre, told in _told(ways, known, places):
         margin = np.maximum(way.margin + voice.series.caution, _beyond_kills(voice, way, centre))
-        said.give[told] = np.exp(centre + margin)
+        give = np.exp(centre + margin)
+        said.give[told] = np.maximum(give, said.p95[told]) if bounded else give
         said.credit(told, *_credit(voice, way))
-    for tail, centre, told in _told(chain(voice.series.closest_in_turn(), ways), known, places):
-        said.bound(told, centre, tail.middle, voice.series.bound(tail))
 
 
 def _told(ways: Iterable[W], known: Known, places: Codes) -> Iterator[tuple[W, Vector, Codes]]:

@@ -46,6 +46,7 @@ class Families:
     weights: Sequence[float]
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
+    targets: set[str] = field(default_factory=set)  #: those that any series is of
 
     def learn(self, keys: Iterable[str], target: str, item: Seen, charged: bool = True) -> None:
         """Take in a finished attempt, at every grain."""
@@ -70,6 +71,7 @@ class Families:
             prices = dear if target.endswith("memory_mib") else [Price(EVEN)]
             bases = frozenset({"request", "model"}) if key == ANYONE else None
             found = self.series[key, target] = Series.at(prices, bases)
+            self.targets.add(target)
         return found
 
     def total(self, key: str, target: str) -> int:

@@ -80,7 +80,7 @@ class Line:
 
     def _to_log(self, values: Vector) -> Vector:
         logs = values if self.logarithmic else self.low + np.log(np.maximum(values, 1.0))
-        return np.clip(logs, self.low, self.high)
+        return np.minimum(np.maximum(logs, self.low), self.high)  # np.clip takes twice as long
 
 
 def _design(x: Vector, knot: float | None) -> Vector:

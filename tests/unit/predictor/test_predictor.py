@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from headgate.estimate import Source
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from predictor.predictor import Predictor
 from tests.unit.predictor.examples import asking, job, killed, ran, sweep_history
+from training.dataset import build
+from training.fit import fit
 
 LARGEST = Resources(96.0, 196608, 0)
 
@@ -51,6 +54,23 @@ def test_a_retry_at_a_dearer_price_of_a_kill_leaves_more_to_spare() -> None:
     lost = killed(job(), 1500, at=100.0)
     cost, safe = (predictor.retry(lost, LARGEST, mode).memory_mib for mode in ("cost", "safe"))
     assert 1500 < cost < safe
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_production_is_given_no_less_than_the_bound_of_a_model(seed: int) -> None:
+    """Nor where the way that has cost least is not the one that foretells best."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.lognormal(3, 1, 120)
+    wild = rng.lognormal(0, 0.3, 120) * np.where(rng.random(120) < 0.1, 4.0, 1.0)
+    seen = [
+        ran(job(), 200 + 10 * size * scale, at=100.0 * place, size=size)
+        for place, (size, scale) in enumerate(zip(sizes.tolist(), wild.tolist(), strict=True))
+    ]
+    predictor = Predictor(fit(build(seen)))
+    predictor.observe(seen)
+    jobs = [job(parameters={"size": size}) for size in np.geomspace(1, 400, 30).tolist()]
+    found = predictor.estimate(jobs, "safe")
+    assert all(one.allocation.memory_mib >= one.memory_mib.p95 for one in found)
 
 
 def test_a_sweep_is_cut_into_few_shapes_that_hold_every_task_once() -> None:

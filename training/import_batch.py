@@ -55,7 +55,7 @@ def read(row: Row) -> Observation:
         job=parse(Job, fields(job, given)),
         usage=Usage(max(stopped - started, 1) / 1000, meter=Meter.NONE),
         cause=ended,
-        exit_code=attempt.get("container", {}).get("exitCode"),
+        exit_code=container_of(attempt).get("exitCode"),
         attempt=row["number"],
         finished_at_s=stopped / 1000,
         allocation=given if given.memory_mib else None,
@@ -63,7 +63,7 @@ def read(row: Row) -> Observation:
 
 
 def cause(attempt: Mapping[str, Any]) -> Cause:
-    reason = str(attempt.get("container", {}).get("reason", ""))
+    reason = str(container_of(attempt).get("reason", ""))
     status = str(attempt.get("statusReason", ""))
     if OUT_OF_MEMORY in reason:
         return Cause.OUT_OF_MEMORY
@@ -72,9 +72,18 @@ def cause(attempt: Mapping[str, Any]) -> Cause:
     return Cause.TIMEOUT if TIMED_OUT in status else Cause.EXITED
 
 
+def container_of(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The container of a job or of an attempt; of an ECS task the essential one, else the first."""
+    tasks = told.get("ecsProperties", told).get("taskProperties", ())
+    listed = [one for task in tasks for one in task.get("containers", ())]
+    essential = [one for one in listed if one.get("essential", True)]
+    found: Mapping[str, Any] = told.get("container") or next(iter(essential or listed), {})
+    return found
+
+
 def resources(job: Mapping[str, Any]) -> Resources:
     """What the container was given, new style (resourceRequirements) or old (vcpus, memory)."""
-    container = job.get("container", {})
+    container = container_of(job)
     told = {item["type"]: item["value"] for item in container.get("resourceRequirements", ())}
     return Resources(
         float(told.get("VCPU", container.get("vcpus", 0))),
@@ -84,7 +93,7 @@ def resources(job: Mapping[str, Any]) -> Resources:
 
 
 def fields(job: Mapping[str, Any], given: Resources) -> dict[str, Any]:
-    container = job.get("container", {})
+    container = container_of(job)
     return {
         "name": job.get("jobName"),
         "command": container.get("command") or ["unknown"],

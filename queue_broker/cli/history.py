@@ -95,6 +95,8 @@ def read_batch(queue: str) -> Import:
 
     try:
         client = boto3.client("batch")
+        # A variable meant for clients of the broker may lead here too: say who is asked.
+        console.print(f"asking {client.meta.endpoint_url} for the jobs of {escape(queue)}")
         return from_describe_jobs(described(client, list(job_ids(client, {"jobQueue": queue}))))
     except (BotoCoreError, ClientError) as error:
         raise Unavailable(f"AWS Batch could not be read: {error}") from error

@@ -179,3 +179,26 @@ def test_what_batch_remembers_becomes_attempts() -> None:
     assert [item.attempt for item in found.observations] == [1, 2]
     assert found.observations[0].job.definition == "etl:3"
     assert len(found.dropped) == 1
+
+
+def test_a_job_of_an_ecs_task_is_read_by_its_container() -> None:
+    asked = [{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "512"}]
+    main = {"name": "main", "command": ["fit"], "resourceRequirements": asked}
+    killed = {"name": "main", "exitCode": 137, "reason": "OutOfMemoryError: killed"}
+    job = {
+        "jobName": "fit",
+        "jobId": "1",
+        "ecsProperties": {"taskProperties": [{"containers": [main]}]},
+        "attempts": [
+            {
+                "startedAt": 1_700_000_000_000,
+                "stoppedAt": 1_700_000_005_000,
+                "taskProperties": [{"containers": [killed]}],
+            }
+        ],
+    }
+    (found,) = from_describe_jobs([job]).observations
+    assert found.job.command == ("fit",)
+    assert (found.cause, found.exit_code) == (Cause.OUT_OF_MEMORY, 137)
+    assert found.allocation is not None
+    assert found.allocation.memory_mib == 512

@@ -193,6 +193,7 @@ def test_what_batch_remembers_of_a_queue_is_read_through_boto3(
     told = bring_in("--from-batch", "default")
 
     assert "4 rows: 4 read, 4 new" in told
+    assert f"asking {batch.client.meta.endpoint_url} for the jobs of default" in told
     assert sorted(item.job.name for item in kept(lake)) == ["grid", "grid", "grid", "nightly"]
     assert all(item.allocation is not None for item in kept(lake))
     assert "4 rows: 4 read, 0 new, 4 known before" in bring_in("--from-batch", "default")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -83,17 +84,23 @@ def check_container(container: Mapping[str, Any]) -> None:
         value = asked.get(kind, container.get(legacy))
         if value is None:
             raise refused(f"{words} is not provided.")
-        if not positive(value):
-            raise refused(f"{words}: got {value!r}; allowed: a number above 0")
+        if not above_zero(value, whole=kind == "MEMORY"):
+            allowed = "a whole number of MiB" if kind == "MEMORY" else "a number"
+            raise refused(f"{words}: got {value!r}; allowed: {allowed} above 0")
         if kind == "MEMORY" and float(value) < LEAST_MEMORY_MIB:
             raise refused(f"{words}: got {value!r}; allowed: at least {LEAST_MEMORY_MIB} MiB")
+    gpus = asked.get("GPU", "0")
+    if gpus != "0" and not above_zero(gpus, whole=True):
+        raise refused(f"GPU: got {gpus!r}; allowed: a whole number, 0 or more")
 
 
-def positive(value: object) -> bool:
+def above_zero(value: object, *, whole: bool) -> bool:
+    """Refused here, or each of the definition's jobs would be."""
     try:
-        return float(str(value)) > 0
+        number = float(str(value))
     except ValueError:
         return False
+    return 0 < number < math.inf and (number.is_integer() or not whole)
 
 
 def normal(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,6 +84,11 @@ def test_actions_on_exit_are_answered_in_lower_case_as_aws_does(batch: Batch) ->
     assert actions == ["retry", "exit"]
 
 
+def asking(**requirements: str) -> dict[str, Any]:
+    listed = [{"type": kind, "value": value} for kind, value in requirements.items()]
+    return {"containerProperties": {"image": "x", "resourceRequirements": listed}}
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -91,6 +96,9 @@ def test_actions_on_exit_are_answered_in_lower_case_as_aws_does(batch: Batch) ->
         ({"containerProperties": {"image": "x", "vcpus": 1}}, "Memory is not provided."),
         ({"containerProperties": {"image": "x", "vcpus": 0, "memory": 1}}, "above 0"),
         ({"containerProperties": {"vcpus": 1, "memory": 128}}, "containerProperties.image"),
+        (asking(VCPU="1", MEMORY="512.5"), "Memory: got '512.5'; allowed: a whole number of MiB"),
+        (asking(VCPU="inf", MEMORY="512"), "vCPU: got 'inf'; allowed: a number above 0"),
+        (asking(VCPU="1", MEMORY="512", GPU="some"), "GPU: got 'some'; allowed: a whole number"),
         ({"type": "multinode"}, "nodeProperties"),
         ({"type": "pod"}, "container, multinode"),
         ({"schedulingPriority": 10_000}, "schedulingPriority"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
@@ -33,8 +34,35 @@ def parse(model: type[M], data: Mapping[str, Any] | str | bytes) -> M:
         raise InvalidInput(problems(error)) from error
 
 
+#: What pydantic says of a value that is none of `Scalar`'s kinds: an error for each of them.
+BRANCHES = {
+    ("bool", "bool_type"),
+    ("int", "int_type"),
+    ("float", "float_type"),
+    ("str", "string_type"),
+}
+A_SCALAR = "a string, a number, true, false or null"
+
+
 def problems(error: ValidationError) -> list[Problem]:
-    return [to_problem(details) for details in error.errors(include_url=False)]
+    """One for each wrong value."""
+    every = error.errors(include_url=False)
+    branches = Counter(one["loc"][:-1] for one in every if is_branch(one))
+    found = (
+        no_scalar(one)
+        if is_branch(one) and branches[one["loc"][:-1]] == len(BRANCHES)
+        else to_problem(one)
+        for one in every
+    )
+    return list(dict.fromkeys(found))
+
+
+def is_branch(details: ErrorDetails) -> bool:
+    return (str(details["loc"][-1]) if details["loc"] else "", details["type"]) in BRANCHES
+
+
+def no_scalar(details: ErrorDetails) -> Problem:
+    return Problem(".".join(map(str, details["loc"][:-1])), show(details["input"]), A_SCALAR)
 
 
 def to_problem(details: ErrorDetails | dict[str, Any], prefix: tuple[str, ...] = ()) -> Problem:

@@ -83,3 +83,18 @@ def test_a_slip_in_a_field_s_name_is_refused_here_and_by_type_checkers() -> None
     # `make check` fails where mypy has nothing to ignore in this line.
     with pytest.raises(InvalidInput, match=r"comand: got .*; allowed: only documented fields"):
         Job(name="train", command=["x"], comand=["x"])  # type: ignore[call-arg]
+
+
+def test_a_parameter_that_is_no_scalar_is_one_problem() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(Job, GOOD | {"parameters": {"p": [1], "str": {}, "fine": 1}})
+    allowed = "a string, a number, true, false or null"
+    assert str(caught.value).splitlines() == [
+        f"parameters.p: got [1]; allowed: {allowed}",
+        f"parameters.str: got {{}}; allowed: {allowed}",
+    ]
+
+
+def test_a_variable_that_is_called_like_a_kind_keeps_its_name() -> None:
+    with pytest.raises(InvalidInput, match=r"environment\.str: got None"):
+        parse(Job, GOOD | {"environment": {"str": None}})

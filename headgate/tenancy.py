@@ -16,7 +16,11 @@ class Tier(Value):
     name: Name
     rank: int = Field(ge=0)
     min_share: float = Field(
-        default=0.0, ge=0, le=1, description="of the fleet, so that nothing starves for ever"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="of the fleet, so that nothing starves for ever; "
+        "before the first tier only after as long as `promise_s` on less",
     )
     promise_s: float = Field(
         gt=0, description="the wait that the tier is promised; sizes the leak window"

@@ -1,9 +1,4 @@
-"""Whose turn it is: tiers strictly, then tenants by weighted dominant share. Pure.
-
-A tier's minimum share is kept as a debt in fleet-seconds: while it has work and runs on less than
-its share, the debt grows; what it would pay for goes first. So a minimum share bends the strict
-order by no more than the fleet owes, and nothing starves for ever.
-"""
+"""Whose turn it is: tiers strictly, then tenants by weighted dominant share. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from headgate.tenancy import Tier
 from queue_broker.core.amounts import NOTHING, UNBOUNDED, Amount, amount, bound
 from queue_broker.core.demands import given
 from queue_broker.core.hints import hints_of
@@ -27,10 +21,6 @@ from queue_broker.records import Group, GroupId
 AGEING_S = 3600.0
 #: A turn moves a tenant's share by this part of the fleet at the most.
 QUANTUM = 0.01
-#: Longer tasks cost a debt no more than these: a minimum share is of capacity, not of patience.
-MOST_PRICED_S = 600.0
-#: A debt is kept for this long, so that a long famine ends softly.
-MOST_OWED_S = 60.0
 
 
 #: The groups of one tier that wait, by tenant.
@@ -46,41 +36,6 @@ class Turn(NamedTuple):
     each: Amount
     debt: bool = False
     gang: bool = False
-
-
-@dataclass(slots=True)
-class Debts:
-    """What the fleet owes each tier, in fleet-seconds. `paid_s` was paid for tasks that still run:
-    what they hold is not charged a second time, or the share would come out at half."""
-
-    owed_s: dict[str, float] = field(default_factory=dict)
-    paid_s: dict[str, float] = field(default_factory=dict)
-
-    def accrue(self, tiers: Sequence[Tier], shares: Mapping[str, float], passed_s: float) -> None:
-        """Let time pass. `shares` has each tier with work, and its share of the fleet."""
-        for tier in tiers:
-            if tier.name not in shares:
-                self.owed_s.pop(tier.name, None)
-                self.paid_s.pop(tier.name, None)
-                continue
-            held_s = shares[tier.name] * passed_s
-            ahead_s = self.paid_s.get(tier.name, 0.0)
-            self.paid_s[tier.name] = max(0.0, ahead_s - held_s)
-            missing_s = tier.min_share * passed_s - max(0.0, held_s - ahead_s)
-            self.owed_s[tier.name] = self.owed_s.get(tier.name, 0.0) + max(0.0, missing_s)
-
-    def affords(self, tier: Tier, price_s: float) -> int:
-        """Tasks at `price_s` each that the debt pays for. It never exceeds a minute of the tier's
-        minimum share beside the one task that it saves up for."""
-        owed_s = self.owed_s.get(tier.name, 0.0)
-        if price_s <= 0 or owed_s <= 0:
-            return 0
-        self.owed_s[tier.name] = min(owed_s, MOST_OWED_S * tier.min_share + price_s)
-        return int(self.owed_s[tier.name] / price_s + 1e-9)
-
-    def pay(self, tier: str, price_s: float) -> None:
-        self.owed_s[tier] = max(0.0, self.owed_s.get(tier, 0.0) - price_s)
-        self.paid_s[tier] = self.paid_s.get(tier, 0.0) + price_s
 
 
 @dataclass(slots=True)
@@ -106,11 +61,6 @@ class Past:
                 self.average.pop(whose, None)
             else:
                 self.average[whose] = average
-
-
-def price_s(group: Group, total: Amount, runtime_s: float) -> float:
-    """What one task of the group, which takes so long, costs the fleet in fleet-seconds."""
-    return allocation(group).share(total) * min(runtime_s, MOST_PRICED_S)
 
 
 def allocation(group: Group) -> Amount:

@@ -10,15 +10,8 @@ from itertools import chain
 from headgate.resources import Resources
 from headgate.tenancy import Tier
 from queue_broker.core.capacity import Board
-from queue_broker.core.fairness import (
-    Debts,
-    Order,
-    Past,
-    Standing,
-    Turn,
-    by_tier,
-    price_s,
-)
+from queue_broker.core.debts import Debts, price_s
+from queue_broker.core.fairness import Order, Past, Standing, Turn, by_tier
 from queue_broker.core.intents import MAX_LEAK, to_intents
 from queue_broker.core.ledger import Ledger
 from queue_broker.core.place import NO_ROOM, Placing
@@ -85,13 +78,22 @@ def decide(snapshot: Snapshot) -> Decision:
     """Order the groups, place them on what is free, keep the head's room, and mind the limits."""
     desk = Desk(snapshot)
     ranked = sorted(snapshot.tiers, key=lambda tier: (tier.rank, tier.name))
-    # 1. What the fleet owes to minimum shares goes first.
-    for tier in ranked:
+    first, rest = ranked[:1], ranked[1:]
+    due = [tier for tier in rest if tier.name in snapshot.debts.due]
+    # 1. Minimum shares that are long due go first.
+    for tier in due:
         desk.serve_debt(tier)
-    # 2. Then tiers strictly, and tenants by their shares.
-    for tier in ranked:
+    # 2. Then the first tier, and what else is owed: room that others were stopped for would go to
+    # them again if it were the other way round.
+    for tier in first:
+        desk.serve(tier, top=True)
+    for tier in rest:
+        if tier not in due:
+            desk.serve_debt(tier)
+    # 3. Then the other tiers strictly, and tenants by their shares.
+    for tier in rest:
         desk.serve(tier, top=tier.rank == ranked[0].rank)
-    # 3. What has to be started anew is packed together; then the answer.
+    # 4. What has to be started anew is packed together; then the answer.
     desk.placing.repack()
     intents = to_intents(desk.placing.placed, desk.placing.groups)
     desk.quotas.note_starts(snapshot.now_s)

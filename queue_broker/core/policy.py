@@ -10,7 +10,8 @@ from headgate.lifecycle import Cause
 from headgate.tenancy import Tenant, Tier
 from queue_broker.core import preempt
 from queue_broker.core.bucket import TokenBucket
-from queue_broker.core.fairness import Debts, Past, allocation
+from queue_broker.core.debts import Debts
+from queue_broker.core.fairness import Past, allocation
 from queue_broker.core.headroom import Headroom
 from queue_broker.core.leak import Decision, Snapshot, decide
 from queue_broker.core.ledger import Ledger, tier_shares
@@ -40,6 +41,7 @@ class Policy:
     ledger: Ledger = field(default_factory=Ledger)
     yard: Yard = field(default_factory=lambda: Yard.of(()))
     tree: Tree = field(default_factory=Tree)
+    pressed: bool = False  #: whether the first tier had no room for all, by the last decision
     last_s: float | None = None
 
     def decide(
@@ -55,8 +57,10 @@ class Policy:
         self._note_arrivals(groups, world)
         self.last_s = world.now_s
         if not groups:
+            self.pressed = False
             return Decision((), {})
         decision = decide(self._snapshot(groups, leaks, lanes, world))
+        self.pressed = bool(decision.blocked)
         if self.bucket is not None:
             self.bucket.take(len(decision.intents), world.now_s)
         return decision
@@ -66,7 +70,15 @@ class Policy:
         if not self.preempts or not decision.blocked:
             return {}
         top = min(world.tiers, key=lambda tier: (tier.rank, tier.name))
-        scene = preempt.Scene(self.yard, self.ledger, self.runs, world.tiers, world.now_s)
+        scene = preempt.Scene(
+            self.yard,
+            self.ledger,
+            self.runs,
+            world.tiers,
+            world.now_s,
+            intents=decision.intents,
+            spared=self.debts.due,
+        )
         chosen = preempt.choose(decision.blocked, top.promise_s, scene)
         for leak, tasks in chosen.items():
             self.runs.stopping[leak] = self.runs.stopping.get(leak, Tasks()) | tasks
@@ -124,7 +136,8 @@ class Policy:
     def _pass_time(self, groups: Sequence[Group], tiers: Sequence[Tier], passed_s: float) -> None:
         having = tier_shares(self.ledger, self.yard.fleet)
         waiting = {group.tier for group in groups}
-        self.debts.accrue(tiers, {tier: having.get(tier, 0.0) for tier in waiting}, passed_s)
+        shares = {tier: having.get(tier, 0.0) for tier in waiting}
+        self.debts.accrue(tiers, shares, passed_s, pressed=self.pressed)
         self.past.pass_time(self.ledger.tenants, self.yard.fleet, passed_s)
 
     def _note_arrivals(self, groups: Sequence[Group], world: World) -> None:

@@ -8,16 +8,17 @@ checkpoints for little), and never more than needed. They are requeued with no a
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from headgate.tenancy import Tier
-from queue_broker.core.amounts import Amount
+from queue_broker.core.amounts import Amount, amount
 from queue_broker.core.hints import hints_of
 from queue_broker.core.ledger import Entry, Ledger
 from queue_broker.core.yard import Ranking, Yard
-from queue_broker.records import Event, Group, Leak, Started, Tasks
+from queue_broker.records import Event, Group, GroupId, Intent, Leak, Started, Tasks
 
 #: A task that writes checkpoints loses so much of its work.
 CHECKPOINT_LOSS = 0.1
@@ -68,19 +69,43 @@ class Runs:
         return now_s - self.started_s.get(leak.name, {}).get(task, leak.created_at_s)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
-    """What a choice of victims looks at."""
+    """What a choice of victims looks at. `intents` is what the decision leaks, which the ledger
+    does not know of yet; tasks of `spared` tiers are not stopped."""
 
     yard: Yard
     ledger: Ledger
     runs: Runs
     tiers: Sequence[Tier]
     now_s: float
+    intents: Sequence[Intent] = ()
+    spared: Collection[str] = ()
 
-    @property
+    @cached_property
     def preemptible(self) -> set[str]:
-        return {tier.name for tier in self.tiers if tier.preemptible}
+        return {tier.name for tier in self.tiers if tier.preemptible}.difference(self.spared)
+
+    @cached_property
+    def taken(self) -> Mapping[str, Amount]:
+        """By lane, what goes there now."""
+        taken: dict[str, Amount] = defaultdict(Amount)
+        for intent in self.intents:
+            each = amount(intent.allocation)
+            taken[intent.lane] = taken[intent.lane].plus(each, len(intent.tasks))
+        return taken
+
+    def left_of(self, group: Group) -> int:
+        """Tasks of the group that do not go now."""
+        return len(group.waiting) - self.went[group.group_id]
+
+    @cached_property
+    def went(self) -> Counter[GroupId]:
+        """By group, how many of its tasks go now."""
+        went = Counter[GroupId]()
+        for intent in self.intents:
+            went[intent.group_id] += len(intent.tasks)
+        return went
 
 
 def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str, Tasks]:
@@ -95,7 +120,7 @@ def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str
         ranking = scene.yard.ranking(group)
         suitable = [lanes[int(place)] for place in ranking.order]
         waited_s = scene.now_s - group.queued_at_s
-        short = in_want(group, ranking.each, suitable, promise_s - waited_s)
+        short = in_want(scene.left_of(group), ranking.each, suitable, promise_s - waited_s)
         if not short or ranking in spent:
             continue
         going = Going(suitable, ranking.each)
@@ -111,10 +136,9 @@ def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str
     return dict(stopped)
 
 
-def in_want(group: Group, each: Amount, lanes: Sequence[Lane], within_s: float) -> int:
-    """Tasks of the group that find no room in time by themselves; the room of the others is
+def in_want(short: int, each: Amount, lanes: Sequence[Lane], within_s: float) -> int:
+    """Of so many tasks those that find no room in time by themselves; the room of the others is
     taken."""
-    short = len(group.waiting)
     for lane in lanes:
         if not short:
             break
@@ -157,10 +181,12 @@ class Lane:
         self.place = place
         self.scene = scene
         self.promise_s = promise_s
-        use = scene.ledger.lanes.get(scene.yard.lanes[place].name)
+        name = scene.yard.lanes[place].name
+        use = scene.ledger.lanes.get(name)
         self.entries = list(use.entries.values()) if use else []
         total = Amount().plus(one_of(scene.yard, place), int(scene.yard.instances[place]))
         self.free = total.plus(use.amount.bare if use else Amount(), -1)
+        self.free = self.free.plus(scene.taken.get(name, Amount()), -1)
         for entry in self.entries:
             stopping = scene.runs.stopping.get(entry.leak.name)
             if stopping:

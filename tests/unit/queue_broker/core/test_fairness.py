@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headgate.resources import Resources
-from headgate.tenancy import DEFAULT_TIERS, Tenant, Tier
+from headgate.tenancy import Tenant
 from queue_broker.core.amounts import Amount
-from queue_broker.core.fairness import Debts, Order, Past, Standing, Turn, by_tier, price_s
+from queue_broker.core.fairness import Order, Past, Standing, Turn, by_tier
 from queue_broker.core.ledger import Held
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.records import Group
@@ -17,8 +17,6 @@ from tests.unit.queue_broker.core.scenes import (
     decided,
     leaked,
 )
-
-PRODUCTION, INTERACTIVE, SWEEP = DEFAULT_TIERS
 
 
 def test_a_higher_tier_goes_first_whatever_its_age() -> None:
@@ -139,63 +137,6 @@ def test_a_deadline_that_is_far_away_changes_nothing() -> None:
     relaxed = {"headgate:start-by": str(NOW_S + 90_000)}
     groups = [a_group(1, tasks=4, priority=99), a_group(2, tasks=4, tags=relaxed)]
     assert leaked(decided(groups)) == {1: 4}
-
-
-def test_a_minimum_share_sends_one_task_first_once_its_debt_pays_for_it() -> None:
-    sweep, production = a_group(1, tasks=9), a_group(2, tasks=9, tier="production")
-    debts = Debts()
-    debts.accrue(DEFAULT_TIERS, {"sweep": 0.0, "production": 1.0}, passed_s=400)
-    assert leaked(decided([sweep, production], debts=debts)) == {1: 1, 2: 3}
-
-
-def test_a_debt_that_is_too_small_bends_nothing() -> None:
-    sweep, production = a_group(1, tasks=9), a_group(2, tasks=9, tier="production")
-    debts = Debts()
-    debts.accrue(DEFAULT_TIERS, {"sweep": 0.0, "production": 1.0}, passed_s=60)
-    assert leaked(decided([sweep, production], debts=debts)) == {2: 4}
-
-
-def test_paying_takes_the_price_off_the_debt() -> None:
-    debts = Debts({"sweep": 15.0})
-    decided([a_group(1, tasks=9), a_group(2, tasks=9, tier="production")], debts=debts)
-    assert debts.owed_s["sweep"] == 0.0
-
-
-def test_a_tier_on_more_than_its_share_is_owed_nothing() -> None:
-    debts = Debts()
-    debts.accrue(DEFAULT_TIERS, {"sweep": 0.06}, passed_s=100)
-    assert debts.owed_s == {"sweep": 0.0}
-
-
-def test_a_tier_without_work_forgets_its_debt() -> None:
-    debts = Debts({"sweep": 2.0})
-    debts.accrue(DEFAULT_TIERS, {}, passed_s=1)
-    assert debts.owed_s == {}
-
-
-def test_a_task_that_runs_for_days_is_saved_up_for_within_hours() -> None:
-    """Its price is of capacity, so that a minimum share does reach the longest task."""
-    from queue_broker.core.yard import Yard
-
-    fleet = Yard.of([a_lane()]).fleet
-    long_ = a_group(1, vcpu=4)
-    debts = Debts({"sweep": 600.0})
-    assert price_s(long_, fleet, 172_800.0) == 600.0
-    assert debts.affords(SWEEP, 600.0) == 1
-
-
-def test_a_debt_does_not_grow_beyond_a_minute_of_the_share_and_the_next_task() -> None:
-    debts = Debts({"sweep": 1e6})
-    assert debts.affords(Tier(name="sweep", rank=2, min_share=0.05, promise_s=1), 0.1) == 31
-
-
-def test_what_a_debt_paid_for_is_not_charged_again_while_it_runs() -> None:
-    debts = Debts({"sweep": 2.0})
-    debts.pay("sweep", 2.0)
-    debts.accrue(DEFAULT_TIERS, {"sweep": 0.25}, passed_s=8)
-    assert debts.owed_s["sweep"] == 0.05 * 8
-    debts.accrue(DEFAULT_TIERS, {"sweep": 0.25}, passed_s=8)  # it runs on, at nobody's debt
-    assert debts.owed_s["sweep"] == 0.05 * 8
 
 
 def test_shares_are_of_the_whole_fleet_whichever_lane_gives_them() -> None:

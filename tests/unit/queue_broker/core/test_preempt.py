@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from headgate.lifecycle import Cause
+from headgate.resources import Resources
 from headgate.tenancy import DEFAULT_TIERS
 from queue_broker.core import preempt
 from queue_broker.core.amounts import Amount
 from queue_broker.core.ledger import ENOUGH_MEASURED, Ledger
 from queue_broker.core.preempt import Runs, Scene, choose
 from queue_broker.core.yard import Yard
-from queue_broker.records import Ended, Group, Lane, Leak, Started, Tasks
+from queue_broker.records import Ended, Group, GroupId, Intent, Lane, Leak, Started, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
 
 PROMISE_S = 30.0
@@ -25,6 +27,7 @@ def stopped(
     runs: Runs | None = None,
     later_s: float = 100.0,
     took_s: float | None = None,
+    **fields: Any,
 ) -> dict[str, list[int]]:
     """`took_s`: what tasks like those that run took, often enough to be believed."""
     lanes = lanes or [a_lane()]
@@ -32,7 +35,8 @@ def stopped(
     for leak in leaks if took_s is not None else ():
         for _ in range(ENOUGH_MEASURED):
             ledger.measure(leak, took_s or 0.0)
-    scene = Scene(Yard.of(lanes), ledger, runs or Runs(), DEFAULT_TIERS, NOW_S + later_s)
+    runs, now_s = runs or Runs(), NOW_S + later_s
+    scene = Scene(Yard.of(lanes), ledger, runs, DEFAULT_TIERS, now_s, **fields)
     chosen = choose(blocked, PROMISE_S, scene)
     return {leak: list(tasks) for leak, tasks in chosen.items()}
 
@@ -98,6 +102,24 @@ def test_tiers_that_are_not_preemptible_are_left_alone() -> None:
 def test_what_is_being_stopped_counts_as_coming_free() -> None:
     sweep = a_leak(1, a_group(9, tasks=4, runtime_s=9_999))
     assert stopped([urgent()], [sweep], runs=Runs(stopping={"leak-1": Tasks([0])})) == {}
+
+
+def test_room_that_others_are_given_now_is_not_free() -> None:
+    sweep = a_leak(1, a_group(9, tasks=3, runtime_s=9_999))
+    intent = Intent(GroupId(8), 1, Tasks([0]), "lane", Resources(1, 1_024))
+    assert stopped([urgent()], [sweep]) == {}
+    assert stopped([urgent()], [sweep], intents=[intent]) == {"leak-1": [0]}
+
+
+def test_who_goes_now_wants_nobody_stopped() -> None:
+    sweep = a_leak(1, a_group(9, tasks=3, runtime_s=9_999))
+    intent = Intent(GroupId(1), 1, Tasks([0]), "lane", Resources(1, 1_024))
+    assert stopped([urgent(tasks=2)], [sweep], intents=[intent]) == {"leak-1": [0]}
+
+
+def test_a_tier_whose_share_is_long_due_is_spared() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=9_999))
+    assert stopped([urgent()], [sweep], spared={"sweep"}) == {}
 
 
 def test_the_dearer_lane_is_left_running() -> None:

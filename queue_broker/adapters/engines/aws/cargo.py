@@ -121,16 +121,16 @@ def under_shim(job: Job) -> bool:
 
 
 def bare(leak: Leak, parameters: ParametersOf) -> Cargo:
-    """Without the shim nothing can tell the tasks apart but Batch's own index."""
-    if varying(leak, parameters) or (
-        leak.array and len(leak.tasks) > 1 and not starts_at_zero(leak.tasks)
-    ):
+    """Without the shim nothing can tell the tasks apart but Batch's own index, which a child that
+    goes alone does not get: it would do another's work, or nobody's."""
+    indexed = len(leak.tasks) > 1 and starts_at_zero(leak.tasks)
+    if varying(leak, parameters) or (leak.array and not indexed):
         why = (
             f"{SHIM_TAG} is off" if leak.job.command else "it has no command to put the shim around"
         )
         raise TooLarge(f"its tasks differ, which the shim sees to; {why}")
     given = fill(leak.job.command, parameters(leak, leak.tasks[0]))
-    return Cargo(given, environment(leak, told=leak.array), resources(leak))
+    return Cargo(given, environment(leak, told=False), resources(leak))
 
 
 def inline(leak: Leak, parameters: ParametersOf) -> Cargo | None:

@@ -163,9 +163,10 @@ def test_without_the_shim_the_command_is_the_users_own() -> None:
     assert load(leak, none).command == ("train.py", "--fast")
 
 
-def test_without_the_shim_tasks_cannot_be_told_apart() -> None:
+@pytest.mark.parametrize("tasks", [(1, 2), (0,), (5,)])
+def test_without_the_shim_tasks_cannot_be_told_apart(tasks: tuple[int, ...]) -> None:
     with pytest.raises(TooLarge, match="headgate:shim is off"):
-        load(a_leak(tasks=(1, 2), tags={"headgate:shim": "off"}), none)
+        load(a_leak(tasks=tasks, tags={"headgate:shim": "off"}), none)
 
 
 def test_a_job_without_a_command_leaves_the_images_own_alone() -> None:

@@ -9,6 +9,10 @@ the answers of a peer's neural network in production, beside which ours are put.
 training has hardly seen: once frozen, once learnt from as jobs end, as the broker does. Galaxy
 (github.com/atyryshkina/algorithm-performance-analysis) has only memory. Without PATH a seeded
 table stands in. `--quick` takes every fourth row.
+
+What is reserved is what the broker would give CALCLOUD's jobs as production on EC2's instances: no
+less than comes with a core (`queue_broker/core/offer.py`). What the predictor alone would give
+stands beside it, as "allocated".
 """
 
 from __future__ import annotations
@@ -26,9 +30,13 @@ from sklearn.metrics import r2_score
 from benchmarks.baselines.plots import picture, scatter
 from benchmarks.baselines.tables import Columns, Folds, foretell, mape, shuffled_folds
 from benchmarks.baselines.traces import load
+from benchmarks.money import lanes
 from benchmarks.report import Options, Result, main
+from headgate.job import Job
 from predictor.series import BOUND
 from predictor.settings import PredictorSettings
+from queue_broker.core.offer import Offer
+from queue_broker.core.predict import COST
 
 Vector = npt.NDArray[np.float64]
 MIB_PER_GB = 1e9 / 2**20
@@ -51,12 +59,13 @@ GALAXY_TARGET = "memory.max_usage_in_bytes"
 
 @dataclass(frozen=True, slots=True)
 class Foretold:
-    """The tested rows, and what was foretold of each."""
+    """The tested rows, and what was foretold of each and given it: MiB and seconds."""
 
     rows: pd.DataFrame
     memory: Vector
     bound: Vector
     runtime: Vector
+    allocated: Vector  #: by the predictor alone
     given: Vector
 
     @classmethod
@@ -65,18 +74,21 @@ class Foretold:
         frame: pd.DataFrame,
         columns: Columns,
         folds: Folds,
-        mode: str = "cost",
+        mode: str = COST,
         at_once: int = 0,
     ) -> Foretold:
         found = foretell(frame, columns, folds, mode, at_once)
         places = sorted(found)
+        fleet, kind = Offer.of(lanes()), Job(name=columns.name, command=("run",))
         said = [found[place] for place in places]
+        fitted = [fleet.fit(one, kind, mode != COST) for one in said]
         return cls(
             frame.iloc[places],
             np.array([one.memory_mib.p50 for one in said]),
             np.array([one.memory_mib.p95 for one in said]),
             np.array([one.runtime_s.p50 for one in said]),
             np.array([float(one.allocation.memory_mib) for one in said]),
+            np.array([float(one.allocation.memory_mib) for one in fitted]),
         )
 
 
@@ -146,7 +158,8 @@ def judged(name: str, found: Foretold, seconds: float) -> Iterator[Result]:
     ):
         label, against = f"CALCLOUD {name}: {what}", {"peer": its}
         yield Result(label, value, "", len(rows), seconds, against, None, target)
-    yield from money(name, rows[both], found.given[both] / MIB_PER_GB, seconds)
+    for what, given in ((name, found.given), (f"{name}, allocated", found.allocated)):
+        yield from money(what, rows[both], given[both] / MIB_PER_GB, seconds)
 
 
 def chosen(found: Foretold) -> npt.NDArray[np.intp]:

@@ -2,7 +2,8 @@
 
 Too few cores slow a task and do not kill it, so they are for the broker to choose: a task that
 keeps 4.4 busy is given 5 or, a tenth slower, 4, of which four fill an instance of 16 where only
-three of 5 would. What its slot costs an hour times how long it is held decides.
+three of 5 would. What its slot costs an hour times how long it is held decides. Memory that comes
+with those cores anyway is not saved by giving less: a task that is dear to lose gets it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from queue_broker.records import Lane
 
 #: A task is never made slower than so many times what its cores in the middle would let it.
 MOST_SLOWED = 1.15
+#: What AWS sells with a vCPU at least (EC2's compute-optimised types, Fargate's smallest tasks).
+#: Less saves nothing that could be bought; what instances have beyond it, others are glad of.
+SOLD_WITH_VCPU_MIB = 2048
+#: Nor is a task given more than so many times what was foretold, as in a retry that knows nothing.
+MOST_SPARE = 2
 #: The least that an allocation of cores is changed by, where it need not be whole.
 QUARTER = 0.25
 #: Answers that are remembered; one is some hundred divisions.
@@ -47,26 +53,38 @@ class Offer:
 
     kinds: frozenset[Kind] = frozenset()
     largest: Resources = field(default_factory=Resources)  #: the most of each that one has
+    mib_with_vcpu: float = 0.0  #: the memory that the leanest has beside each of its vCPUs
     _cores: dict[tuple[object, ...], float] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, lanes: Iterable[Lane]) -> Offer:
-        return cls(*sizes(lanes))
+        kinds = frozenset(
+            Kind(lane.shape, lane.price_usd_hour, lane.arch, lane.whole_vcpus) for lane in lanes
+        )
+        largest = Resources()
+        for kind in kinds:
+            largest = largest.largest(kind.shape)
+        beside = [kind.shape.memory_mib / kind.shape.vcpu for kind in kinds if kind.shape.vcpu]
+        return cls(kinds, largest, min(beside, default=0.0))
 
     def renewed(self, lanes: Sequence[Lane]) -> Offer:
         """The offer of these lanes: this one, where their sizes are the same."""
-        kinds, largest = sizes(lanes)
-        return self if kinds == self.kinds else Offer(kinds, largest)
+        other = Offer.of(lanes)
+        return self if other.kinds == self.kinds else other
 
     @property
     def whole_vcpus(self) -> bool:
         return any(kind.whole_vcpus for kind in self.kinds)
 
-    def fit(self, estimate: Estimate, job: Job) -> Estimate:
-        """The estimate, with an allocation that instances have and their engine takes."""
+    def fit(self, estimate: Estimate, job: Job, is_dear: bool = False) -> Estimate:
+        """The estimate, with an allocation that instances have and their engine takes.
+
+        `is_dear` says that memory is spared less than lost attempts.
+        """
         given = self._within(estimate.allocation, job)
         vcpu = self._cores_of(given, estimate, job)
-        allocation = Resources(vcpu, given.memory_mib, given.gpus)
+        memory_mib = self._memory_beside(vcpu, given, job) if is_dear else given.memory_mib
+        allocation = Resources(vcpu, memory_mib, given.gpus)
         if allocation == estimate.allocation:
             return estimate
         return replace(estimate, allocation=allocation)
@@ -83,6 +101,15 @@ class Offer:
         if (asked.memory_mib or 0) <= largest.memory_mib:
             memory_mib = min(memory_mib, largest.memory_mib)
         return Resources(vcpu, memory_mib, given.gpus)
+
+    def _memory_beside(self, vcpu: float, given: Resources, job: Job) -> int:
+        """No less than what comes with the cores, up to what was asked for. GPU tasks are left as
+        they are: their instances have other proportions."""
+        if given.gpus:
+            return given.memory_mib
+        beside = math.floor(vcpu * min(self.mib_with_vcpu, SOLD_WITH_VCPU_MIB))
+        asked = job.resources.memory_mib or beside
+        return max(given.memory_mib, min(beside, MOST_SPARE * given.memory_mib, asked))
 
     def _cores_of(self, given: Resources, estimate: Estimate, job: Job) -> float:
         """As many as given, in whole cores where the engine takes no others; fewer where the broker
@@ -113,13 +140,3 @@ class Offer:
             return slot * max(1.0, busy / vcpu)
 
         return float(min([most, *fewer], key=lambda vcpu: (usd(vcpu), -vcpu)))
-
-
-def sizes(lanes: Iterable[Lane]) -> tuple[frozenset[Kind], Resources]:
-    kinds = frozenset(
-        Kind(lane.shape, lane.price_usd_hour, lane.arch, lane.whole_vcpus) for lane in lanes
-    )
-    most = Resources()
-    for kind in kinds:
-        most = most.largest(kind.shape)
-    return kinds, most

@@ -68,8 +68,8 @@ class Estimating:
         if estimates is None:
             return submissions
         given = {
-            one.job_id: offer.fit(estimate, one.job)
-            for one, estimate in zip(simple, estimates, strict=True)
+            one.job_id: offer.fit(estimate, one.job, mode != COST)
+            for one, estimate, mode in zip(simple, estimates, modes, strict=True)
         }
         return [replace(one, estimate=given.get(one.job_id)) for one in submissions]
 
@@ -94,8 +94,8 @@ class Estimating:
     def _singles(self, groups: Sequence[Group], offer: Offer) -> list[tuple[Group, list[Split]]]:
         modes = self._modes(groups)
         estimates = self.forecaster.estimate([group.job for group in groups], modes)
-        pairs = zip(groups, estimates, strict=True)
-        return [(g, [Split(g.waiting, offer.fit(e, g.job))]) for g, e in pairs]
+        told = zip(groups, estimates, modes, strict=True)
+        return [(g, [Split(g.waiting, offer.fit(e, g.job, mode != COST))]) for g, e, mode in told]
 
     def _modes(self, of: Sequence[Group | Submission]) -> list[str]:
         known = self.modes()
@@ -109,8 +109,9 @@ class Estimating:
             parts = self.aside.ask(group.group_id, lambda: self._parts(group))
         if parts is None:
             return None
+        [mode] = self._modes([group])
         splits = [
-            Split(Tasks(indexes) & group.waiting, offer.fit(estimate, group.job))
+            Split(Tasks(indexes) & group.waiting, offer.fit(estimate, group.job, mode != COST))
             for indexes, estimate in parts
         ]
         return [split for split in splits if split.tasks]

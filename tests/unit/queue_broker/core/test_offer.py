@@ -90,3 +90,36 @@ def test_an_offer_stays_while_the_sizes_do() -> None:
 
     assert TWO_SIZES.renewed([replace(lane, running=3) for lane in lanes]) is TWO_SIZES
     assert TWO_SIZES.renewed(lanes[:1]).largest == Resources(4, 7_500)
+
+
+@pytest.mark.parametrize(
+    ("foretold", "vcpu", "given"), [(1_500, 1, 1_875), (300, 1, 600), (3_000, 1, 3_000)]
+)
+def test_what_is_dear_to_lose_has_the_memory_that_comes_with_its_cores_up_to_twice_the_need(
+    foretold: int, vcpu: float, given: int
+) -> None:
+    estimate = an_estimate(foretold, vcpu)
+
+    assert TWO_SIZES.fit(estimate, a_job(), is_dear=True).allocation == Resources(vcpu, given)
+    assert TWO_SIZES.fit(estimate, a_job()) is estimate
+
+
+def test_memory_that_no_instance_needs_to_have_beside_a_core_is_not_given_away() -> None:
+    roomy = Offer.of([ec2(4, 31_000, 0.252)])
+
+    assert roomy.fit(an_estimate(1_500), a_job(), is_dear=True).allocation.memory_mib == 2_048
+
+
+@pytest.mark.parametrize(("asked", "given"), [(800, 1_000), (1_200, 1_200), (4_096, 1_875)])
+def test_nobody_is_given_more_memory_for_his_cores_than_he_asked_for(
+    asked: int, given: int
+) -> None:
+    job = a_job(resources=ResourceRequest(memory_mib=asked))
+
+    assert TWO_SIZES.fit(an_estimate(1_000), job, is_dear=True).allocation.memory_mib == given
+
+
+def test_a_gpu_task_is_given_what_was_foretold() -> None:
+    estimate = replace(an_estimate(), allocation=Resources(1, 1_000, 1))
+
+    assert ONE_SIZE.fit(estimate, a_job(), is_dear=True).allocation.memory_mib == 1_000

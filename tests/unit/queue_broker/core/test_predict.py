@@ -27,11 +27,14 @@ class Gate:
 
     def __init__(self, groups: list[Group]) -> None:
         self.groups = {group.group_id: group for group in groups}
+        self.given: dict[int, int] = {}  #: the memory of each group's last shape
 
     def submitted(self, limit: int) -> list[Group]:
         return list(self.groups.values())[:limit]
 
     def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
+        for group, splits in answers:
+            self.given[group.group_id] = splits[-1].estimate.allocation.memory_mib
         return [self.groups.pop(group.group_id) is group for group, _ in answers]
 
 
@@ -75,6 +78,19 @@ def test_a_single_job_that_waits_for_nobody_is_estimated_on_arrival() -> None:
     assert single is not None
     assert single.allocation.memory_mib == OFFER.largest.memory_mib
     assert (sweep, follower) == (None, None)
+
+
+def test_production_has_the_memory_that_comes_with_its_cores_and_a_sweep_what_it_needs() -> None:
+    groups = [a_group(1, tier="production"), a_group(2)]
+    gate = Gate(groups)
+    modes = {"production": "safe", "sweep": "cost"}
+    estimating = Estimating(
+        cast(Store, gate), cast(Forecaster, Slow()), lambda g: {}, lambda: modes
+    )
+
+    estimating.run(2, Offer.of([a_lane(vcpu=4, memory_mib=7_500)]))
+
+    assert gate.given == {1: 1_875, 2: 1_024}
 
 
 def test_nobody_waits_on_arrival_for_a_predictor_that_learns() -> None:

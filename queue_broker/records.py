@@ -211,6 +211,7 @@ class Ended:
     started_at_s: float | None = None
     #: The service's own statusReason and container's reason; None: it has no words of its own.
     said: tuple[str, str] | None = None
+    final: bool = False  #: whether the engine could not run the task again
 
 
 Event = Started | Ended
@@ -263,6 +264,7 @@ class Lane:
     running: int | None = None
     queues: bool = False  #: whether it takes work beyond what is free, and starts it in its turn
     whole_vcpus: bool = False  #: whether a task gets whole vCPUs alone, as on AWS Batch's EC2
+    index_by_shim: bool = False  #: whether a part of an array knows its indexes by the shim alone
     #: How many tasks of which size have ended there whose ends are not told yet: room is free.
     ended: tuple[tuple[Resources, int], ...] = ()
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from headgate.lifecycle import Cause, State
+from headgate.lifecycle import FINISHED, Cause, State
 from headgate.tenancy import Tier
 from queue_broker.core.leak import Decision
 from queue_broker.core.limits import Limits as LiveLimits
@@ -20,13 +20,16 @@ from queue_broker.core.policy import Policy, World
 from queue_broker.core.predict import Estimating
 from queue_broker.core.preempt import REASON
 from queue_broker.core.recall import recall
+from queue_broker.core.whole import PART
 from queue_broker.ports import Clock, Engine, Store
-from queue_broker.records import Ended, Event, JobId, Lane, Leak, Tasks
+from queue_broker.records import Ended, Event, Group, JobId, Lane, Leak, Tasks
 
 log = logging.getLogger(__name__)
 
 #: Estimating a sweep of 10^6 tasks again takes a second or so; this keeps it a small part.
 REVISE_S = 10.0
+#: Tasks that will not come back to those that wait in RUNNABLE.
+SETTLED = FINISHED | {State.RUNNABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ class Cycle:
         self.hand_over([*unclear, *written])
         # 6. Hold the rest, each with its reason; stop others where a promise would be missed.
         self.store.hold(decision.holds)
+        self.give_up(decision.parts)
         self.preempt(open_, self.policy.victims(decision, world))
         leaked = sum(len(leak.tasks) for leak in written)
         return Pass(len(events), estimated, released, leaked, len(decision.holds))
@@ -146,6 +150,13 @@ class Cycle:
     def hand_over(self, leaks: Sequence[Leak]) -> None:
         if leaks:
             self.store.handed_over(self.engine.hand_over(leaks), self.clock())
+
+    def give_up(self, parts: Iterable[Group]) -> None:
+        """Parts of arrays that go whole: once no other task can come back to them, they fail."""
+        for group in parts:
+            counts = self.store.job(group.job_id).counts
+            if not any(n for state, n in counts.items() if state not in SETTLED):
+                self.store.cancel(group.job_id, group.waiting, PART)
 
     def stop_cancelled(self, leaks: Iterable[Leak]) -> None:
         """Ask the engine once for each task; it comes back as an event when it is done."""

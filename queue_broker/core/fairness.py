@@ -15,6 +15,7 @@ from queue_broker.core.demands import given
 from queue_broker.core.hints import hints_of
 from queue_broker.core.ledger import Held
 from queue_broker.core.tenant_tree import Tree
+from queue_broker.core.whole import goes_whole
 from queue_broker.records import Group, GroupId
 
 #: So many seconds in the queue weigh as much as one point of priority.
@@ -29,13 +30,15 @@ Waiting = Mapping[str, Sequence[Group]]
 
 class Turn(NamedTuple):
     """Some tasks of a group that may go now, each holding so much; `debt` marks a minimum share's
-    turn. (A tuple: on a fleet that fills up hundreds are made for each that finds room.)"""
+    turn. Of a `gang` all start at once or none; all tasks that go `whole` go to one lane. (A tuple:
+    on a fleet that fills up hundreds are made for each that finds room.)"""
 
     group: Group
     tasks: int
     each: Amount
     debt: bool = False
     gang: bool = False
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -171,8 +174,9 @@ class Order:
         group = node.foremost(self.standing)
         each, left = self.standing.each(group), self.standing.left_of(group)
         gang = bool(group.job.tags) and hints_of(group.job).gang
-        most = left if gang or self.alone else min(quantum(each, self.total), left)
-        return Turn(group, most, each, gang=gang)
+        whole = self.standing.by_shim and goes_whole(group)
+        most = left if gang or whole or self.alone else min(quantum(each, self.total), left)
+        return Turn(group, most, each, gang=gang, whole=whole)
 
     def descend(self) -> None:
         """Find the way to the foremost tenant."""
@@ -224,6 +228,7 @@ class Standing:
     now_s: float = 0.0
     urgent_s: Mapping[str, float] = field(default_factory=dict)  #: by tier: its promise
     each: Callable[[Group], Amount] = allocation  #: what one task holds
+    by_shim: bool = False  #: whether lanes tell a part of an array its indexes by the shim alone
 
     def left_of(self, group: Group) -> int:
         left = self.left.get(group.group_id)

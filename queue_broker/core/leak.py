@@ -17,6 +17,7 @@ from queue_broker.core.ledger import Ledger
 from queue_broker.core.place import NO_ROOM, Placing
 from queue_broker.core.quotas import Quotas, Starts
 from queue_broker.core.tenant_tree import Tree
+from queue_broker.core.whole import PART
 from queue_broker.core.window import Window
 from queue_broker.core.yard import Ranking, Yard
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak
@@ -67,11 +68,13 @@ class Snapshot:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Intents to write, the reason of every group that still waits, and who waits for want of room
-    in the first tier (in order), for whom others may be stopped."""
+    in the first tier (in order), for whom others may be stopped. `parts` are of arrays that go
+    whole, and wait for the rest."""
 
     intents: tuple[Intent, ...]
     holds: Mapping[GroupId, str]
     blocked: tuple[Group, ...] = ()
+    parts: tuple[Group, ...] = ()
 
 
 def decide(snapshot: Snapshot) -> Decision:
@@ -97,7 +100,7 @@ def decide(snapshot: Snapshot) -> Decision:
     desk.placing.repack()
     intents = to_intents(desk.placing.placed, desk.placing.groups)
     desk.quotas.note_starts(snapshot.now_s)
-    return Decision(intents, desk.holds(), tuple(desk.placing.blocked))
+    return Decision(intents, desk.holds(), tuple(desk.placing.blocked), tuple(desk.parts))
 
 
 class Desk:
@@ -121,7 +124,9 @@ class Desk:
             now_s=snapshot.now_s,
             urgent_s={tier.name: tier.promise_s for tier in snapshot.tiers},
             each=lambda group: yard.ranking(group).priced,
+            by_shim=any(lane.index_by_shim for lane in snapshot.lanes),
         )
+        self.parts: list[Group] = []
         self.whys: dict[GroupId, str] = {}
 
     def serve_debt(self, tier: Tier) -> None:
@@ -135,7 +140,7 @@ class Desk:
             return
         runtime_s = self.placing.ledger.runtime_s(turn.group.group_id, turn.group.estimate)
         price = price_s(turn.group, self.standing.total, runtime_s)
-        if turn.gang:
+        if turn.gang or turn.whole:
             tasks = turn.tasks * min(1, debts.affords(tier, price * turn.tasks))
         else:
             tasks = min(turn.tasks, debts.affords(tier, price))
@@ -195,10 +200,14 @@ class Desk:
 
     def offer(self, turn: Turn, *, top: bool) -> int:
         """Give a turn what the limits and the lanes allow; returns how many tasks go."""
+        if turn.whole and len(turn.group.waiting) < turn.group.size:
+            self.whys[turn.group.group_id] = PART
+            self.parts.append(turn.group)
+            return 0
         most, why = self.quotas.room(turn.group, turn.each, turn.tasks)
-        if turn.gang and most < turn.tasks:
-            most = 0
-        went = self.placing.place(turn, min(most, MAX_LEAK) if turn.gang else most, top=top)
+        if turn.gang or turn.whole:
+            most = 0 if most < turn.tasks else min(most, MAX_LEAK)
+        went = self.placing.place(turn, most, top=top)
         if went:
             self.quotas.take(turn.group, turn.each, went)
         if went < turn.tasks:

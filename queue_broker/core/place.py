@@ -28,6 +28,7 @@ BEHIND_HEAD = "held back: room is kept for the head of the queue"
 HEADROOM = "held back: room is kept for the first tier's expected arrivals"
 RATE = "SubmitJob's rate: the calls of this moment are used up"
 GANG = "no room for the whole gang on one lane"
+WHOLE = "no room for the whole array on one lane, which it needs without the shim"
 
 
 class Placing:
@@ -127,8 +128,8 @@ class Placing:
         bounded = most if top else min(most, self._beside_headroom(each, most))
         if bounded < most and self._has_room(ranking, top=top):
             self.why = HEADROOM
-        if turn.gang:
-            return self._gang(turn, bounded, each, places) if bounded == most else 0
+        if turn.gang or turn.whole:
+            return self._together(turn, most, ranking) if bounded >= self._at_once(turn) else 0
         went = self._into(turn, bounded, each, places, cold=False)
         if went < bounded and self.board.elastic:
             went += self._into(turn, bounded - went, each, places, cold=True)
@@ -154,16 +155,26 @@ class Placing:
                 break
         return went
 
-    def _gang(self, turn: Turn, most: int, each: Amount, places: Ints) -> int:
-        """All of them on the first lane that holds them all, else none."""
+    def _together(self, turn: Turn, most: int, ranking: Ranking) -> int:
+        """All of them to the first lane with room for as many as are to run at once, else none."""
+        each, places, needed = ranking.each, ranking.order, self._at_once(turn)
         counts = self.board.fits(each, places, cold=True)
-        for i in np.flatnonzero(counts >= most):
+        for i in np.flatnonzero(counts >= needed):
             place = int(places[i])
             if self._beside_head(turn, place, each, most) == most and self.calls > 0:
                 self.board.put(each, place, self._seat(turn.group, place, most))
                 return most
-        self.why = GANG
+        self.why = GANG if turn.gang else WHOLE
         return 0
+
+    def _at_once(self, turn: Turn) -> int:
+        """How many of a turn's tasks have to find room together. Of an array that goes whole, no
+        more than a lane could ever hold: the others wait behind them, in Batch."""
+        ranking, yard = self.board.yard.ranking(turn.group), self.board.yard
+        if turn.gang:
+            return turn.tasks
+        ever = (yard.holds(ranking.each) * yard.instances)[ranking.order]
+        return min(turn.tasks, int(ever.max(initial=0))) if turn.whole else 1
 
     def _behind(self, turn: Turn, most: int, each: Amount, places: Ints) -> int:
         """Behind others, in full lanes that keep a queue, as far as their windows allow."""
@@ -228,7 +239,7 @@ class Placing:
 
     def _reserve(self, head: Turn) -> Reservation:
         ranking = self.board.yard.ranking(head.group)
-        need = Amount().plus(ranking.each, head.tasks if head.gang else 1)
+        need = Amount().plus(ranking.each, self._at_once(head))
         found = reserve(need, ranking.order, self.board, self.ledger, self.now_s)
         return found or Reservation(-1, 0.0, Amount())
 
@@ -239,7 +250,7 @@ class Placing:
             return
         if top and not turn.debt:
             self.blocked.append(turn.group)
-        if not self._headed and self.why in (NO_ROOM, GANG):
+        if not self._headed and self.why in (NO_ROOM, GANG, WHOLE):
             self._head = turn._replace(tasks=turn.tasks - went)
         if self.why == NO_ROOM:
             self._dead[top].add(ranking)

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from headgate.estimate import Estimate
+from headgate.resources import Resources
 from queue_broker.core.aside import Aside
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.offer import Offer
+from queue_broker.core.whole import goes_whole
 from queue_broker.ports import CycleStore
 from queue_broker.records import Group, Split, Submission, Table, Tasks
 
@@ -111,7 +113,10 @@ class Estimating:
             return None
         [mode] = self._modes([group])
         splits = [
-            Split(Tasks(indexes) & group.waiting, offer.fit(estimate, group.job, mode != COST))
+            Split(
+                Tasks(indexes) & group.waiting,
+                offer.fit(spared(estimate, group), group.job, mode != COST),
+            )
             for indexes, estimate in parts
         ]
         return [split for split in splits if split.tasks]
@@ -119,6 +124,15 @@ class Estimating:
     def _parts(self, group: Group) -> Parts:
         [mode] = self._modes([group])
         return self.forecaster.estimate_sweep(group.job, self.columns(group), group.size, mode)
+
+
+def spared(estimate: Estimate, group: Group) -> Estimate:
+    """An array that goes whole has no less memory than it asks for: of its children, one that is
+    killed for memory could not be tried again bigger."""
+    given, asked_mib = estimate.allocation, group.job.resources.memory_mib or 0
+    if not goes_whole(group) or given.memory_mib >= asked_mib:
+        return estimate
+    return replace(estimate, allocation=Resources(given.vcpu, asked_mib, given.gpus))
 
 
 def mode_of(modes: Mapping[str, str], tier: str) -> str:

@@ -17,6 +17,7 @@ from headgate.tenancy import Tier
 from queue_broker.core.amounts import Amount, amount
 from queue_broker.core.hints import hints_of
 from queue_broker.core.ledger import Entry, Ledger
+from queue_broker.core.whole import goes_whole
 from queue_broker.core.yard import Ranking, Yard
 from queue_broker.records import Event, Group, GroupId, Intent, Leak, Started, Tasks
 
@@ -221,7 +222,8 @@ class Lane:
 
     def _of(self, entry: Entry) -> Iterator[Victim]:
         leak, scene = entry.leak, self.scene
-        if leak.tier not in scene.preemptible:
+        lost = scene.yard.lanes[self.place].index_by_shim and goes_whole(leak)  # could not go again
+        if leak.tier not in scene.preemptible or lost:
             return
         kept = CHECKPOINT_LOSS if leak.job.tags and hints_of(leak.job).checkpoints else 1.0
         worth = kept * (entry.each.nusd or entry.each.share(scene.yard.fleet))

@@ -10,6 +10,7 @@ from headgate.job import EvaluateOnExit
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.core.endings import both_reasons
+from queue_broker.core.whole import PART
 from queue_broker.records import Ended, Leak
 from queue_broker.verdicts import Fail, Judged, Requeue, Retry, Succeed, Verdict
 
@@ -31,14 +32,20 @@ def verdict(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Verdi
     match ended.cause:
         case Cause.EXITED if ended.exit_code == 0:
             return SUCCEEDED
-        case Cause.INTERRUPTED:
-            return Requeue(ended.reason or "interrupted; no attempt was lost")
         case Cause.CANCELLED:
             return Fail(ended.reason or "cancelled")
+        case _ if ended.final:
+            return Fail(f"{reason_of(ended)}; {PART}")
+        case Cause.INTERRUPTED:
+            return Requeue(ended.reason or "interrupted; no attempt was lost")
         case Cause.OUT_OF_MEMORY:
             return after_memory_kill(leak, ended, grow, memory_attempts)
         case _:
             return after_failure(leak, ended)
+
+
+def reason_of(ended: Ended) -> str:
+    return ended.reason or f"exit code {ended.exit_code}"
 
 
 def after_memory_kill(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Verdict:
@@ -56,7 +63,7 @@ def after_memory_kill(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int
 
 def after_failure(leak: Leak, ended: Ended) -> Verdict:
     """The user's own retry strategy, with AWS Batch's rules for `evaluateOnExit`."""
-    reason = ended.reason or f"exit code {ended.exit_code}"
+    reason = reason_of(ended)
     strategy = leak.job.retry_strategy
     kills = leak.estimate.memory_kills if leak.estimate else 0
     if leak.attempt - kills >= strategy.attempts or leak.estimate is None:

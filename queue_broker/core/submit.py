@@ -19,6 +19,7 @@ from queue_broker.core.hints import check_hints
 from queue_broker.core.ids import new_job_id
 from queue_broker.core.tables import Format, keep_table
 from queue_broker.core.tenant_tree import Tree
+from queue_broker.core.whole import check_whole
 from queue_broker.records import Accepted, JobId, Parameters, Submission, Table
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ class Submitter:
         if job.definition and not job.command:
             job = self.define(job)
         check_hints(job, extent.size)
+        if extent.array and self.settings.engine == "aws":
+            check_whole(job, extent.size, extent.parameters)
         template = job.model_dump_json()
         return Submission(
             job_id=new_job_id(now_s),

@@ -20,10 +20,11 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from headgate.job import PLACEHOLDER, Job, Scalar, fill, show_scalar
+from headgate.job import PLACEHOLDER, Scalar, fill, show_scalar
 from headgate.sweep import Grid
 from queue_broker.adapters.engines.local.environment import THREADS
 from queue_broker.adapters.engines.shim import TASKS_VARIABLE, show_tasks
+from queue_broker.core.whole import PART, under_shim
 from queue_broker.records import Leak, Table, Tasks
 
 #: AWS Batch's limit on the container overrides of one SubmitJob, and what the rest of them takes.
@@ -34,8 +35,6 @@ URL_ROOM = 3_000
 SHIM_VARIABLE = "HEADGATE_SHIM"
 ROWS_VARIABLE = "HEADGATE_ROWS"
 LAUNCH = 'hg_s=$HEADGATE_SHIM; unset HEADGATE_SHIM; eval "$hg_s"'
-#: A job with this tag set to `off` runs without the shim: for images with an ENTRYPOINT.
-SHIM_TAG = "headgate:shim"
 
 PICK = 'hg_pick() { shift "$(($1 + 1))"; hg_v=$1; }'
 FETCH = """\
@@ -115,20 +114,13 @@ def load(leak: Leak, parameters: ParametersOf) -> Cargo:
     return cargo
 
 
-def under_shim(job: Job) -> bool:
-    """Without a command the image's own runs, which nobody here knows and nothing can wrap."""
-    return bool(job.command) and job.tags.get(SHIM_TAG, "").lower() != "off"
-
-
 def bare(leak: Leak, parameters: ParametersOf) -> Cargo:
     """Without the shim nothing can tell the tasks apart but Batch's own index, which a child that
-    goes alone does not get: it would do another's work, or nobody's."""
+    goes alone does not get: it would do another's work, or nobody's. The decision sees to that, and
+    what was taken before it did is refused here."""
     indexed = len(leak.tasks) > 1 and starts_at_zero(leak.tasks)
     if varying(leak, parameters) or (leak.array and not indexed):
-        why = (
-            f"{SHIM_TAG} is off" if leak.job.command else "it has no command to put the shim around"
-        )
-        raise TooLarge(f"its tasks differ, which the shim sees to; {why}")
+        raise TooLarge(PART)
     given = fill(leak.job.command, parameters(leak, leak.tasks[0]))
     return Cargo(given, environment(leak, told=False), resources(leak))
 

@@ -113,6 +113,7 @@ def to_lane(queue: Mapping[str, Any], environment: Mapping[str, Any]) -> Lane:
         running=None if desired is None else int(desired // shape.vcpu),
         queues=True,
         whole_vcpus=True,
+        index_by_shim=True,
     )
 
 

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic.alias_generators import to_camel
 
 from headgate.errors import InvalidInput, Unavailable
+from headgate.job import MAX_ATTEMPTS, Job
 from queue_broker.adapters.engines.aws.cargo import Cargo, ParametersOf, TooLarge, load
 from queue_broker.adapters.engines.aws.clients import SUBMITTERS, Clients
 from queue_broker.adapters.engines.aws.definitions import Definitions
 from queue_broker.adapters.engines.aws.faults import Fault, calling, fault_of, words
 from queue_broker.adapters.engines.aws.fleet import STACK_TAG, Fleet
 from queue_broker.adapters.engines.aws.pace import Pace
+from queue_broker.core.whole import goes_whole
 from queue_broker.records import Leak
 from queue_broker.tagging import beside
 
@@ -32,6 +35,11 @@ SUBMIT = "batch:SubmitJob"
 LEAK_TAG = "headgate:leak"
 #: How long a container may take to read its rows: as long as the longest credentials live.
 ROWS_LIVE_S = 7 * 86_400
+#: As the user guide of AWS Batch has it for Spot ("Automated job retries").
+AFTER_LOST_HOSTS = [
+    {"onStatusReason": "Host EC2*", "action": "RETRY"},
+    {"onReason": "*", "action": "EXIT"},
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +156,13 @@ class Submitting:
 
 
 def to_request(leak: Leak, cargo: Cargo, definition: str, stack: str) -> dict[str, Any]:
-    """SubmitJob's arguments. Batch itself never tries again: retries are the broker's to decide."""
+    """SubmitJob's arguments. Batch itself tries again only where the broker cannot."""
     request: dict[str, Any] = {
         "jobName": leak.name,
         "jobQueue": leak.lane,
         "jobDefinition": definition,
         "containerOverrides": cargo.overrides(),
-        "retryStrategy": {"attempts": 1},
+        "retryStrategy": own_retries(leak.job) if goes_whole(leak) else {"attempts": 1},
         "tags": tags(leak, stack),
     }
     if len(leak.tasks) > 1:
@@ -164,6 +172,19 @@ def to_request(leak: Leak, cargo: Cargo, definition: str, stack: str) -> dict[st
     if leak.job.batch.get("propagateTags"):
         request["propagateTags"] = True
     return request
+
+
+def own_retries(job: Job) -> dict[str, Any]:
+    """An array's child that could not go alone is tried again by Batch. Where its owner wants one
+    attempt, that is for lost hosts alone: the broker chose the lane."""
+    strategy = job.retry_strategy
+    if strategy.attempts == 1:
+        return {"attempts": MAX_ATTEMPTS, "evaluateOnExit": AFTER_LOST_HOSTS}
+    rules = [
+        {to_camel(name): value for name, value in rule.model_dump(exclude_none=True).items()}
+        for rule in strategy.evaluate_on_exit
+    ]
+    return {"attempts": strategy.attempts} | ({"evaluateOnExit": rules} if rules else {})
 
 
 def tags(leak: Leak, stack: str) -> dict[str, str]:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.lifecycle import Cause
 from queue_broker.adapters.engines.aws import verdict
-from queue_broker.adapters.engines.aws.cargo import under_shim
 from queue_broker.adapters.engines.aws.faults import calling
 from queue_broker.adapters.engines.aws.fleet import Fleet
 from queue_broker.adapters.engines.aws.reports import Reports
 from queue_broker.adapters.engines.aws.tracked import Tracked, Tracker
 from queue_broker.adapters.engines.outbox import Outbox
+from queue_broker.core.whole import goes_whole, under_shim
 from queue_broker.records import Ended, Leak, Started, Tasks
 
 if TYPE_CHECKING:
@@ -98,7 +98,11 @@ class Watching:
             self.outbox.put(Started(tracked.leak.name, task, at_s))
 
     def _end(self, tracked: Tracked, end: Ended) -> None:
+        """What the broker did not stop itself is over for good, where no child can go alone: Batch
+        tried it as often as it was to be tried."""
         tracked.ended.add(end.task)
+        stopped = self.tracker.stopped(tracked.leak.name, end.task)
+        end = replace(end, final=goes_whole(tracked.leak) and stopped is None)
         if end.started_at_s is None:
             self.outbox.put(end)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -39,10 +39,13 @@ class House:
     at_once: bool = True
     now_s: float = START_S
     forecaster: Forecaster | None = None
+    lane: Lane = LANE
 
     def __post_init__(self) -> None:
         self.store = SqlStore(f"sqlite:///{self.folder / 'headgate.db'}", self.clock)
-        self.engine = InstantEngine([LANE], self.clock, script=self.script, at_once=self.at_once)
+        self.engine = InstantEngine(
+            [self.lane], self.clock, script=self.script, at_once=self.at_once
+        )
         self.cycle = self.new_cycle()
 
     def clock(self) -> float:
@@ -96,6 +99,26 @@ def test_a_sweep_larger_than_the_fleet_ends_whole_and_nothing_starts_twice(house
 
     assert house.counts(job) == {State.SUCCEEDED: 100}
     assert house.engine.world.twice == []
+
+
+def test_a_part_of_an_array_that_goes_whole_fails_once_no_other_task_can_join_it(
+    tmp_path: Path,
+) -> None:
+    lane = replace(LANE, index_by_shim=True)
+    house = House(tmp_path, at_once=False, lane=lane)
+    job = house.submit(a_sweep(size=4, resources=ASKED, tags={"headgate:shim": "off"}))
+    house.run()
+    (leak,) = house.store.open_leaks()
+    house.engine.finish(leak.name, Tasks([1]), Outcome(Cause.INTERRUPTED, None))
+
+    house.run()
+    assert house.counts(job) == {State.RUNNABLE: 1, State.RUNNING: 3}
+    house.engine.finish(leak.name)
+    house.run()
+
+    assert house.counts(job) == {State.SUCCEEDED: 3, State.FAILED: 1}
+    assert "only a whole array" in (house.store.job(job).reason or "")
+    house.store.close()
 
 
 def test_an_engine_that_is_away_costs_time_only(house: House) -> None:

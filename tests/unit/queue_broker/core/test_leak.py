@@ -113,6 +113,39 @@ def test_a_gang_starts_whole_or_not_at_all() -> None:
     assert leaked(decided([a_group(1, tasks=6, tags=gang)], split)) == {}
 
 
+BARE = {"headgate:shim": "off"}
+
+
+def batch(name: str = "lane", **fields: Any) -> Lane:
+    return a_lane(name, index_by_shim=True, queues=True, **fields)
+
+
+def test_an_array_without_the_shim_goes_to_one_lane_whole_or_not_at_all() -> None:
+    array = a_group(1, tasks=6, tags=BARE)
+    assert by_lane(decided([array], [batch("one"), batch("two", instances=2)])) == {"two": 6}
+    busy = a_leak(1, a_group(9, tasks=3), lane="two")
+    held = decided([array], [batch("one"), batch("two", instances=2)], [busy])
+    assert held.intents == ()
+    assert held.holds[array.group_id].startswith("no room for the whole array on one lane")
+
+
+def test_an_array_larger_than_every_lane_goes_whole_where_the_largest_is_free() -> None:
+    array = a_group(1, tasks=100, tags=BARE)
+    assert by_lane(decided([array], [batch("one"), batch("two", instances=2)])) == {"two": 100}
+
+
+def test_where_the_engine_tells_every_task_its_index_arrays_are_split_as_ever() -> None:
+    assert leaked(decided([a_group(1, tasks=100, tags=BARE)])) == {1: 4}
+
+
+def test_a_part_of_an_array_without_the_shim_is_left_for_the_cycle_to_give_up() -> None:
+    part = replace(a_group(1, tasks=4, tags=BARE), waiting=Tasks([1]))
+    decision = decided([part], [batch()])
+    assert decision.intents == ()
+    assert decision.parts == (part,)
+    assert "only a whole array" in decision.holds[part.group_id]
+
+
 def test_a_lane_that_keeps_a_queue_takes_a_window_more_than_it_has_room_for() -> None:
     full = a_leak(1, a_group(9, tasks=4))
     lane = a_lane(queues=True)

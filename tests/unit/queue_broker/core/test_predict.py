@@ -7,16 +7,18 @@ from threading import Event
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
 from headgate.estimate import Estimate
 from headgate.job import Dependency, Job
 from headgate.lifecycle import State
+from headgate.resources import ResourceRequest
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.offer import Offer
-from queue_broker.core.predict import LARGE, Estimating
+from queue_broker.core.predict import LARGE, Estimating, spared
 from queue_broker.ports import Store
 from queue_broker.records import Group, Split, Table
-from tests.factories import a_submission, a_sweep, an_estimate
+from tests.factories import a_job, a_submission, a_sweep, an_estimate
 from tests.unit.queue_broker.core.scenes import a_group, a_lane
 
 OFFER = Offer.of([a_lane(vcpu=8, memory_mib=8192)])
@@ -95,6 +97,15 @@ def test_production_has_the_memory_that_comes_with_its_cores_and_a_sweep_what_it
 
 def test_nobody_waits_on_arrival_for_a_predictor_that_learns() -> None:
     assert arriving(free=False) == [None, None, None]
+
+
+@pytest.mark.parametrize(("shim", "given_mib"), [("off", 4096), ("on", 1024)])
+def test_an_array_whose_children_could_not_go_again_has_the_memory_that_it_asks_for(
+    shim: str, given_mib: int
+) -> None:
+    asked = ResourceRequest(memory_mib=4096)
+    array = replace(a_group(1, tasks=4), job=a_job(tags={"headgate:shim": shim}, resources=asked))
+    assert spared(an_estimate(1024), array).allocation.memory_mib == given_mib
 
 
 def a_waiting(number: int, size: int, source: Table) -> Group:

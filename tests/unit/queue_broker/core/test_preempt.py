@@ -51,6 +51,12 @@ def test_a_sweep_gives_way_where_production_would_miss_its_promise() -> None:
     assert stopped([urgent()], [sweep]) == {"leak-1": [0]}
 
 
+def test_a_child_that_could_not_go_again_alone_is_not_stopped() -> None:
+    bare = a_leak(1, a_group(9, tasks=4, runtime_s=9_999, tags={"headgate:shim": "off"}))
+    assert stopped([urgent()], [bare], lanes=[a_lane(index_by_shim=True)]) == {}
+    assert stopped([urgent()], [bare]) == {"leak-1": [0]}
+
+
 def test_nothing_is_stopped_where_enough_ends_in_time() -> None:
     sweep = a_leak(1, a_group(9, tasks=4, runtime_s=20))
     waiting = a_group(1, tier="production", queued_at_s=NOW_S)

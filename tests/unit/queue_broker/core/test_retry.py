@@ -48,6 +48,14 @@ def judge(of: Leak, end: Ended, bigger: Resources | None = None) -> Verdict:
     return verdict(of, end, lambda _leak, _ended: bigger, memory_attempts=3)
 
 
+@pytest.mark.parametrize("cause", [Cause.EXITED, Cause.INTERRUPTED, Cause.OUT_OF_MEMORY])
+def test_what_the_engine_could_not_run_again_fails_with_its_reason(cause: Cause) -> None:
+    end = replace(ended(cause, reason="it went wrong"), final=True)
+    decided = judge(leak(attempts=3), end, Resources(1, 2000))
+    assert isinstance(decided, Fail)
+    assert decided.reason.startswith("it went wrong; without the shim only a whole array")
+
+
 def test_exit_code_0_is_success() -> None:
     assert judge(leak(), ended(exit_code=0)) == Succeed()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from headgate.errors import Forbidden, InvalidInput
@@ -13,6 +15,9 @@ from queue_broker.settings import QueueRule, Settings
 
 JOB = Job(name="train", command=("python", "train.py"), client_token="t")
 ANYBODY = Caller()
+BARE = JOB.model_copy(update={"tags": {"headgate:shim": "off"}})
+IMAGE = Job(name="train", definition="ours:1")
+ONE_BY_ONE = Dependency(job_id="self", type="SEQUENTIAL")
 
 
 class People:
@@ -32,6 +37,7 @@ def a_submitter(*known: Tenant, **rules: object) -> Submitter:
         people,  # type: ignore[arg-type]  # the part that is used
         GroupCommit(people),  # type: ignore[arg-type]
         lambda: 1_700_000_000.0,
+        lambda job: job,
     )
 
 
@@ -47,6 +53,24 @@ def test_a_gang_that_no_array_job_could_hold_is_refused() -> None:
     a_submitter().prepare(Sweep(job=job, size=10_000), ANYBODY)
     with pytest.raises(InvalidInput, match=r"tags\.headgate:gang: got 'true for 10,001 tasks'"):
         a_submitter().prepare(Sweep(job=job, size=10_001), ANYBODY)
+
+
+@pytest.mark.parametrize(
+    ("work", "refusal"),
+    [
+        (Sweep(job=BARE, size=10_001), "size: got '10,001 tasks'; allowed: 2 to 10,000"),
+        (Sweep(job=BARE, size=1), "size: got '1 tasks'"),
+        (Sweep(job=BARE, grid=Grid(axes={"lr": (1, 2)})), "tags.headgate:shim: got 'off'"),
+        (Sweep(job=IMAGE, grid=Grid(axes={"lr": (1, 2)})), "command: got 'none'"),
+        (Sweep(job=BARE.model_copy(update={"depends_on": (ONE_BY_ONE,)}), size=2), "wait for"),
+    ],
+)
+def test_an_array_that_could_never_go_whole_is_refused_for_aws(work: Sweep, refusal: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(refusal)):
+        a_submitter(engine="aws").prepare(work, ANYBODY)
+    assert a_submitter().prepare(work, ANYBODY).array
+    fine = Sweep(job=work.job.model_copy(update={"depends_on": ()}), size=10_000)
+    assert a_submitter(engine="aws").prepare(fine, ANYBODY).size == 10_000
 
 
 def test_a_grid_is_kept_as_its_axes() -> None:

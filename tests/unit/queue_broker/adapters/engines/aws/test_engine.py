@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from headgate.errors import Unavailable
+from headgate.job import EvaluateOnExit, RetryStrategy
 from headgate.lifecycle import Cause
+from queue_broker.records import Leak
 from tests.unit.queue_broker.adapters.engines.aws.batch import error
 from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
 from tests.unit.queue_broker.adapters.engines.aws.scene import Scene, leaks
 
 NO_CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity"
 NOT_OFFERED = "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - no such instance type here"
+TWICE = RetryStrategy(
+    attempts=2, evaluate_on_exit=(EvaluateOnExit(action="EXIT", on_exit_code="3"),)
+)
 EXPIRED = error("ExpiredTokenException", "The security token is expired", 403)
 DENIED = error("AccessDeniedException", "User is not authorised", 403)
 
@@ -72,6 +79,56 @@ def test_with_as_many_tags_as_a_job_may_have_the_brokers_own_come_first() -> Non
     given = job["asked"]["tags"]
     assert len(given) == 50
     assert given["headgate:leak"] == "job-1"
+
+
+BARE = {"headgate:shim": "off"}
+LOST_HOSTS = [
+    {"onStatusReason": "Host EC2*", "action": "RETRY"},
+    {"onReason": "*", "action": "EXIT"},
+]
+
+
+@pytest.mark.parametrize(
+    ("leak", "strategy"),
+    [
+        (a_leak(tasks=(0, 1), tags=BARE), {"attempts": 10, "evaluateOnExit": LOST_HOSTS}),
+        (
+            a_leak(tasks=(0, 1), tags=BARE, retry_strategy=RetryStrategy(attempts=3)),
+            {"attempts": 3},
+        ),
+        (
+            a_leak(tasks=(0, 1), tags=BARE, retry_strategy=TWICE),
+            {"attempts": 2, "evaluateOnExit": [{"action": "EXIT", "onExitCode": "3"}]},
+        ),
+        (a_leak(tasks=(0, 1)), {"attempts": 1}),
+        (a_leak(array=False, tags=BARE), {"attempts": 1}),
+    ],
+)
+def test_only_children_that_could_not_go_alone_are_tried_again_by_batch(
+    leak: Leak, strategy: dict[str, Any]
+) -> None:
+    scene = Scene()
+    scene.hand_over(leak)
+    (job,) = scene.batch.jobs.values()
+    assert job["asked"]["retryStrategy"] == strategy
+
+
+def test_a_child_that_could_not_go_alone_has_ended_for_good() -> None:
+    scene = Scene()
+    scene.hand_over(a_leak(tasks=(0, 1), tags=BARE))
+    (job,) = scene.batch.jobs
+    ends = [child(job, 0, "SUCCEEDED"), child(job, 1, "FAILED")]
+    scene.batch.jobs |= {one["jobId"]: one for one in ends}
+    summary = {"SUCCEEDED": 1, "FAILED": 1}
+    over = {"status": "FAILED", "arrayProperties": {"size": 2, "statusSummary": summary}}
+    scene.batch.jobs[job] |= {**over, "children": ends}
+
+    assert [(end.task, end.final) for end in scene.later(100)] == [(0, True), (1, True)]
+
+
+def child(job: str, index: int, status: str) -> dict[str, Any]:
+    told = {"startedAt": 1, "stoppedAt": 2, "arrayProperties": {"index": index}}
+    return {"jobId": f"{job}:{index}", "status": status} | told
 
 
 def test_credentials_that_expire_half_way_leave_what_was_taken() -> None:

@@ -1,0 +1,48 @@
+"""Arrays that go whole or not at all. Pure.
+
+The shim tells a task its index. Around an image's own command, or an image with an ENTRYPOINT, it
+cannot be put. Then on AWS Batch only an array as a whole tells its children theirs, from 0 on: a
+part would count anew, a child that goes alone is no array's, and AWS_BATCH_JOB_ARRAY_INDEX cannot
+be set by anybody else ("a protected environment variable prefix": it is wiped).
+"""
+
+from __future__ import annotations
+
+from headgate.errors import InvalidInput
+from headgate.job import Job
+from queue_broker.core.intents import MAX_LEAK
+from queue_broker.records import Group, Leak, Parameters, Table
+
+#: A job with this tag set to `off` runs without the shim: for images with an ENTRYPOINT.
+SHIM_TAG = "headgate:shim"
+#: Why a part of such an array does not go, and a child of it is not tried again.
+PART = (
+    "without the shim only a whole array tells its children their index on AWS Batch, so that a "
+    "part of it cannot run: submit the array again, or give it a command the shim can go around"
+)
+
+
+def under_shim(job: Job) -> bool:
+    """Without a command the image's own runs, which nobody here knows and nothing can wrap."""
+    return bool(job.command) and job.tags.get(SHIM_TAG, "").lower() != "off"
+
+
+def goes_whole(work: Group | Leak) -> bool:
+    """Whether its tasks know their index from AWS Batch alone."""
+    return work.array and not under_shim(work.job)
+
+
+def check_whole(job: Job, tasks: int, parameters: Parameters) -> None:
+    """Before an array is taken for AWS Batch: `InvalidInput` where it could never go whole."""
+    if under_shim(job):
+        return
+    said = (f"tags.{SHIM_TAG}", "off") if job.command else ("command", "none")
+    if parameters is not Table.NONE:
+        allowed = "a command that the shim can go around, where tasks have parameters"
+        raise InvalidInput.of(*said, allowed)
+    if any(one.type == "SEQUENTIAL" for one in job.depends_on):
+        allowed = "a command that the shim can go around, where an array's tasks wait for another"
+        raise InvalidInput.of(*said, allowed)
+    if not 1 < tasks <= MAX_LEAK:
+        allowed = f"2 to {MAX_LEAK:,} where the shim is not around them: they go as one array job"
+        raise InvalidInput.of("size", f"{tasks:,} tasks", allowed)

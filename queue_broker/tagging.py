@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from unicodedata import category
@@ -26,14 +27,25 @@ def reserved(key: str) -> bool:
     return key.lower().startswith(RESERVED)
 
 
-def beside(own: Mapping[str, str], users: Mapping[str, str]) -> dict[str, str]:
-    """`own` tags, and those of a user's that AWS takes, as far as there is room for them.
+def beside(own: Mapping[str, str], users: Mapping[str, str], room: int) -> dict[str, str]:
+    """`own` tags, and those of a user's that AWS takes, as far as there is room for them: in their
+    number, and in `room` bytes of JSON, of which a letter that is not ASCII takes six or twelve.
 
     AWS would refuse a whole request for one tag that it does not like.
     """
-    room = MAX_TAGS - len(own)
-    fine = {key: value for key, value in users.items() if key not in own and takes(key, value)}
-    return {key: fine[key] for key in list(fine)[:room]} | dict(own)
+    found = dict(own)
+    room -= sum(written(key, value) for key, value in own.items())
+    for key, value in users.items():
+        fits = len(found) < MAX_TAGS and written(key, value) <= room
+        if key not in own and fits and takes(key, value):
+            found[key] = value
+            room -= written(key, value)
+    return found
+
+
+def written(key: str, value: str) -> int:
+    """How long a tag is in JSON."""
+    return len(json.dumps({key: value}))
 
 
 def takes(key: str, value: str) -> bool:

@@ -10,7 +10,6 @@ from headgate.job import EvaluateOnExit
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.core.endings import both_reasons
-from queue_broker.core.whole import PART
 from queue_broker.records import Ended, Leak
 from queue_broker.verdicts import Fail, Judged, Requeue, Retry, Succeed, Verdict
 
@@ -35,7 +34,7 @@ def verdict(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Verdi
         case Cause.CANCELLED:
             return Fail(ended.reason or "cancelled")
         case _ if ended.final:
-            return Fail(f"{reason_of(ended)}; {PART}")
+            return Fail(reason_of(ended))
         case Cause.INTERRUPTED:
             return Requeue(ended.reason or "interrupted; no attempt was lost")
         case Cause.OUT_OF_MEMORY:

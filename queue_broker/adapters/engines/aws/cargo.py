@@ -27,8 +27,9 @@ from queue_broker.adapters.engines.shim import TASKS_VARIABLE, show_tasks
 from queue_broker.core.whole import PART, under_shim
 from queue_broker.records import Leak, Table, Tasks
 
-#: AWS Batch's limit on the container overrides of one SubmitJob, and what the rest of them takes.
+#: AWS Batch's limit on the container overrides of one SubmitJob, which it takes and then fails.
 MAX_OVERRIDES = 8_192
+TOO_LONG = f"Container Overrides length must be at most {MAX_OVERRIDES}"
 #: A presigned URL, with the session token of a role in it, is at most about so long.
 URL_ROOM = 3_000
 #: The job definition carries the shim: 3,500 of the 8,192 characters are too many for it.
@@ -57,8 +58,8 @@ export AWS_BATCH_JOB_ARRAY_INDEX"""
 ParametersOf = Callable[[Leak, int], Mapping[str, object]]
 
 
-class TooLarge(Exception):
-    """The leak's command, environment and parameters do not fit into one SubmitJob."""
+class NeverFits(Exception):
+    """No SubmitJob can carry the leak's command, environment and parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +100,18 @@ class Program:
 
 
 def load(leak: Leak, parameters: ParametersOf) -> Cargo:
-    """The cargo of a leak; `TooLarge` when it fits nowhere."""
+    """The cargo of a leak; `NeverFits` when it fits nowhere."""
     if not under_shim(leak.job):
         return bare(leak, parameters)
     cargo = inline(leak, parameters)
     if cargo is not None and cargo.size <= MAX_OVERRIDES:
         return cargo
-    if len(leak.tasks) == 1:
-        raise TooLarge(f"its command and environment do not fit in {MAX_OVERRIDES:,} characters")
-    cargo = by_rows(leak, parameters)
-    if cargo.size > MAX_OVERRIDES - URL_ROOM:
-        room = MAX_OVERRIDES - URL_ROOM
-        raise TooLarge(f"its command and environment take {cargo.size:,} characters of {room:,}")
+    room = MAX_OVERRIDES
+    if cargo is None or len(leak.tasks) > 1:
+        cargo, room = by_rows(leak, parameters), MAX_OVERRIDES - URL_ROOM
+    if cargo.size > room:
+        told = f"its command and environment with the shim take {cargo.size:,} of {room:,}"
+        raise NeverFits(f"{TOO_LONG}; {told}")
     return cargo
 
 
@@ -120,7 +121,7 @@ def bare(leak: Leak, parameters: ParametersOf) -> Cargo:
     what was taken before it did is refused here."""
     indexed = len(leak.tasks) > 1 and starts_at_zero(leak.tasks)
     if varying(leak, parameters) or (leak.array and not indexed):
-        raise TooLarge(PART)
+        raise NeverFits(PART)
     given = fill(leak.job.command, parameters(leak, leak.tasks[0]))
     return Cargo(given, environment(leak, told=False), resources(leak))
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 #: As AWS Batch takes job names; leaks are named so.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+#: In place of Batch's id, of a leak that never came there: its tasks fail with the reason.
+NOWHERE = "none"
 
 
 class AwsEngine:
@@ -137,7 +139,9 @@ class AwsEngine:
         the next poll at what runs."""
         with self._lock:
             for leak in leaks:
-                if leak.engine_id is not None:
+                if leak.engine_id == NOWHERE:
+                    self._fail(leak, "its submission to AWS Batch would be too large")
+                elif leak.engine_id is not None:
                     self._tracker.add(leak, leak.engine_id, self._clock())
                 else:
                     self._tracker.unclear[leak.name] = self._clock()
@@ -181,7 +185,17 @@ class AwsEngine:
             self._tracker.unclear[leak.name] = self._clock()
         if outcome.job_id is not None:
             return [self._took(leak, outcome.job_id)]
+        if outcome.never:
+            self._fail(leak, outcome.never)
+            return [HandOver(leak.name, engine_id=NOWHERE)]
         return [HandOver(leak.name, refused=outcome.refused)] if outcome.refused else []
+
+    def _fail(self, leak: Leak, why: str) -> None:
+        """All that is open of a leak that no SubmitJob can carry, as Batch fails what is so."""
+        now_s = self._clock()
+        for task in leak.open:
+            end = Ended(leak.name, task, now_s, Cause.NOT_STARTED, reason=why, final=True)
+            self._outbox.put(end)
 
     def _took(self, leak: Leak, job_id: str) -> HandOver:
         """Batch has it. What was to be stopped before that was clear is stopped now."""

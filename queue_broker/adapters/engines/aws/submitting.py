@@ -7,6 +7,7 @@ turned up for `settle_s` (ListJobs runs a little behind SubmitJob) is it asked f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic.alias_generators import to_camel
 
 from headgate.errors import InvalidInput, Unavailable
-from headgate.job import MAX_ATTEMPTS, Job
-from queue_broker.adapters.engines.aws.cargo import Cargo, ParametersOf, TooLarge, load
+from headgate.job import MAX_ATTEMPTS, MAX_PAYLOAD_BYTES, Job
+from queue_broker.adapters.engines.aws.cargo import Cargo, NeverFits, ParametersOf, load
 from queue_broker.adapters.engines.aws.clients import SUBMITTERS, Clients
 from queue_broker.adapters.engines.aws.definitions import Definitions
 from queue_broker.adapters.engines.aws.faults import Fault, calling, fault_of, words
@@ -46,12 +47,14 @@ AFTER_LOST_HOSTS = [
 class Outcome:
     """What came of one submission: an id, a reason why not, or (neither) a question to ask again.
 
-    `unclear`: it may have been taken. `away`: nothing else will be taken just now either.
+    `never` is a reason that no other time will change. `unclear`: it may have been taken. `away`:
+    nothing else will be taken just now either.
     """
 
     leak: Leak
     job_id: str | None = None
     refused: str | None = None
+    never: str | None = None
     unclear: bool = False
     away: str | None = None
 
@@ -110,7 +113,9 @@ class Submitting:
         try:
             cargo = self._shipped(leak, load(leak, self._parameters))
             return self._call(leak, cargo, again=True)
-        except (TooLarge, InvalidInput) as error:
+        except NeverFits as error:
+            return Outcome(leak, never=str(error))
+        except InvalidInput as error:
             return Outcome(leak, refused=str(error))
         except Unavailable as error:  # before anything was submitted
             return Outcome(leak, away=str(error))
@@ -120,7 +125,7 @@ class Submitting:
         if cargo.rows is None:
             return cargo
         if self._settings.bucket is None:
-            raise TooLarge("its tasks' parameters need a place on S3: set aws.bucket")
+            raise InvalidInput("its tasks' parameters need a place on S3: set aws.bucket")
         where = {"Bucket": self._settings.bucket, "Key": self._settings.key("rows", leak.name)}
         with calling("s3:PutObject"):
             self._clients.s3.put_object(**where, Body=cargo.rows)  # type: ignore[arg-type]
@@ -163,7 +168,6 @@ def to_request(leak: Leak, cargo: Cargo, definition: str, stack: str) -> dict[st
         "jobDefinition": definition,
         "containerOverrides": cargo.overrides(),
         "retryStrategy": own_retries(leak.job) if goes_whole(leak) else {"attempts": 1},
-        "tags": tags(leak, stack),
     }
     if len(leak.tasks) > 1:
         request["arrayProperties"] = {"size": len(leak.tasks)}
@@ -171,7 +175,8 @@ def to_request(leak: Leak, cargo: Cargo, definition: str, stack: str) -> dict[st
         request["timeout"] = {"attemptDurationSeconds": leak.job.timeout_s}
     if leak.job.batch.get("propagateTags"):
         request["propagateTags"] = True
-    return request
+    room = MAX_PAYLOAD_BYTES - len(json.dumps(request)) - len(', "tags": {}')
+    return request | {"tags": tags(leak, stack, room)}
 
 
 def own_retries(job: Job) -> dict[str, Any]:
@@ -187,12 +192,13 @@ def own_retries(job: Job) -> dict[str, Any]:
     return {"attempts": strategy.attempts} | ({"evaluateOnExit": rules} if rules else {})
 
 
-def tags(leak: Leak, stack: str) -> dict[str, str]:
-    """The broker's own, and the job's: bills are split by them."""
+def tags(leak: Leak, stack: str, room: int) -> dict[str, str]:
+    """The broker's own, and the job's as far as they fit into `room` bytes of JSON: bills are split
+    by them."""
     own = {
         STACK_TAG: stack,
         LEAK_TAG: leak.name,
         "headgate:tenant": leak.tenant,
         "headgate:tier": leak.tier,
     }
-    return beside(own, leak.job.tags)
+    return beside(own, leak.job.tags, room)

@@ -20,7 +20,7 @@ from queue_broker.adapters.engines.aws.fleet import Fleet
 from queue_broker.adapters.engines.aws.reports import Reports
 from queue_broker.adapters.engines.aws.tracked import Tracked, Tracker
 from queue_broker.adapters.engines.outbox import Outbox
-from queue_broker.core.whole import goes_whole, under_shim
+from queue_broker.core.whole import PART, goes_whole, under_shim
 from queue_broker.records import Ended, Leak, Started, Tasks
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ class Watching:
         """What the broker did not stop itself is over for good, where no child can go alone: Batch
         tried it as often as it was to be tried."""
         tracked.ended.add(end.task)
-        stopped = self.tracker.stopped(tracked.leak.name, end.task)
-        end = replace(end, final=goes_whole(tracked.leak) and stopped is None)
+        if goes_whole(tracked.leak) and self.tracker.stopped(tracked.leak.name, end.task) is None:
+            end = for_good(end)
         if end.started_at_s is None:
             self.outbox.put(end)
             return
@@ -260,6 +260,12 @@ class Watching:
                         jobs=ids[start : start + MOST_DESCRIBED], reason=reason
                     )
         tracked.due_s = 0.0
+
+
+def for_good(end: Ended) -> Ended:
+    if end.cause is Cause.EXITED and end.exit_code == 0:
+        return end
+    return replace(end, final=True, reason=f"{end.reason or f'exit code {end.exit_code}'}; {PART}")
 
 
 def begun(counts: Mapping[str, int]) -> int:

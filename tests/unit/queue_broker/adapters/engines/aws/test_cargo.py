@@ -20,7 +20,7 @@ from queue_broker.adapters.engines.aws.cargo import (
     ROWS_VARIABLE,
     SHIM_VARIABLE,
     Cargo,
-    TooLarge,
+    NeverFits,
     even_step,
     load,
 )
@@ -144,9 +144,9 @@ def test_tasks_too_scattered_for_the_overrides_go_to_s3_too(tmp_path: Path) -> N
 
 
 def test_overrides_never_pass_batchs_limit() -> None:
-    with pytest.raises(TooLarge, match="characters"):
+    with pytest.raises(NeverFits, match="must be at most 8192"):
         load(a_leak(("echo", "x" * MAX_OVERRIDES)), none)
-    with pytest.raises(TooLarge, match="characters"):
+    with pytest.raises(NeverFits, match="must be at most 8192"):
         load(a_leak(("echo", "x" * MAX_OVERRIDES), tasks=(1, 5)), none)
 
 
@@ -165,7 +165,7 @@ def test_without_the_shim_the_command_is_the_users_own() -> None:
 
 @pytest.mark.parametrize("tasks", [(1, 2), (0,), (5,)])
 def test_without_the_shim_tasks_cannot_be_told_apart(tasks: tuple[int, ...]) -> None:
-    with pytest.raises(TooLarge, match="only a whole array"):
+    with pytest.raises(NeverFits, match="only a whole array"):
         load(a_leak(tasks=tasks, tags={"headgate:shim": "off"}), none)
 
 
@@ -178,7 +178,7 @@ def test_children_without_a_command_cannot_be_told_apart() -> None:
     assert (
         "command" not in load(a_leak((), tasks=range(3), definition="theirs:1"), none).overrides()
     )
-    with pytest.raises(TooLarge, match="only a whole array"):
+    with pytest.raises(NeverFits, match="only a whole array"):
         load(a_leak((), tasks=(1, 2), definition="theirs:1"), none)
 
 

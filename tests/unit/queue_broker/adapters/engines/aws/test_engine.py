@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,12 +125,38 @@ def test_a_child_that_could_not_go_alone_has_ended_for_good() -> None:
     over = {"status": "FAILED", "arrayProperties": {"size": 2, "statusSummary": summary}}
     scene.batch.jobs[job] |= {**over, "children": ends}
 
-    assert [(end.task, end.final) for end in scene.later(100)] == [(0, True), (1, True)]
+    assert [(end.task, end.final) for end in scene.later(100)] == [(0, False), (1, True)]
 
 
 def child(job: str, index: int, status: str) -> dict[str, Any]:
     told = {"startedAt": 1, "stoppedAt": 2, "arrayProperties": {"index": index}}
     return {"jobId": f"{job}:{index}", "status": status} | told
+
+
+def test_tags_that_would_make_a_submission_too_long_are_left_out() -> None:
+    users = {f"{at:02}" + "ö" * 126: "ü" * 256 for at in range(46)}  # six bytes each in JSON
+    scene = Scene()
+    scene.hand_over(a_leak(("echo", "x" * 6_000), tags=users))
+
+    (job,) = scene.batch.jobs.values()
+    request = job["asked"]
+    assert 29_000 < len(json.dumps(request)) <= 30 * 1024
+    assert {"headgate:leak", next(iter(users))} < request["tags"].keys()
+
+
+def test_what_no_submission_can_carry_fails_in_batch_s_words_and_is_not_handed_over_again() -> None:
+    scene = Scene()
+    leak = a_leak(("echo", "x" * 9_000), tasks=(4,))
+
+    assert scene.hand_over(leak) == {"job-1": None}
+    assert scene.batch.jobs == {}
+    (end,) = scene.later(1)
+    assert (end.task, end.final) == (4, True)
+    assert (end.reason or "").startswith("Container Overrides length must be at most 8192; its")
+
+    scene.engine = scene.live()
+    scene.engine.adopt([replace(leak, engine_id="none")])
+    assert [(end.task, end.final) for end in scene.later(1)] == [(4, True)]
 
 
 def test_credentials_that_expire_half_way_leave_what_was_taken() -> None:

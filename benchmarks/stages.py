@@ -23,6 +23,7 @@ from queue_broker.adapters.registry import FolderRegistry
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
+from queue_broker.api.express import ExpressProtocol
 from queue_broker.broker import Broker
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.parameters import Parameters
@@ -86,7 +87,8 @@ def serve(url: str, has_room: bool) -> None:
         rest_collector()
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         print(listener.getsockname()[1], flush=True)
-        config = uvicorn.Config(application(broker), log_level="warning", access_log=False)
+        app = application(broker)
+        config = uvicorn.Config(app, http=ExpressProtocol, log_level="warning", access_log=False)
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -1,8 +1,10 @@
 """Single jobs a second through HTTP, durable before the answer, until the last has its estimate.
 
-The floor is a FastAPI endpoint that only validates the same body, under the same server and load
-generator: it says what HTTP and validation cost by themselves. The peer is procrastinate's single
-enqueue of the same fields as arguments, from within a process: it is spared HTTP.
+The floor is a FastAPI endpoint that only validates the same body, under uvicorn as anybody would
+serve it, and the same load generator: it says what HTTP and validation cost by themselves. The
+broker is served by uvicorn too, and takes its busiest requests where uvicorn reads them. The
+peer is procrastinate's single enqueue of the same fields as arguments, from within a process: it is
+spared HTTP.
 
 Caveats: the load generator shares the machine with the servers. Nothing is run meanwhile.
 """

@@ -24,6 +24,7 @@ from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.api.app import create_app
+from queue_broker.api.express import ExpressProtocol
 from queue_broker.api.services import Services
 from queue_broker.broker import Broker
 from queue_broker.core.cycle import Cycle
@@ -225,7 +226,11 @@ def serve(
         ) from error
     ready()
     config = uvicorn.Config(
-        application(broker), log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        application(broker),
+        http=ExpressProtocol,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
     )
     rest_collector()
     # Uvicorn raises the signal again once all is stopped; a stop that was asked for is no error.

@@ -40,7 +40,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> Express:
     app.state.services = services
     app.state.tokens = Tokens(services.tokens)
     handle_errors(app)
-    app.busiest["POST", "/jobs"] = submitting.submit
+    app.busiest["POST", "/jobs"] = submitting.express(services, app.state.tokens)
     app.include_router(submitting.router)  # each of its routes asks who calls
     for one in (jobs.router, wishes.router, fleet.router, limits.router):
         app.include_router(one, dependencies=[Depends(caller)])

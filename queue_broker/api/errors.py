@@ -63,13 +63,17 @@ async def on_hang_up(request: Request, error: Exception) -> JSONResponse:
 
 
 async def on_bug(request: Request, error: Exception) -> JSONResponse:
+    return bug(request.method, request.url.path, error)
+
+
+def bug(method: str, path: str, error: Exception) -> JSONResponse:
     """What nobody foresaw: the log has it all under an id, and the client gets the id."""
     error_id = uuid4().hex[:12]
     log.error(
         "error %s in %s %s",
         error_id,
-        request.method,
-        request.url.path,
+        method,
+        path,
         exc_info=error,
         extra={"action": "request_failed", "error_id": error_id},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
@@ -12,27 +12,27 @@ from fastapi import Request, Response
 from pydantic_core import from_json, to_json
 
 from headgate.errors import HeadgateError
+from queue_broker.asked import Asked, texts
 from queue_broker.settings import Settings
 from queue_broker.wire.faults import Fault, to_fault
 from queue_broker.wire.limits import MAX_BODY_BYTES
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer, Written
-from queue_broker.wire.sigv4 import Request as Raw
 
 log = logging.getLogger(__name__)
 
 
-async def framed(request: Request, work: Callable[[], Awaitable[Answer | Written]]) -> Response:
+async def framed(path: str, work: Awaitable[Answer | Written]) -> Response:
     """The answer of `work`, or its error, as AWS's SDKs read them."""
     request_id = str(uuid4())
     try:
-        return respond(await work(), 200, {"x-amzn-requestid": request_id})
+        return respond(await work, 200, {"x-amzn-requestid": request_id})
     except Fault as error:
         fault = error
     except HeadgateError as error:
         fault = to_fault(error)
     except Exception:
-        where = {"action": "wire_failed", "path": request.url.path, "request_id": request_id}
+        where = {"action": "wire_failed", "path": path, "request_id": request_id}
         log.exception("a request of AWS's protocol failed", extra=where)
         fault = Fault("Internal failure", "ServerException", 500)
     headers = {"x-amzn-requestid": request_id, "x-amzn-errortype": fault.code}
@@ -45,7 +45,7 @@ def respond(body: Answer | Written, status: int, headers: Mapping[str, str]) -> 
     return Response(content, status, headers, media_type="application/json")
 
 
-async def read(request: Request) -> Raw:
+async def read(request: Request) -> Asked:
     """The request as its signer saw it; `Fault` as soon as it is longer than any may be."""
     body = bytearray()
     async for piece in request.stream():
@@ -55,8 +55,8 @@ async def read(request: Request) -> Raw:
     target = request.scope["raw_path"].decode("ascii", "replace")
     if query := request.scope["query_string"].decode("ascii", "replace"):
         target += f"?{query}"
-    headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in request.scope["headers"]}
-    return Raw(request.method, target, headers, bytes(body))
+    headers = texts(request.scope["headers"])
+    return Asked(request.method, request.scope["path"], target, headers, bytes(body))
 
 
 def place_of(headers: Mapping[str, str], settings: Settings) -> Place:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from headgate.job import TenantName
+from queue_broker.asked import Asked
 from queue_broker.core.submit import Caller
 from queue_broker.ports import Clock, Shelf
 from queue_broker.records import Document
@@ -91,7 +92,7 @@ class Gatekeeper:
     _closed: tuple[float, bool] = field(default=(float("-inf"), False), init=False)
     _seen: Replays = field(default_factory=Replays, init=False)
 
-    def caller(self, request: sigv4.Request, changes: bool) -> Caller:
+    def caller(self, request: Asked, changes: bool) -> Caller:
         """The tenant that signed; `Fault` when nobody did whom the broker knows."""
         if self.open and not self._has_keys():
             return Caller()

@@ -53,25 +53,25 @@ def route(wire: Wire, gatekeeper: Gatekeeper) -> Route:
     """POST / with a target: AWS's JSON 1.1 protocol."""
 
     async def answer(request: Request) -> Response:
-        return await framed(request, lambda: run(wire, gatekeeper, request))
+        return await framed(request.url.path, run(wire, gatekeeper, request))
 
     return Route("/", answer, methods=["POST"], include_in_schema=False)
 
 
 async def run(wire: Wire, gatekeeper: Gatekeeper, request: Request) -> Answer:
-    raw = await read(request)
-    caller = gatekeeper.caller(raw, changes=False)
-    name = raw.headers.get("x-amz-target", "").removeprefix(PREFIX)
+    asked = await read(request)
+    caller = gatekeeper.caller(asked, changes=False)
+    name = asked.headers.get("x-amz-target", "").removeprefix(PREFIX)
     handler = HANDLERS.get(name)
     if handler is None:
         words = f"got {name or 'nothing'}; allowed: {', '.join(sorted(HANDLERS))}"
         raise Fault(f"x-amz-target: {words}", "UnknownOperationException")
     shape = load("logs").operation_model(name).input_shape
     try:
-        given = checked(shape, parsed(raw.body)) if shape is not None else {}
+        given = checked(shape, parsed(asked.body)) if shape is not None else {}
     except Fault as fault:
         raise Fault(str(fault), "InvalidParameterException") from fault
-    call = Call(name, given, caller, place_of(raw.headers, wire.settings))
+    call = Call(name, given, caller, place_of(asked.headers, wire.settings))
     return await run_in_threadpool(handler, wire, call)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 
+from queue_broker.asked import Asked
 from queue_broker.settings import is_loopback
 from queue_broker.wire import logs, router
 from queue_broker.wire.keys import Gatekeeper
 from queue_broker.wire.service import Wire
 
-Busy = Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]]
+Busy = Mapping[tuple[str, str], Callable[[Asked], Awaitable[Response]]]
 
 
 def mount(app: FastAPI, wire: Wire) -> Busy:
@@ -25,4 +26,4 @@ def mount(app: FastAPI, wire: Wire) -> Busy:
     endpoints = router.Endpoints(wire, gatekeeper)
     app.router.routes.append(router.route(endpoints))
     app.router.routes.append(logs.route(wire, gatekeeper))
-    return {("POST", path): endpoints.answer for path in router.BUSY}
+    return {("POST", path): endpoints.express for path in router.BUSY}

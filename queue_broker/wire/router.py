@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
+from queue_broker.asked import Asked
 from queue_broker.wire import (
     definitions,
     environments,
@@ -94,19 +95,28 @@ class Endpoints:
         self._known: dict[tuple[str, str], Endpoint] = {}
 
     async def answer(self, request: Request) -> Response:
-        return await framed(request, lambda: self._find(request).answer(request))
+        async def work() -> Answer | Written:
+            return await self._answer(await read(request))
 
-    def _find(self, request: Request) -> Endpoint:
+        return await framed(request.scope["path"], work())
+
+    async def express(self, asked: Asked) -> Response:
+        """The same for a request that was read already."""
+        return await framed(asked.path, self._answer(asked))
+
+    async def _answer(self, asked: Asked) -> Answer | Written:
+        return await self._find(asked).answer(asked)
+
+    def _find(self, asked: Asked) -> Endpoint:
         """`HeadgateError` without botocore, `Fault` where there is no such operation."""
-        path = request.scope["path"]
-        path = f"{TAGGED}{{resourceArn}}" if path.startswith(TAGGED) else path
+        path = f"{TAGGED}{{resourceArn}}" if asked.path.startswith(TAGGED) else asked.path
         self._known = self._known or {
             (one.method, one.path): Endpoint(self._wire, self._gatekeeper, one)
             for one in operations()
         }
-        found = self._known.get((request.method, path))
+        found = self._known.get((asked.method, path))
         if found is None:
-            words = f"got {request.method} {path}; allowed: an operation of AWS Batch"
+            words = f"got {asked.method} {path}; allowed: an operation of AWS Batch"
             raise Fault(words, "UnknownOperationException", 404)
         return found
 
@@ -119,14 +129,13 @@ class Endpoint:
         self._gatekeeper = gatekeeper
         self._operation = operation
 
-    async def answer(self, request: Request) -> Answer | Written:
-        raw = await read(request)
+    async def answer(self, asked: Asked) -> Answer | Written:
         if self._operation.name == SUBMIT:
-            check_size(raw.body)
-        caller = self._gatekeeper.caller(raw, changes=not self._operation.reads)
-        given = members(self._operation, request, raw.body)
-        place = place_of(raw.headers, self._wire.settings)
-        call = Call(self._operation.name, given, caller, place, token(raw.headers))
+            check_size(asked.body)
+        caller = self._gatekeeper.caller(asked, changes=not self._operation.reads)
+        given = members(self._operation, asked)
+        place = place_of(asked.headers, self._wire.settings)
+        call = Call(self._operation.name, given, caller, place, token(asked.headers))
         if call.operation == SUBMIT:
             definition = await self._definition(call)
             return await submit.submit(self._wire, call, definition)
@@ -166,17 +175,15 @@ def is_job(call: Call) -> bool:
     return parts(call.get("resourceArn"))[0] == tags.JOB
 
 
-def members(operation: Operation, request: Request, body: bytes) -> dict[str, Any]:
+def members(operation: Operation, asked: Asked) -> dict[str, Any]:
     """The operation's input: members of the path, of the query, and of the JSON body; checked."""
     if operation.takes is None:
         return {}
-    given: dict[str, Any] = dict(parsed(body))
+    given: dict[str, Any] = dict(parsed(asked.body))
     for name, member in operation.beside_body.items():
-        key = member.serialization.get("name", name)
         if member.serialization["location"] == "uri":
-            given[name] = request.scope["path"].removeprefix(TAGGED)
-        elif key in request.query_params:
-            values = request.query_params.getlist(key)
+            given[name] = asked.path.removeprefix(TAGGED)
+        elif values := asked.query.get(member.serialization.get("name", name)):
             given[name] = values if member.type_name == "list" else values[0]
     found: dict[str, Any] = checked(operation.takes, given)
     return found

@@ -14,6 +14,7 @@ from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import quote
 
+from queue_broker.asked import Asked
 from queue_broker.wire.faults import Fault
 
 #: How far a client's clock may be off.
@@ -40,16 +41,6 @@ class Signed:
     signature: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An HTTP request as it came. `target` is the path and query, undecoded; header names lower."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
 def read(headers: Mapping[str, str]) -> Signed:
     """The signature's parts; `Fault` when there is none, or it is not whole."""
     given = headers.get("authorization")
@@ -70,7 +61,7 @@ def read(headers: Mapping[str, str]) -> Signed:
     return Signed(scope[0], scope[1], scope[2], scope[3], names, fields["Signature"])
 
 
-def verify(request: Request, signed: Signed, secret: str | None, now_s: float) -> None:
+def verify(request: Asked, signed: Signed, secret: str | None, now_s: float) -> None:
     """`Fault` unless the holder of `secret` signed this request within the last five minutes."""
     if secret is None:
         raise Fault(UNKNOWN_KEY, "UnrecognizedClientException", 403)
@@ -112,7 +103,7 @@ def show(at_s: float) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime(STAMP)
 
 
-def signature(request: Request, signed: Signed, secret: str, stamp: str) -> str:
+def signature(request: Asked, signed: Signed, secret: str, stamp: str) -> str:
     """The signature that `secret` would give this request, over the headers that were signed."""
     scope = f"{signed.date}/{signed.region}/{signed.service}/{TERMINATOR}"
     hashed = sha256(canonical(request, signed).encode()).hexdigest()
@@ -120,7 +111,7 @@ def signature(request: Request, signed: Signed, secret: str, stamp: str) -> str:
     return mac(key, f"{ALGORITHM}\n{stamp}\n{scope}\n{hashed}").hex()
 
 
-def canonical(request: Request, signed: Signed) -> str:
+def canonical(request: Asked, signed: Signed) -> str:
     """The canonical request; the host and the others that were signed, with single spaces."""
     path, _, query = request.target.partition("?")
     headers = (

@@ -8,12 +8,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import httpx
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from headgate.errors import NotFound
 from headgate.estimate import Estimate
@@ -25,6 +25,7 @@ from predictor.explanation import Explanation
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.api.app import create_app
+from queue_broker.api.express import Busiest, Express, ExpressProtocol
 from queue_broker.api.services import Services
 from queue_broker.core.group_commit import GroupCommit
 from queue_broker.core.insights import Insights
@@ -148,15 +149,24 @@ class Stage:
     """
 
     def __init__(self) -> None:
-        self._app: ASGIApp | None = None
+        self._app: Express | None = None
         self._server = uvicorn.Server(
-            uvicorn.Config(self, port=0, log_level="critical", lifespan="off")
+            uvicorn.Config(self, http=ExpressProtocol, port=0, log_level="critical", lifespan="off")
         )
         self._thread = threading.Thread(target=self._server.run)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._app is not None, "nobody is on stage"
         await self._app(scope, receive, send)
+
+    @property
+    def busiest(self) -> Busiest:
+        return {} if self._app is None else self._app.busiest
+
+    @property
+    def tasks(self) -> int:
+        """How many requests are under way."""
+        return len(self._server.server_state.tasks)
 
     def open(self) -> str:
         """Start; the address."""
@@ -173,13 +183,17 @@ class Stage:
         self._thread.join(PATIENCE_S)
 
     @contextmanager
-    def showing(self, edge: Edge) -> Iterator[None]:
-        self._app = create_app(edge.services())
+    def playing(self, app: Express) -> Iterator[None]:
+        self._app = app
         try:
             yield
         finally:
             self._app = None
-            edge.store.close()
+
+    @contextmanager
+    def showing(self, edge: Edge) -> Iterator[None]:
+        with self.playing(create_app(edge.services())), closing(edge.store):
+            yield
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from queue_broker.asked import Asked
 from queue_broker.wire import sigv4
 from queue_broker.wire.faults import Fault
 from tests.factories import START_S
@@ -16,9 +19,13 @@ from tests.factories import START_S
 SECRET = "a secret"
 
 
+def asked(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Asked:
+    return Asked(method, target.partition("?")[0], target, headers, body)
+
+
 def signed(
     target: str = "/v1/submitjob", body: bytes = b"{}", method: str = "POST", at_s: float = START_S
-) -> sigv4.Request:
+) -> Asked:
     """A request as botocore signs it, at a time of ours."""
     headers = {"Content-Type": "application/json", "Host": "broker:8470"}
     request: Any = AWSRequest(method, f"http://broker:8470{target}", headers=headers, data=body)
@@ -29,22 +36,22 @@ def signed(
     signature = auth.signature(auth.string_to_sign(request, canonical), request)
     auth._inject_signature_to_request(request, signature)
     lower = {name.lower(): value for name, value in request.headers.items()}
-    return sigv4.Request(method, target, lower, body)
+    return asked(method, target, lower, body)
 
 
-def verify(request: sigv4.Request, secret: str | None = SECRET, now_s: float = START_S) -> None:
+def verify(request: Asked, secret: str | None = SECRET, now_s: float = START_S) -> None:
     sigv4.verify(request, sigv4.read(request.headers), secret, now_s)
 
 
-def refusal(request: sigv4.Request, **more: Any) -> tuple[str, int, str]:
+def refusal(request: Asked, **more: Any) -> tuple[str, int, str]:
     with pytest.raises(Fault) as caught:
         verify(request, **more)
     return caught.value.code, caught.value.status, str(caught.value)
 
 
-def changed(request: sigv4.Request, **headers: str) -> sigv4.Request:
+def changed(request: Asked, **headers: str) -> Asked:
     theirs = dict(request.headers) | headers
-    return sigv4.Request(request.method, request.target, theirs, request.body)
+    return replace(request, headers=theirs)
 
 
 @given(
@@ -74,14 +81,14 @@ def test_an_unknown_key_is_told_in_awss_words() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        sigv4.Request("POST", "/v1/submitjob", signed().headers, b'{"other": 1}'),
-        sigv4.Request("POST", "/v1/terminatejob", signed().headers, b"{}"),
-        sigv4.Request("GET", "/v1/submitjob", signed().headers, b"{}"),
-        sigv4.Request("POST", "/v1/submitjob?a=b", signed().headers, b"{}"),
+        asked("POST", "/v1/submitjob", signed().headers, b'{"other": 1}'),
+        asked("POST", "/v1/terminatejob", signed().headers, b"{}"),
+        asked("GET", "/v1/submitjob", signed().headers, b"{}"),
+        asked("POST", "/v1/submitjob?a=b", signed().headers, b"{}"),
         changed(signed(), host="elsewhere"),
     ],
 )
-def test_whatever_is_changed_after_signing_is_noticed(other: sigv4.Request) -> None:
+def test_whatever_is_changed_after_signing_is_noticed(other: Asked) -> None:
     assert refusal(other)[0] == "InvalidSignatureException"
 
 

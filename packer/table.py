@@ -5,34 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from headgate.errors import InvalidInput, Problem
 from headgate.resources import Resources
-from headgate.validation import parse
+from headgate.validation import parse, refuse
 from packer.demand import Demand
 
 
 class Line(BaseModel):
-    """One row; other columns are ignored. Sizes that make no sense are `pack`'s to refuse, by
-    name."""
+    """One row; other columns are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    vcpu: float = Field(allow_inf_nan=False)
-    memory_mib: float = Field(allow_inf_nan=False, description="rounded up to whole MiB")
-    gpus: int = 0
+    vcpu: float = Field(ge=0, allow_inf_nan=False)
+    memory_mib: float = Field(ge=0, allow_inf_nan=False, description="rounded up to whole MiB")
+    gpus: int = Field(default=0, ge=0)
     gpu_model: str | None = None
-    gpu_memory_mib: float | None = Field(default=None, allow_inf_nan=False)
+    gpu_memory_mib: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     arch: str | None = None
-    runtime_s: float | None = Field(default=None, allow_inf_nan=False)
+    runtime_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     rank: int = 0
     spot_ok: bool = True
-    max_per_instance: int | None = None
+    max_per_instance: int | None = Field(default=None, ge=1)
     licence: str | None = None
-    count: int = 1
+    count: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _needs_something(self) -> Self:
+        if not (self.vcpu or self.memory_mib or self.gpus):
+            refuse("vcpu", "0, and neither memory_mib nor gpus", "one of them above 0")
+        return self
 
 
 def to_demands(records: Iterable[Mapping[str, Any]]) -> list[Demand]:

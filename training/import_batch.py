@@ -8,9 +8,10 @@ kills.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from headgate.job import Job
+from headgate.job import MAX_TAGS, Job
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from headgate.usage import Meter, Observation, Usage
@@ -101,13 +102,19 @@ def fields(job: Mapping[str, Any], given: Resources) -> dict[str, Any]:
         "image": container.get("image"),
         "queue": _tail(job.get("jobQueue")) or "default",
         "parameters": job.get("parameters", {}),
-        "tags": {**job.get("tags", {}), **({ID_TAG: job["jobId"]} if "jobId" in job else {})},
+        "tags": tags(job),
         "resources": {
             "vcpu": given.vcpu or None,
             "memory_mib": given.memory_mib or None,
             "gpus": given.gpus or None,
         },
     }
+
+
+def tags(job: Mapping[str, Any]) -> dict[str, str]:
+    """The job's own, and its id; with as many as a job may have, its last one makes room."""
+    own, mark = job.get("tags", {}), {ID_TAG: job["jobId"]} if "jobId" in job else {}
+    return dict(islice(own.items(), MAX_TAGS - len(mark))) | mark
 
 
 def _tail(arn: str | None) -> str | None:

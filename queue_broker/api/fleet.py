@@ -43,7 +43,7 @@ def models(services: Serving) -> Models:
 @health.get("/healthz")
 async def healthz() -> dict[str, str]:
     """The process answers."""
-    return {"status": "ok"}
+    return {"status": "ok", "service": "headgate"}
 
 
 @health.get("/readyz")

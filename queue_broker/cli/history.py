@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from headgate.errors import InvalidInput, Unavailable
@@ -22,6 +24,8 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="
 
 #: DescribeJobs takes so many ids at once.
 DESCRIBED = 100
+#: How long a broker may take to say that it is one.
+ASKED_S = 3.0
 STATES = ("SUCCEEDED", "FAILED")
 #: Reasons that are told, and rows that are named for each.
 MOST_REASONS, MOST_ROWS = 20, 5
@@ -95,11 +99,48 @@ def read_batch(queue: str) -> Import:
 
     try:
         client = boto3.client("batch")
-        # A variable meant for clients of the broker may lead here too: say who is asked.
-        console.print(f"asking {client.meta.endpoint_url} for the jobs of {escape(queue)}")
-        return from_describe_jobs(described(client, list(job_ids(client, {"jobQueue": queue}))))
+        url = client.meta.endpoint_url
+        refuse_broker(url)
+        console.print(f"asking {url} for the jobs of {escape(queue)}")
+        with waiting() as bar:
+            listing = bar.track(job_ids(client, {"jobQueue": queue}), description="listed")
+            ids = list(listing)
+            told = bar.track(described(client, ids), total=len(ids), description="described")
+            return from_describe_jobs(told)
     except (BotoCoreError, ClientError) as error:
         raise Unavailable(f"AWS Batch could not be read: {error}") from error
+
+
+def refuse_broker(url: str) -> None:
+    """A variable meant for clients of the broker leads here too."""
+    if "amazonaws.com" not in url and is_broker(url):
+        allowed = (
+            "AWS Batch itself, since a broker's own jobs are in its history already: unset "
+            "AWS_ENDPOINT_URL_BATCH, or endpoint_url in the AWS configuration, for this call"
+        )
+        raise InvalidInput.of("--from-batch", f"the Headgate broker at {url}", allowed)
+
+
+def is_broker(url: str) -> bool:
+    import httpx
+
+    try:
+        told = httpx.get(f"{url.rstrip('/')}/healthz", timeout=ASKED_S).json()
+    except (httpx.HTTPError, ValueError):
+        return False
+    return isinstance(told, dict) and told.get("service") == "headgate"
+
+
+def waiting() -> Progress:
+    """How far the calls are, for people; a pipe or a log gets nothing of it."""
+    screen = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
 
 
 def job_ids(client: Any, where: Mapping[str, str]) -> Iterator[str]:

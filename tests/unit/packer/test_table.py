@@ -37,6 +37,8 @@ def test_every_wrong_row_and_field_is_named() -> None:
         {"vcpu": "many", "memory_mib": 1},
         {"vcpu": 1},
         {"vcpu": 1, "memory_mib": "inf"},
+        {"vcpu": -2, "memory_mib": 1, "count": 0},
+        {"vcpu": 0, "memory_mib": 0},
     ]
     with pytest.raises(InvalidInput) as caught:
         to_demands(records)
@@ -44,4 +46,7 @@ def test_every_wrong_row_and_field_is_named() -> None:
         "row 1.vcpu",
         "row 2.memory_mib",
         "row 3.memory_mib",
+        "row 4.vcpu",
+        "row 4.count",
+        "row 5.vcpu",
     ]

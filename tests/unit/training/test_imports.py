@@ -202,3 +202,11 @@ def test_a_job_of_an_ecs_task_is_read_by_its_container() -> None:
     assert (found.cause, found.exit_code) == (Cause.OUT_OF_MEMORY, 137)
     assert found.allocation is not None
     assert found.allocation.memory_mib == 512
+
+
+def test_a_job_with_as_many_tags_as_there_may_be_keeps_its_id_too() -> None:
+    many = {f"tag-{at:02}": "" for at in range(50)}
+    ran = {"startedAt": 1_700_000_000_000, "stoppedAt": 1_700_000_005_000}
+    job = {"jobName": "fit", "jobId": "1", "tags": many, "attempts": [ran]}
+    (found,) = from_describe_jobs([job]).observations
+    assert found.job.tags.keys() == many.keys() - {"tag-49"} | {"aws-batch-job-id"}

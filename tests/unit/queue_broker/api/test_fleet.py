@@ -49,7 +49,7 @@ def test_a_broker_with_a_problem_lives_but_is_not_ready(http: httpx.Client, edge
 
     edge.problems.append("the cycle has not turned for 60 s")
 
-    assert http.get("/healthz").json() == {"status": "ok"}
+    assert http.get("/healthz").json() == {"status": "ok", "service": "headgate"}
     assert problem(http.get("/readyz")) == (503, "the cycle has not turned for 60 s")
 
 

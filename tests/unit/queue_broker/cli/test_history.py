@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import boto3
+import httpx
 import pandas as pd
 import pytest
 from botocore.exceptions import NoRegionError
@@ -199,6 +200,18 @@ def test_what_batch_remembers_of_a_queue_is_read_through_boto3(
     assert "4 rows: 4 read, 0 new, 4 known before" in bring_in("--from-batch", "default")
     with pytest.raises(Unavailable, match="nowhere"):
         bring_in("--from-batch", "nowhere")
+
+
+def test_a_broker_in_the_place_of_aws_is_refused_with_the_way_out(
+    bring_in: Import, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boto3, "client", lambda service: batch.client)
+    monkeypatch.setattr(
+        httpx, "get", lambda url, timeout: batch.loop.run_until_complete(batch.http.get(url))
+    )
+
+    with pytest.raises(InvalidInput, match="unset AWS_ENDPOINT_URL_BATCH"):
+        bring_in("--from-batch", "default")
 
 
 def test_without_a_region_the_words_say_so(

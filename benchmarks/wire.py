@@ -2,8 +2,9 @@
 
 SubmitJob: jobs a second over 32 connections, each durable before the answer, against moto's server
 on the same machine, which keeps jobs in memory and verifies nothing. Once through 32 threads of a
-boto3 client; and once with the very requests that boto3 built and signed, sent by a generator that
-costs next to nothing, which is the servers' own ratio.
+boto3 client in one process; once through as many of two processes, as clients of a queue are
+several; and once with the very requests that boto3 built and signed, sent by a generator that costs
+next to nothing, which is the servers' own ratio.
 
 DescribeJobs: 100 jobs a call while a million tasks are stored, all of them run: single jobs, whole
 arrays, and children of the arrays, each with its attempts; through boto3, which takes about as long
@@ -19,11 +20,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from io import BytesIO
 from itertools import count
+from multiprocessing import get_context
+from os import getpid
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,9 +45,11 @@ from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.footprint import rest_collector
 from queue_broker.wire.keys import AccessKey, new_key
 
-THREADS = 32
+THREADS, PROCESSES = 32, 2
 ROUNDS = 3
 NAMED = 100
+#: A way to submit so many jobs.
+Way = Callable[["Place", int], "Submits"]
 #: No two submissions are alike: what is signed twice within a second has one signature.
 SAMPLES = count()
 MOTO = """
@@ -56,6 +62,19 @@ print(server.server_port, flush=True)
 server.serve_forever()
 """
 CONTAINER = {"image": "busybox", "vcpus": 1, "memory": 512, "command": ["echo", "Ref::sample"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server, and the key that its clients sign with."""
+
+    address: str
+    key: AccessKey
+
+    @property
+    def client(self) -> Any:
+        """The same for all of a process."""
+        return speak(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +98,24 @@ def measure(options: Options) -> Iterator[Result]:
 
 def submitting(n: int) -> Iterator[Result]:
     """Ours and moto's in turns, after a warm-up of each: through boto3, then without its cost."""
-    with broker(has_room=False) as mine, in_process(MOTO) as moto:
-        peer = speak(moto.address, AccessKey("key", "secret", ""))
-        prepare_moto(peer, moto)
-        for client in (mine, peer):
-            define(client)
-            submit_many(client, THREADS)
-        for what, send in (("through boto3", submit_many), ("as boto3 signs it", send_prepared)):
-            yield compared(f"wire: SubmitJob {what}, sqlite", send, (mine, peer), n)
+    with broker(has_room=False) as ours, in_process(MOTO) as moto, apart() as submit_apart:
+        ways: dict[str, Way] = {
+            "through boto3": submit_many,
+            f"through boto3 in {PROCESSES} processes": submit_apart,
+            "as boto3 signs it": send_prepared,
+        }
+        peer = Place(moto.address, AccessKey("key", "secret", ""))
+        prepare_moto(peer.client, moto)
+        for place in (ours, peer):
+            define(place.client)
+        for what, send in ways.items():
+            send(ours, 4 * THREADS)
+            send(peer, 4 * THREADS)
+            yield compared(f"wire: SubmitJob {what}, sqlite", send, (ours, peer), n)
 
 
-def compared(
-    name: str, send: Callable[[Any, int], Submits], clients: tuple[Any, Any], n: int
-) -> Result:
-    mine, peer = clients
+def compared(name: str, send: Way, places: tuple[Place, Place], n: int) -> Result:
+    mine, peer = places
     ours, theirs = [], []
     for _ in range(ROUNDS):
         ours.append(send(mine, n))
@@ -103,16 +126,32 @@ def compared(
     return Result(name, best, "jobs/s", n * ROUNDS, seconds, against, best / peers_best, ">= 5")
 
 
-def submit_many(client: Any, n: int) -> Submits:
+def submit_many(place: Place, n: int, threads: int = THREADS) -> Submits:
     started = time.perf_counter()
-    with ThreadPoolExecutor(THREADS) as pool:
-        for _ in pool.map(lambda _: submit(client), range(n)):
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda _: submit(place.client), range(n)):
             pass
     return Submits(n, time.perf_counter() - started)
 
 
-def send_prepared(client: Any, n: int) -> Submits:
+@contextmanager
+def apart() -> Iterator[Way]:
+    """A way to submit from several processes, which have their clients before the clock starts."""
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+
+        def submit_apart(place: Place, n: int) -> Submits:
+            started = time.perf_counter()
+            share = partial(submit_many, place, threads=THREADS // PROCESSES)
+            for _ in pool.map(share, [n // PROCESSES] * PROCESSES):
+                pass
+            return Submits(n, time.perf_counter() - started)
+
+        yield submit_apart
+
+
+def send_prepared(place: Place, n: int) -> Submits:
     """The requests are built and signed before the clock starts."""
+    client = place.client
     requests = prepared(client, "SubmitJob", [lambda: submit(client)] * n)
     load = send_all(client.meta.endpoint_url, requests, THREADS)
     return Submits(n, load.seconds)
@@ -150,12 +189,13 @@ class Unsent(BytesIO):
 
 def submit(client: Any, **more: Any) -> str:
     given = {"jobName": "align", "jobQueue": "default", "jobDefinition": "align"} | more
-    given["parameters"] = {"sample": str(next(SAMPLES))}
+    given["parameters"] = {"sample": f"{getpid()}-{next(SAMPLES)}"}
     return str(client.submit_job(**given)["jobId"])
 
 
 def describing(arrays: int, size: int, calls: int) -> Iterator[Result]:
-    with broker(has_room=True) as client:
+    with broker(has_room=True) as place:
+        client = place.client
         define(client)
         jobs = [submit(client, arrayProperties={"size": size}) for _ in range(arrays)]
         singles = [submit(client) for _ in range(NAMED)]
@@ -206,24 +246,25 @@ def wait_for_all(client: Any, ids: list[str]) -> None:
 
 
 @contextmanager
-def broker(*, has_room: bool) -> Iterator[Any]:
-    """A client of a broker in a process of its own, that verifies its signatures."""
+def broker(*, has_room: bool) -> Iterator[Place]:
+    """A broker in a process of its own, that verifies its clients' signatures."""
     with database(SQLITE) as url:
         opened = Database(url)
         upgrade(opened)
         key = new_key(SqlShelf(opened), "bench", time.time())
         opened.close()
         with served_broker(url, has_room=has_room) as served:
-            yield speak(served.address, key)
+            yield Place(served.address, key)
 
 
-def speak(address: str, key: AccessKey) -> Any:
+@cache
+def speak(place: Place) -> Any:
     return boto3.client(
         "batch",
-        endpoint_url=address,
+        endpoint_url=place.address,
         region_name="us-east-1",
-        aws_access_key_id=key.key_id,
-        aws_secret_access_key=key.secret,
+        aws_access_key_id=place.key.key_id,
+        aws_secret_access_key=place.key.secret,
         config=Config(max_pool_connections=THREADS, retries={"total_max_attempts": 1}),
     )
 

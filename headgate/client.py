@@ -161,7 +161,10 @@ class Client(Sync, Operations):
 def connection(url: str | None, token: str | None) -> dict[str, Any]:
     """What either httpx client is made with."""
     address = url or os.environ.get("HEADGATE_URL") or DEFAULT_URL
-    secret = token or os.environ.get("HEADGATE_TOKEN")
+    secret = (token or os.environ.get("HEADGATE_TOKEN") or "").strip()
+    if secret and not (secret.isascii() and secret.isprintable()):
+        allowed = "printable ASCII, as headers carry it"
+        raise InvalidInput.of("HEADGATE_TOKEN", f"{len(secret)} characters", allowed)
     try:
         base = httpx.URL(address)
     except httpx.InvalidURL as error:

@@ -80,6 +80,13 @@ class PayloadTooLarge(InvalidInput):
     http_status = 413
 
 
+#: What the broker says of a token that it was sent.
+NOT_KNOWN = (
+    "the broker does not know this token (HEADGATE_TOKEN for the SDK and CLI); it may have been "
+    "replaced: ask who runs the broker for the one of your tenant"
+)
+
+
 class Unauthorized(HeadgateError):
     """The request carries no token that the broker knows."""
 

@@ -119,6 +119,8 @@ class Settings(BaseSettings):
         if sum(tier.min_share for tier in self.tiers) > 1:
             refuse("tiers", [tier.min_share for tier in self.tiers], "min_share adding up to <= 1")
         self._names_known_tiers(names)
+        if any(not (one.strip() and one.isascii() and one.isprintable()) for one in self.tokens):
+            refuse("tokens", "one that no header can carry", "printable ASCII, not empty")
         if self.database_url is not None and not DATABASE.match(self.database_url):
             scheme, _, _ = self.database_url.partition(":")  # what follows may hold a password
             refuse("database_url", f"{scheme}:...", "postgresql://USER@HOST/NAME or sqlite:///FILE")

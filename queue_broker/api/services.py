@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from headgate.errors import Unauthorized
+from headgate.errors import NOT_KNOWN, Unauthorized
 from queue_broker.core.insights import Insights
 from queue_broker.core.limits import Limits
 from queue_broker.core.steering import Steering
@@ -47,6 +47,12 @@ class Services:
         self.submitter.allow(caller, self.store.job(job_id).tenant)
 
 
+NONE_GIVEN = (
+    "this broker wants a token, and the request carries none; "
+    "give yours as `Authorization: Bearer TOKEN` (HEADGATE_TOKEN for the SDK and CLI)"
+)
+
+
 class Tokens:
     """Whose a token is. Kept as digests, so that a look-up's time tells nothing of a token."""
 
@@ -58,12 +64,11 @@ class Tokens:
         if not self._tenants:
             return ANYBODY
         scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthorized(NONE_GIVEN)
         tenant = self._tenants.get(digest(token.strip()))
-        if scheme.lower() != "bearer" or tenant is None:
-            raise Unauthorized(
-                "the request carries no token that the broker knows; "
-                "give one as `Authorization: Bearer TOKEN` (HEADGATE_TOKEN for the SDK and CLI)"
-            )
+        if tenant is None:
+            raise Unauthorized(NOT_KNOWN)
         return Caller(tenant)
 
 

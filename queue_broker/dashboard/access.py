@@ -7,11 +7,14 @@ from collections.abc import Mapping
 
 from fastapi import Request, Response
 
-from headgate.errors import Forbidden, Unauthorized
+from headgate.errors import NOT_KNOWN, Forbidden, Unauthorized
 from queue_broker.core.submit import Caller
 
 COOKIE = "headgate_token"
 COOKIE_S = 30 * 86_400
+NONE_GIVEN = (
+    "give the token that you submit with (HEADGATE_TOKEN), here or once as /dashboard?token=TOKEN"
+)
 
 
 def check(request: Request, tokens: Mapping[str, str]) -> Caller:
@@ -27,10 +30,7 @@ def tenant_of(token: str, known: Mapping[str, str]) -> str:
     sent = token.encode()
     hits = [of for one, of in known.items() if hmac.compare_digest(sent, one.encode())]
     if not hits:
-        raise Unauthorized(
-            "the broker knows no such token; give one here, or open /dashboard?token=TOKEN once"
-            " in this browser"
-        )
+        raise Unauthorized(NOT_KNOWN if token else NONE_GIVEN)
     return hits[0]
 
 

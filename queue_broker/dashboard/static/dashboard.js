@@ -145,6 +145,7 @@ async function refresh() {
     const log = document.getElementById("log");
     if (log) address.searchParams.set("log", log.dataset.cursor);
     const answer = await fetch(address, { headers: { accept: "application/json" }, cache: "no-store" });
+    if (answer.status === 401) return say("not live: the broker does not know your token any more; reload to give another", true);
     if (!answer.ok) throw new Error(`the broker answered ${answer.status}`);
     show(await answer.json());
     state.failures = 0;

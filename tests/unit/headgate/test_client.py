@@ -160,6 +160,20 @@ def test_the_token_goes_with_every_request() -> None:
     assert broker.requests[0].headers["authorization"] == "Bearer secret"
 
 
+@pytest.mark.parametrize("token", [" secret\n", "secret\r\n"])
+def test_a_token_read_from_a_file_may_end_in_a_line_break(token: str) -> None:
+    broker = Broker(taken())
+    a_client(broker, token=token).submit(JOB)
+    assert broker.requests[0].headers["authorization"] == "Bearer secret"
+
+
+@pytest.mark.parametrize("token", ["wörd", "one\ntwo"])
+def test_a_token_that_no_header_carries_is_refused_without_being_shown(token: str) -> None:
+    with pytest.raises(InvalidInput, match=r"HEADGATE_TOKEN: got '[0-9]+ characters'") as caught:
+        Client("http://broker", token)
+    assert token not in str(caught.value)
+
+
 def test_the_environment_says_where_and_who(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADGATE_URL", "http://elsewhere:1234")
     monkeypatch.setenv("HEADGATE_TOKEN", "secret")

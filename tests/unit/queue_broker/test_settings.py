@@ -36,6 +36,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
         ({"port": 70_000}, "port: got 70000"),
         ({"default_tier": "urgent"}, "one of production, interactive, sweep"),
         ({"queues": {"q": {"tier": "urgent"}}}, "queues.q.tier: got urgent"),
+        ({"tokens": {"wörd": "team"}}, "tokens: got one that no header can carry"),
         ({"host": "0.0.0.0"}, "a loopback address, as long as no tokens are set"),  # noqa: S104
         ({"colour": "red"}, "colour: got 'red'; allowed: only documented fields"),
     ],

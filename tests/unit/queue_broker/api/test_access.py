@@ -25,7 +25,15 @@ def test_a_request_without_a_known_token_is_refused(
 
     assert problem(answer)[0] == 401
     assert answer.headers["www-authenticate"] == "Bearer"
-    assert "HEADGATE_TOKEN" in answer.json()["message"]
+    assert "token" in answer.json()["message"]
+
+
+def test_no_token_and_one_that_was_replaced_are_told_apart(guarded: httpx.Client) -> None:
+    none = guarded.get("/jobs", headers={"authorization": "Bearer"})
+    old = guarded.get("/jobs", headers=bearing("old"))
+    assert (none.status_code, old.status_code) == (401, 401)
+    assert "carries none" in none.json()["message"]
+    assert "may have been replaced" in old.json()["message"]
 
 
 def test_no_route_forgets_to_ask_for_a_token(guarded: httpx.Client) -> None:

@@ -50,6 +50,7 @@ def test_a_token_in_the_address_becomes_a_cookie_that_no_script_reads(guarded: W
 def test_a_wrong_token_becomes_no_cookie(guarded: Window) -> None:
     answer = guarded.client.get("/dashboard?token=wrong", headers=PAGE)
     assert (answer.status_code, "set-cookie" in answer.headers) == (401, False)
+    assert "does not know this token" in answer.text
 
 
 def test_a_script_may_send_the_token_as_the_api_takes_it(guarded: Window) -> None:

@@ -138,15 +138,17 @@ def _by_voice(
 
 
 def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, is_dear: bool) -> None:
-    """What is given is the cheapest way's, the bounds are the closest's.
+    """What is given is the cheapest way's; the bounds are the closest's, the upper one the model's
+    own where there is one that no other surely betters.
 
-    Where a lost attempt is dear and a model was trained, no task is given less than its bound: that
-    is the model's then, or closer beyond doubt, and the cheapest way was told by few kills. Without
-    a model the bounds are no surer than the ways.
+    Where a lost attempt is dear and a model was trained, no task is given less than its bound: the
+    cheapest way was told by few kills. Without a model the bounds are no surer than the ways.
     """
     ways, closest = voice.choice.in_turn(), voice.series.closest_in_turn()
     for tail, centre, told in _told(chain(closest, ways), known, places):
         said.bound(told, centre, tail.middle, voice.series.bound(tail))
+    for tail, centre, told in _told(voice.series.own_bound(), known, places):
+        said.p95[told] = np.maximum(said.p50[told], np.exp(centre + voice.series.bound(tail)))
     bounded = is_dear and any(tail.is_model for tail in closest)
     for way, centre, told in _told(ways, known, places):
         margin = np.maximum(way.margin + voice.series.caution, _beyond_kills(voice, way, centre))

@@ -10,9 +10,10 @@ from typing import Self
 
 import numpy as np
 
+from predictor.bases import HIGH
 from predictor.choice import Choice
-from predictor.risk import Price
-from predictor.ways import Tail, Way, bounds_threshold, closest, tails
+from predictor.risk import Price, Vector
+from predictor.ways import ONE, Tail, Way, bounds_threshold, closest, doubt, tails
 from predictor.window import Known, Ring, Seen
 
 #: How sure the published bound is meant to be; by how much its level follows each task that it
@@ -42,6 +43,7 @@ class Series:
     caution: float = 0.0  #: what kills beyond those foreseen add to the log of what is given
     _tails: list[Tail] = field(default_factory=list)
     _closest: list[Tail] = field(default_factory=list)  #: as `closest_in_turn`
+    _own_bound: list[Tail] = field(default_factory=list)  #: as `own_bound`
     _is_fitted: bool = False
     _looked: int = 0
 
@@ -82,12 +84,12 @@ class Series:
         """Adaptive conformal inference (Gibbs and Candes, 2021): a bound that held is lowered a
         little, one that did not is raised 19 times as much.
         """
-        closest = self.closest()
-        if closest is None:
+        stating = next(iter([*self.own_bound(), *self.closest_in_turn()]), None)
+        if stating is None:
             return
-        centre = float(closest.fit.centre(_one(item))[0])
+        centre = float(stating.fit.centre(_one(item))[0])
         if np.isfinite(centre):
-            held = item.log <= centre + self.bound(closest)
+            held = item.log <= centre + self.bound(stating)
             self.level = float(np.clip(self.level + ADAPTING * (BOUND - held), *LEVELS))
 
     def bound(self, tail: Tail) -> float:
@@ -98,7 +100,7 @@ class Series:
 
     def forget(self) -> None:
         """Look at the window anew when next asked."""
-        self._tails, self._closest, self._is_fitted = [], [], False
+        self._tails, self._closest, self._own_bound, self._is_fitted = [], [], [], False
         for choice in self.choices:
             choice.forget()
 
@@ -127,7 +129,9 @@ class Series:
         self._tails = tails(window, self.bases)
         for choice in self.choices:
             choice.fit(window, self._tails)
-        self._closest = closest_first(self._tails, bounds_threshold(self.total))
+        threshold = bounds_threshold(self.total)
+        self._closest = closest_first(self._tails, threshold)
+        self._own_bound = own_bound(self._tails, self._closest, threshold)
         self._looked, self._is_fitted = self.total, True
 
     def closest(self) -> Tail | None:
@@ -138,6 +142,11 @@ class Series:
         """The closest; and the model, for tasks that it has no answer for."""
         self._fit()
         return self._closest
+
+    def own_bound(self) -> list[Tail]:
+        """The model's own bound, if it states the family's; where it has no answer, the closest."""
+        self._fit()
+        return self._own_bound
 
     def least_margin(self, way: Way) -> float:
         """What kills that nothing has contradicted since say of the margin; -inf without them."""
@@ -152,6 +161,27 @@ def closest_first(tried: Sequence[Tail], threshold: float) -> list[Tail]:
     if best is None:
         return []
     return [best, *(one for one in alike if one.is_model and one.fit.base == "model")]
+
+
+def own_bound(tried: Sequence[Tail], closest: Sequence[Tail], threshold: float) -> list[Tail]:
+    """The model's own bound, of those with one threshold; none where the closest bounds better, by
+    a standard error.
+    """
+    alike = (one for one in tried if one.threshold == threshold)
+    own = [one for one in alike if one.is_model and one.fit.base == HIGH]
+    if not own:
+        return []
+    gaps = bound_losses(closest[0]) - bound_losses(own[0])
+    gaps = gaps[np.isfinite(gaps)]
+    return own if len(gaps) and gaps.mean() + doubt(gaps, ONE) >= 0 else []
+
+
+def bound_losses(tail: Tail) -> Vector:
+    """What its bound lost on each attempt of the window, NaN where it had none: the proper score of
+    a quantile, in log (Koenker and Bassett, 1978).
+    """
+    beyond = tail.fit.errors - tail.outlook.quantile(BOUND)
+    return np.maximum(BOUND * beyond, (BOUND - 1) * beyond)
 
 
 def _one(item: Seen) -> Known:

@@ -62,6 +62,11 @@ class Recipe:
     fine: bool = False  #: small leaves and twice the rounds
     longer: float = 1.0  #: how many times the rounds that so many rows get at first
 
+    @property
+    def metric(self) -> str:
+        """What it is judged by, of log errors: a middle by their size, a bound by its own loss."""
+        return "l1" if self.level == MIDDLE else "quantile"
+
 
 #: Leaves of medians shrug off wild labels, those of means learn faster; the recent past is the best
 #: of features where needs drift, and noise where they do not. Which it is, the data tell: one
@@ -91,7 +96,7 @@ def fit(
         recipe = choose(encoder, labelled, options)
         recipes = {target: recipe}
         if target in BOUNDED:
-            recipes[high_of(target)] = Recipe(level=BOUND, past=recipe.past)
+            recipes[high_of(target)] = choose_bound(encoder, labelled, options, recipe)
         for name, each in recipes.items():
             boosters[name] = grow(encoder, labelled.rows, logs, options, each)
             calibration[name] = calibrate(encoder, labelled, options, each)
@@ -136,6 +141,22 @@ def choose(encoder: Encoder, data: Labelled, options: FitOptions) -> Recipe:
     return best[1]
 
 
+def choose_bound(encoder: Encoder, data: Labelled, options: FitOptions, middle: Recipe) -> Recipe:
+    """The recipe of a target's bound: what its middle looks at, with leaves and rounds of its own.
+    Where families differ, a quantile begins far from most of them, and takes more rounds.
+    """
+    data = data.latest(MAX_CHOOSING)
+    earlier, later = by_time(len(data.logs), CHOOSING)
+    plain = Recipe(level=BOUND, past=middle.past)
+    if len(later) < MIN_CHOOSING:
+        return plain
+    tried = [
+        _tried(encoder, data, options, (replace(plain, fine=fine), earlier, later))
+        for fine in (False, True)
+    ]
+    return min(tried, key=lambda pair: pair[0])[1]
+
+
 def _tried(
     encoder: Encoder, data: Labelled, options: FitOptions, what: tuple[Recipe, Places, Places]
 ) -> tuple[float, Recipe]:
@@ -152,7 +173,7 @@ def _tried(
         valid_sets=[train.create_valid(rows[1], label=data.logs[later])],
         callbacks=[lgb.early_stopping(patience, verbose=False, min_delta=LEAST_GAIN)],
     )
-    error = booster.best_score["valid_0"]["l1"]
+    error = booster.best_score["valid_0"][recipe.metric]
     return error, replace(recipe, longer=booster.best_iteration / patience)
 
 
@@ -178,7 +199,7 @@ def _parameters(size: int, options: FitOptions, recipe: Recipe) -> dict[str, Any
     return {
         "objective": recipe.objective,
         "alpha": recipe.level,
-        "metric": "l1",
+        "metric": recipe.metric,
         "learning_rate": 10 / min(options.rounds, 50 + size // 5),
         "num_leaves": options.leaves,
         "min_data_in_leaf": smallest,

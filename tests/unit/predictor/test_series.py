@@ -138,3 +138,5 @@ def test_the_model_s_bound_is_believed_until_another_way_is_cheaper_beyond_doubt
     assert overruled is not None
     assert believed.fit.base == "model's bound"
     assert overruled.fit.base == "level"
+    assert [tail.fit.base for tail in found.own_bound()] == ["model's bound"]
+    assert clear.own_bound() == []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from headgate.estimate import Estimate
 from predictor.encoding import Column, Encoder
 from predictor.predictor import Predictor
+from predictor.series import BOUND
 from tests.unit.predictor.examples import job, ran
 from training.dataset import build
-from training.fit import FitOptions, Labelled, Recipe, choose, fit, grow, rounds_of
+from training.fit import FitOptions, Labelled, Recipe, choose, choose_bound, fit, grow, rounds_of
 
 ENCODER = Encoder([Column("parameter.rows"), Column("history.memory_mib.last")])
 FEW = FitOptions(rounds=60)
@@ -55,7 +57,8 @@ def test_more_rounds_are_taken_where_later_rows_gain_from_them() -> None:
     assert rounds_of(600, few, plain) > rounds_of(600, few, noisy)
 
 
-def test_where_errors_are_wide_tells_how_much_is_given_beyond_the_middle() -> None:
+def steady_and_wild() -> list[Estimate]:
+    """Of two tasks, of which one may need anything between a third and three times the usual."""
     rng = np.random.default_rng(3)
     history = [
         ran(job(), 1000 * rng.lognormal(0.0, 0.5 if wild else 0.01), at=float(place), wild=wild)
@@ -63,8 +66,33 @@ def test_where_errors_are_wide_tells_how_much_is_given_beyond_the_middle() -> No
     ]
     predictor = Predictor(fit(build(history), FEW))
     predictor.observe(history)
-    jobs = [job(parameters={"wild": wild}) for wild in (False, True)]
-    steady, wild = (one.allocation.memory_mib for one in predictor.estimate(jobs))
+    return predictor.estimate([job(parameters={"wild": wild}) for wild in (False, True)])
+
+
+def test_where_errors_are_wide_tells_how_much_is_given_beyond_the_middle() -> None:
+    steady, wild = (one.allocation.memory_mib for one in steady_and_wild())
 
     assert 1000 < steady < 1100
     assert wild > 2000
+
+
+def test_the_bound_that_is_stated_is_as_wide_as_errors_are() -> None:
+    steady, wild = (one.memory_mib for one in steady_and_wild())
+
+    assert steady.p95 < 1.1 * steady.p50
+    assert wild.p95 > 1.8 * wild.p50
+
+
+def test_a_bound_has_rounds_of_its_own_until_later_rows_gain_no_more_by_its_loss() -> None:
+    data, later = sweep(600), sweep(1_000)
+    plain = Recipe(level=BOUND)
+    chosen = choose_bound(ENCODER, data, FEW, Recipe())
+
+    def loss(recipe: Recipe) -> float:
+        booster = grow(ENCODER, data.rows, data.logs, FEW, recipe)
+        beyond = later.logs[600:] - booster.predict(later.rows[600:])
+        return float(np.maximum(BOUND * beyond, (BOUND - 1) * beyond).mean())
+
+    assert chosen.longer > 1
+    assert loss(chosen) < loss(plain)
+    assert choose_bound(ENCODER, sweep(100), FEW, Recipe()) == plain

@@ -84,7 +84,7 @@ def update_environment(wire: Wire, call: Call) -> Answer:
 
 
 def delete_environment(wire: Wire, call: Call) -> Answer:
-    found = wire.shelf.get(ENVIRONMENT, name_of(call.get("computeEnvironment")))
+    found = wire.shelf.get(ENVIRONMENT, name_of(call.get("computeEnvironment"), ENVIRONMENT))
     if found is None:
         return {}
     if found.body["state"] != "DISABLED":
@@ -96,7 +96,7 @@ def delete_environment(wire: Wire, call: Call) -> Answer:
 
 
 def describe_environments(wire: Wire, call: Call) -> Answer:
-    wanted = [name_of(one) for one in call.get("computeEnvironments", ())]
+    wanted = [name_of(one, ENVIRONMENT) for one in call.get("computeEnvironments", ())]
     standing = [to_environment(call.place, STANDING)]
     own = standing if not wanted or STANDING.name in wanted else []
     if wire.upstream is not None:

@@ -23,10 +23,11 @@ class Place:
         return f"arn:aws:batch:{self.region}:{self.account}:{kind}/{name}"
 
 
-def name_of(given: str) -> str:
-    """A thing's name, from its name or its ARN."""
+def name_of(given: str, kind: str = "") -> str:
+    """A thing's name, from its name or its ARN. The ARN of another kind of thing stays as it is:
+    nothing has that name."""
     found = ARN.fullmatch(given)
-    return found["name"] if found else given
+    return found["name"] if found and kind in ("", found["kind"]) else given
 
 
 def parts(arn: str) -> tuple[str, str]:

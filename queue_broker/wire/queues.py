@@ -32,7 +32,7 @@ def check_order(shelf: Shelf, order: list[dict[str, Any]]) -> None:
     """A queue's environments, each known and each once."""
     if not order:
         raise Fault("At least 1 compute environment must be provided")
-    names = [name_of(one["computeEnvironment"]) for one in order]
+    names = [name_of(one["computeEnvironment"], ENVIRONMENT) for one in order]
     known = {STANDING.name, *(document.name for document in shelf.named(ENVIRONMENT, names))}
     for at, name in enumerate(names):
         if name not in known:
@@ -43,7 +43,7 @@ def check_order(shelf: Shelf, order: list[dict[str, Any]]) -> None:
 
 
 def update_queue(wire: Wire, call: Call) -> Answer:
-    name = name_of(call.get("jobQueue"))
+    name = name_of(call.get("jobQueue"), QUEUE)
     given = {key: value for key, value in call.given.items() if key != "jobQueue"}
     if "computeEnvironmentOrder" in given:
         check_order(wire.shelf, given["computeEnvironmentOrder"])
@@ -55,7 +55,7 @@ def update_queue(wire: Wire, call: Call) -> Answer:
 
 
 def delete_queue(wire: Wire, call: Call) -> Answer:
-    found = wire.shelf.get(QUEUE, name_of(call.get("jobQueue")))
+    found = wire.shelf.get(QUEUE, name_of(call.get("jobQueue"), QUEUE))
     if found is None:
         return {}
     if found.body["state"] != "DISABLED":
@@ -65,7 +65,7 @@ def delete_queue(wire: Wire, call: Call) -> Answer:
 
 
 def describe_queues(wire: Wire, call: Call) -> Answer:
-    wanted = [name_of(one) for one in call.get("jobQueues", ())]
+    wanted = [name_of(one, QUEUE) for one in call.get("jobQueues", ())]
     known = {name: standing(name) for name in configured(wire)}
     if wire.upstream is not None:
         return with_own(wire.upstream, call, "jobQueues", own(call, wanted, known))
@@ -115,7 +115,7 @@ def standing(name: str) -> Document:
 
 def open_queue(wire: Wire, given: str) -> str:
     """The name of a queue that takes jobs; `Fault` when there is none, or it is DISABLED."""
-    name = name_of(given)
+    name = name_of(given, QUEUE)
     if wire.upstream is not None:
         return name  # a queue of the broker need not be one of AWS: lanes are
     kept = wire.recent.ask(wire.shelf.get, QUEUE, name)

@@ -11,6 +11,9 @@ from queue_broker.records import JobId, JobRecord
 from queue_broker.settings import QueueRule
 from tests.unit.queue_broker.wire.batch import ACCOUNT, REGION, Batch, refusal
 
+#: Named as a queue that is there.
+ENVIRONMENT_ARN = "arn:aws:batch:us-east-1:123456789012:compute-environment/default"
+
 
 def record(batch: Batch, job_id: str) -> JobRecord:
     return batch.broker.store.job(JobId(job_id))
@@ -293,6 +296,7 @@ SLIGHTLY_TOO_MUCH: list[tuple[dict[str, Any], str]] = [
     ({"tags": {"k": "v" * 257}}, "less than or equal to 256"),
     ({"parameters": {"p": "x" * 30 * 1024}}, "Job size must be less than 30 KiB, got 31 KiB"),
     ({"jobQueue": "nowhere"}, "JobQueue nowhere not found."),
+    ({"jobQueue": ENVIRONMENT_ARN}, f"JobQueue {ENVIRONMENT_ARN} not found."),
     ({"jobDefinition": "none"}, "JobDefinition name none does not exist or is not in ACTIVE"),
     ({"jobDefinition": "plain:2"}, "JobDefinition name plain:2 does not exist"),
     ({"jobDefinition": "plain:latest"}, "not supported pattern"),

@@ -22,6 +22,7 @@ from predictor.model import TARGETS, Heard, Model, high_of
 from predictor.rows import Codes, Rows, distinct, facts_of_jobs, rows_of_jobs
 from predictor.settings import PredictorSettings
 from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimates
+from predictor.ways import outlook_beyond
 
 Indexes = npt.NDArray[np.uint32]
 
@@ -153,14 +154,8 @@ class Predictor:
         if voice is None:
             return blind
         known = known_of(rows, "memory_mib", self.hear(rows), np.arange(1))
-        way = voice.choice.knowing(known)
-        if way is None:
-            return blind
-        centre = float(way.fit.centre(known)[0])
-        left = way.outlook.beyond(float(np.log(given_mib)) - centre)
-        if left is None:
-            return blind
-        return float(np.exp(centre + left.cheapest(way.weight)))
+        left = outlook_beyond(voice.choice.in_turn(), known, float(np.log(given_mib)))
+        return float(np.exp(left.cheapest(voice.way.weight))) if left else blind
 
     def explain(self, job: Job, mode: str = "cost") -> Explanation:
         """The estimate with what is behind it: histories, nearest past jobs, the model's

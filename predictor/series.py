@@ -66,19 +66,30 @@ class Series:
 
     def kill(self, item: Seen) -> None:
         """A kill for memory: censored, its need is at least what was given."""
-        self._hold(True)
+        best = self.choice().best
+        if best is not None:
+            self._hold(best, self._still_killed(best, item))
         self.killed = [*self.killed[-7:], item]
 
-    def _hold(self, killed: bool) -> None:
+    def _still_killed(self, best: Way, kill: Seen) -> float:
+        """The chance that a task which was killed would be killed if it were sized now: of many
+        that were sized before any of them had ended only the first kills are news.
+        """
+        centre = float(best.fit.centre(_one(kill))[0])
+        given = best.margin + self.caution
+        if not np.isfinite(centre) or centre + given <= kill.log:
+            return 1.0
+        left = best.outlook.beyond(kill.log - centre)
+        return left.chance_beyond(given) if left else 1.0
+
+    def _hold(self, best: Way, killed: float) -> None:
         """Keep the promised chance of a kill: a kill more than foreseen widens the margin at once,
         each success narrows it as much as it was foreseen to (Gibbs and Candes, 2021). Foreseen is
         what the lowest price allows, since nobody says at which one a task was sized.
         """
-        best = self.choice().best
-        if best is not None:
-            surprise = killed - best.outlook.chance_beyond(best.margin)
-            caution = self.caution + CAUTION * best.fit.scatter * surprise
-            self.caution = float(np.clip(caution, 0.0, MOST_CAUTION))
+        surprise = killed - best.outlook.chance_beyond(best.margin)
+        caution = self.caution + CAUTION * best.fit.scatter * surprise
+        self.caution = float(np.clip(caution, 0.0, MOST_CAUTION))
 
     def _adapt(self, item: Seen) -> None:
         """Adaptive conformal inference (Gibbs and Candes, 2021): a bound that held is lowered a
@@ -106,7 +117,9 @@ class Series:
 
     def _charge(self, item: Seen) -> None:
         self._fit()
-        self._hold(False)
+        best = self.choice().best
+        if best is not None:
+            self._hold(best, 0.0)
         self._adapt(item)
         known = _one(item)
         fits = {id(tail.fit): tail.fit for tail in self._tails}

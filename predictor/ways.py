@@ -11,7 +11,7 @@ import numpy as np
 
 from predictor.bases import HIGH, Fit, fits
 from predictor.risk import Outlook, Price, Vector, charge, outlook
-from predictor.window import Window
+from predictor.window import Known, Window
 
 #: Where the smooth tail takes over from the errors as they were seen.
 THRESHOLDS = (0.5, 0.8, 0.92, 0.98)
@@ -27,6 +27,8 @@ ONE = 1.0
 MODELS = ("model", HIGH)
 #: A model that was left out of fewer attempts is a way like any other.
 ENOUGH = 30
+#: A bound on the odds of two ways (in log), for the sake of arithmetic.
+MOST_POWER = 500.0
 #: An attempt of the window counts this much less with each later one.
 FADING = 0.99
 
@@ -165,3 +167,38 @@ class Trial:
             cost += doubt(self.costs - default.costs, ONE) / float(scale.mean())
         known = (tail.fit, tail.threshold, tail.outlook, tail.count)
         return Way(*known, self.margin, self.weight, cost)
+
+
+def outlook_beyond(ways: Sequence[Way], known: Known, log: float) -> Outlook | None:
+    """What one task may need (in log), now that it is known to need more than `log`: what all ways
+    say, each as far as its own past and this surprise speak for it (Bayes). None where none of them
+    thought it possible. `ways` begin with the one to compare with.
+
+    The way by which the task was sized may just have been refuted: of an error that it hardly ever
+    made it knows least.
+    """
+    needs = [way.outlook.points + float(way.fit.centre(known)[0]) for way in ways]
+    odds = [way.outlook.chances * likelihood(way, ways[0]) for way in ways]
+    points, chances = np.concatenate(needs), np.concatenate(odds)
+    left = points > log
+    if not chances[left].sum() > 0:
+        return None
+    order = np.flatnonzero(left)[np.argsort(points[left], kind="stable")]
+    return Outlook(points[order], chances[order] / chances[order].sum())
+
+
+def likelihood(way: Tail, other: Tail) -> float:
+    """How much better the errors of a way explain what both have an answer for than another's do,
+    each by Laplace's law of its own width. Tasks of one batch err alike, so that n of them tell as
+    much as the square root of n.
+    """
+    shared = np.isfinite(way.fit.errors) & np.isfinite(other.fit.errors)
+    if not shared.any():
+        return 0.0
+    own, others = (_width(tail.fit.errors[shared]) for tail in (way, other))
+    power = np.sqrt(shared.sum()) * np.log(others / own)
+    return float(np.exp(np.clip(power, -MOST_POWER, MOST_POWER)))
+
+
+def _width(errors: Vector) -> float:
+    return max(float(np.abs(errors - np.median(errors)).mean()), 1e-6)

@@ -56,6 +56,17 @@ def test_a_retry_at_a_dearer_price_of_a_kill_leaves_more_to_spare() -> None:
     assert 1500 < cost < safe
 
 
+def test_a_retry_goes_by_what_the_family_needs_where_the_last_few_misled() -> None:
+    """Tasks of two sizes, of which the small came last: a kill says that it was a large one."""
+    predictor = Predictor()
+    rng = np.random.default_rng(0)
+    needs = [*rng.normal(1000, 20, 40), *rng.normal(700, 20, 12)]
+    predictor.observe([ran(job(), need, at=100.0 * at) for at, need in enumerate(needs)])
+    lost = killed(job(), 800, at=6_000.0)
+
+    assert 1000 < predictor.retry(lost, LARGEST).memory_mib <= 1200
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_production_is_given_no_less_than_the_bound_of_a_model(seed: int) -> None:
     """Nor where the way that has cost least is not the one that foretells best."""

@@ -79,6 +79,16 @@ def test_kills_that_were_not_foreseen_widen_the_margin_until_successes_pay_it_ba
     assert found.caution < twice
 
 
+def test_kills_of_tasks_that_were_all_sized_before_any_had_ended_are_news_once() -> None:
+    """What has been learnt since would have given the others enough."""
+    rng = np.random.default_rng(0)
+    found = series(np.concatenate([rng.normal(0.0, 0.1, 40), rng.normal(0.5, 0.1, 40)]))
+    for at_s in range(30):
+        found.kill(seen(0.2, 90.0 + at_s))
+
+    assert found.caution < 0.05
+
+
 def test_the_way_is_chosen_at_the_price_that_a_lost_attempt_has() -> None:
     """The model is right but for each tenth task, which needs up to four times as much; a request
     of four times the usual is enough for all, with much to spare.

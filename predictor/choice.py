@@ -14,7 +14,7 @@ import numpy as np
 
 from predictor.risk import Price, charge
 from predictor.ways import Tail, Way, ways
-from predictor.window import Known, Seen, Window
+from predictor.window import Seen, Window
 
 #: An attempt of the ledger counts this much less with each later one.
 LEDGER_FADING = 0.9
@@ -80,11 +80,6 @@ class Choice:
 
         self._turns = self._turns or sorted(self.ways, key=turn)
         return self._turns
-
-    def knowing(self, known: Known) -> Way | None:
-        """The first in turn that has an answer for a task."""
-        answers = (way for way in self.in_turn() if np.isfinite(way.fit.centre(known)[0]))
-        return next(answers, None)
 
     def prices(self) -> dict[str, float]:
         """What each way would have cost so far, cheapest first."""

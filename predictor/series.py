@@ -66,10 +66,20 @@ class Series:
 
     def kill(self, item: Seen) -> None:
         """A kill for memory: censored, its need is at least what was given."""
+        self._hold(item)
+        self.killed = [*self.killed[-7:], item]
+
+    def _hold(self, kill: Seen | None = None) -> None:
+        """Keep the promised chance of a kill: a kill more than foreseen widens the margin at once,
+        each success narrows it as much as it was foreseen to (Gibbs and Candes, 2021). Foreseen is
+        what the lowest price allows, since nobody says at which one a task was sized.
+        """
         best = self.choice().best
         if best is not None:
-            self._hold(best, self._still_killed(best, item))
-        self.killed = [*self.killed[-7:], item]
+            killed = self._still_killed(best, kill) if kill else 0.0
+            surprise = killed - best.outlook.chance_beyond(best.margin)
+            caution = self.caution + CAUTION * best.fit.scatter * surprise
+            self.caution = float(np.clip(caution, 0.0, MOST_CAUTION))
 
     def _still_killed(self, best: Way, kill: Seen) -> float:
         """The chance that a task which was killed would be killed if it were sized now: of many
@@ -81,15 +91,6 @@ class Series:
             return 1.0
         left = best.outlook.beyond(kill.log - centre)
         return left.chance_beyond(given) if left else 1.0
-
-    def _hold(self, best: Way, killed: float) -> None:
-        """Keep the promised chance of a kill: a kill more than foreseen widens the margin at once,
-        each success narrows it as much as it was foreseen to (Gibbs and Candes, 2021). Foreseen is
-        what the lowest price allows, since nobody says at which one a task was sized.
-        """
-        surprise = killed - best.outlook.chance_beyond(best.margin)
-        caution = self.caution + CAUTION * best.fit.scatter * surprise
-        self.caution = float(np.clip(caution, 0.0, MOST_CAUTION))
 
     def _adapt(self, item: Seen) -> None:
         """Adaptive conformal inference (Gibbs and Candes, 2021): a bound that held is lowered a
@@ -117,9 +118,7 @@ class Series:
 
     def _charge(self, item: Seen) -> None:
         self._fit()
-        best = self.choice().best
-        if best is not None:
-            self._hold(best, 0.0)
+        self._hold()
         self._adapt(item)
         known = _one(item)
         fits = {id(tail.fit): tail.fit for tail in self._tails}

@@ -180,11 +180,8 @@ def outlook_beyond(ways: Sequence[Way], known: Known, log: float) -> Outlook | N
     needs = [way.outlook.points + float(way.fit.centre(known)[0]) for way in ways]
     odds = [way.outlook.chances * likelihood(way, ways[0]) for way in ways]
     points, chances = np.concatenate(needs), np.concatenate(odds)
-    left = points > log
-    if not chances[left].sum() > 0:
-        return None
-    order = np.flatnonzero(left)[np.argsort(points[left], kind="stable")]
-    return Outlook(points[order], chances[order] / chances[order].sum())
+    order = np.argsort(points, kind="stable")
+    return Outlook(points[order], chances[order]).beyond(log)
 
 
 def likelihood(way: Tail, other: Tail) -> float:

@@ -44,6 +44,7 @@ def verdict(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Verdi
 
 
 def reason_of(ended: Ended) -> str:
+    """Why an attempt ended, in the engine's words, or by its exit code."""
     return ended.reason or f"exit code {ended.exit_code}"
 
 

@@ -20,6 +20,7 @@ from queue_broker.adapters.engines.aws.fleet import Fleet
 from queue_broker.adapters.engines.aws.reports import Reports
 from queue_broker.adapters.engines.aws.tracked import Tracked, Tracker
 from queue_broker.adapters.engines.outbox import Outbox
+from queue_broker.core.retry import reason_of
 from queue_broker.core.whole import PART, goes_whole, under_shim
 from queue_broker.records import Ended, Leak, Started, Tasks
 
@@ -265,7 +266,7 @@ class Watching:
 def for_good(end: Ended) -> Ended:
     if end.cause is Cause.EXITED and end.exit_code == 0:
         return end
-    return replace(end, final=True, reason=f"{end.reason or f'exit code {end.exit_code}'}; {PART}")
+    return replace(end, final=True, reason=f"{reason_of(end)}; {PART}")
 
 
 def begun(counts: Mapping[str, int]) -> int:

@@ -75,13 +75,21 @@ class MemoryStore:
         return [self._groups[number] for number in islice(self._submitted, limit)]
 
     def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
-        """The answers are for the oldest submitted groups, in order."""
+        """Nobody moves a group between its reading and its answer."""
         for group, splits in answers:
-            self._submitted.remove(group.group_id)
-            del self._groups[group.group_id]
+            if group.state is State.RUNNABLE:  # its leaks may still put tasks back to it
+                self._change(group, Tasks())
+            else:
+                self._submitted.remove(group.group_id)
+                del self._groups[group.group_id]
             for split in splits:
                 self._open(group, group.attempt, split.tasks, split.estimate)
         return [True] * len(answers)
+
+    def groups(self, job_id: JobId) -> list[Group]:
+        """Those that wait at the gate: nobody asks about others here."""
+        waiting = (self._groups[GroupId(n)] for queue in self._queues.values() for *_, n in queue)
+        return [group for group in waiting if group.job_id == job_id]
 
     def settle_dependencies(self, limit: int) -> int:
         """Traces know no dependencies."""

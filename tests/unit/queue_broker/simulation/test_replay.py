@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from headgate.estimate import Estimate
+from headgate.job import Job
 from headgate.resources import Resources
+from headgate.usage import Observation
 from predictor.features import facts, family_keys
+from predictor.predictor import Indexes
 from queue_broker.adapters.engines.simulated.model import FleetModel
 from queue_broker.core.policy import Policy
 from queue_broker.records import Lane
 from queue_broker.simulation.baselines import BASELINES
 from queue_broker.simulation.direct import Direct
+from queue_broker.simulation.foresight import Foresight
 from queue_broker.simulation.generate import mark, plain, sweep
 from queue_broker.simulation.outcome import Outcome
 from queue_broker.simulation.replay import Replay, Setting, submissions
@@ -76,6 +84,31 @@ def test_a_task_killed_for_memory_is_tried_again_with_more() -> None:
     outcome = Replay(hungry, SETTING).run()
     assert outcome.account.killed == 1
     assert np.isfinite(outcome.done_s).all()
+
+
+class Doubling(Foresight):
+    """Gives sweeps twice what they ask for, once it has seen a kill for memory."""
+
+    killed = False
+
+    def observe(self, observations: Sequence[Observation]) -> None:
+        super().observe(observations)
+        self.killed = self.killed or any(one.memory_is_censored for one in observations)
+
+    def estimate_sweep(
+        self, job: Job, columns: Mapping[str, npt.NDArray[Any]] | None, size: int, mode: str
+    ) -> list[tuple[Indexes, Estimate]]:
+        [(indexes, asked)] = super().estimate_sweep(job, columns, size, mode)
+        given = Resources(asked.allocation.vcpu, asked.allocation.memory_mib * 2)
+        return [(indexes, replace(asked, allocation=given) if self.killed else asked)]
+
+
+def test_kills_for_memory_in_a_sweep_teach_what_still_waits_of_it() -> None:
+    hungry = sweep(60, 0.0, 60.0, 1, "sweeper")
+    hungry = with_column(hungry, memory_used_mib=np.full(60, 3_000))
+    outcome = Replay(hungry, replace(SETTING, forecaster=Doubling)).run()
+    assert np.isfinite(outcome.done_s).all()
+    assert outcome.account.killed == 8  # what ran at first; the rest had been given more by then
 
 
 def test_what_fits_nowhere_ends_the_replay_and_never_starts() -> None:

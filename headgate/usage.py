@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.lifecycle import Cause
+from headgate.record import record
 from headgate.resources import Resources
 
 
@@ -21,7 +22,7 @@ class Meter(StrEnum):
     NONE = "none"  #: only exit code and times are known
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Usage:
     """Measured use of one attempt. None where it was not measured."""
 
@@ -40,7 +41,7 @@ class Usage:
         return self.cpu_s / self.runtime_s
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Observation:
     """One attempt that ended: the job as submitted, what was foretold and given, and what it used.
 

@@ -16,6 +16,7 @@ from pyroaring import BitMap
 from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.lifecycle import Cause, State
+from headgate.record import record
 from headgate.resources import Resources
 from headgate.sweep import Grid
 from headgate.usage import Usage
@@ -38,7 +39,7 @@ class Table(StrEnum):
 Parameters = Grid | Table
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Submission:
     """A checked job or sweep, with tenant and tier settled, ready to be made durable.
 
@@ -112,7 +113,7 @@ class JobRecord:
         return State.PENDING
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Group:
     """A group as the cycle sees it.
 
@@ -138,7 +139,7 @@ class Group:
     hold: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Split:
     """A part of a SUBMITTED group that the predictor gave one shape."""
 
@@ -146,7 +147,7 @@ class Split:
     estimate: Estimate
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Intent:
     """What the leak decided: these tasks of that group, into that lane, with that much."""
 
@@ -157,7 +158,7 @@ class Intent:
     allocation: Resources
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Leak:
     """A durable intent, and after the hand-over the engine's own id for it.
 
@@ -188,7 +189,7 @@ class Leak:
     cancelling: Tasks = field(default_factory=Tasks)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Started:
     """The engine says that a task's process runs."""
 
@@ -197,7 +198,7 @@ class Started:
     at_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ended:
     """The engine says that a task's attempt is over."""
 
@@ -217,7 +218,7 @@ class Ended:
 Event = Started | Ended
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Attempt:
     """One attempt of one task, as it is remembered."""
 
@@ -269,7 +270,7 @@ class Lane:
     ended: tuple[tuple[Resources, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HandOver:
     """What an engine answered for one leak: taken (with its own id), or refused for a reason."""
 

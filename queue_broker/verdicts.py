@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headgate.estimate import Estimate
+from headgate.record import record
 from queue_broker.records import Ended
 
 
@@ -38,7 +39,7 @@ class Retry:
 Verdict = Succeed | Fail | Requeue | Retry
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Judged:
     """An ended attempt with what is to become of its task."""
 

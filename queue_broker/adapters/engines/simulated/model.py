@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from headgate.record import record
 from headgate.validation import refuse
 from queue_broker.records import Lane, Leak
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Fate:
     """What a task would do if nobody stopped it. `memory_mib` is its true peak; by `row` whoever
     drew the fate knows it again."""

@@ -137,6 +137,8 @@ class Group:
     parameters: Parameters
     estimate: Estimate | None = None
     hold: str | None = None
+    #: Children that were cancelled before their array went: see `core/whole.py`.
+    dropped: Tasks | None = None
 
 
 @record(frozen=True, slots=True)
@@ -149,13 +151,17 @@ class Split:
 
 @record(frozen=True, slots=True)
 class Intent:
-    """What the leak decided: these tasks of that group, into that lane, with that much."""
+    """What the leak decided: these tasks of that group, into that lane, with that much.
+
+    `dropped` children go along, to be stopped: only so do the others get their index.
+    """
 
     group_id: GroupId
     version: int
     tasks: Tasks
     lane: str
     allocation: Resources
+    dropped: Tasks | None = None
 
 
 @record(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from queue_broker.core.policy import Policy, World
 from queue_broker.core.predict import Estimating
 from queue_broker.core.preempt import REASON
 from queue_broker.core.recall import recall
-from queue_broker.core.whole import PART
+from queue_broker.core.whole import PART, dropped, is_part
 from queue_broker.ports import Clock, Engine, Store
 from queue_broker.records import Ended, Event, Group, JobId, Lane, Leak, Tasks
 
@@ -135,10 +135,18 @@ class Cycle:
     def decide(self, leaks: Sequence[Leak], lanes: Sequence[Lane], world: World) -> Decision:
         """What the policy says; of reasons to wait, those that are news."""
         groups = self.store.eligible(self.limits.groups_per_tenant)
+        if any(lane.index_by_shim for lane in lanes):
+            groups = [self.with_dropped(group) for group in groups]
         decision = self.policy.decide(groups, leaks, lanes, world)
         told = {group.group_id: group.hold for group in groups}
         news = {at: why for at, why in decision.holds.items() if why != told.get(at)}
         return replace(decision, holds=news)
+
+    def with_dropped(self, group: Group) -> Group:
+        """A part of an array that goes whole, with the children that go along to be stopped."""
+        if not is_part(group):
+            return group
+        return replace(group, dropped=dropped(group, self.store.job(group.job_id)))
 
     def world(self) -> World:
         """What people set, as it is now: limits are live."""

@@ -29,4 +29,4 @@ def each_intent(placed: Placed, groups: Mapping[GroupId, Group]) -> Iterator[Int
             stop = min(start + MAX_LEAK, first + tasks)
             whole = stop - start == len(group.waiting)
             indexes = group.waiting if whole else group.waiting[start:stop]
-            yield Intent(group_id, group.version, indexes, lane, given(group))
+            yield Intent(group_id, group.version, indexes, lane, given(group), group.dropped)

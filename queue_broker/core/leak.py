@@ -17,7 +17,7 @@ from queue_broker.core.ledger import Ledger
 from queue_broker.core.place import NO_ROOM, Placing
 from queue_broker.core.quotas import Quotas, Starts
 from queue_broker.core.tenant_tree import Tree
-from queue_broker.core.whole import PART
+from queue_broker.core.whole import PART, is_part
 from queue_broker.core.window import Window
 from queue_broker.core.yard import Ranking, Yard
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak
@@ -200,7 +200,7 @@ class Desk:
 
     def offer(self, turn: Turn, *, top: bool) -> int:
         """Give a turn what the limits and the lanes allow; returns how many tasks go."""
-        if turn.whole and len(turn.group.waiting) < turn.group.size:
+        if turn.whole and is_part(turn.group) and not turn.group.dropped:
             self.whys[turn.group.group_id] = PART
             self.parts.append(turn.group)
             return 0

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from headgate.errors import InvalidInput
 from headgate.job import Job
+from headgate.lifecycle import State
 from queue_broker.core.intents import MAX_LEAK
-from queue_broker.records import Group, Leak, Parameters, Table
+from queue_broker.records import Group, JobRecord, Leak, Parameters, Table, Tasks
 
 #: A job with this tag set to `off` runs without the shim: for images with an ENTRYPOINT.
 SHIM_TAG = "headgate:shim"
@@ -30,6 +31,22 @@ def under_shim(job: Job) -> bool:
 def goes_whole(work: Group | Leak) -> bool:
     """Whether its tasks know their index from AWS Batch alone."""
     return work.array and not under_shim(work.job)
+
+
+def is_part(group: Group) -> bool:
+    """Whether tasks are missing of a group that goes whole."""
+    return goes_whole(group) and len(group.waiting) < group.size
+
+
+def dropped(group: Group, record: JobRecord) -> Tasks | None:
+    """The children that are missing, where all of them were cancelled and nothing of the array has
+    ever begun: it can still go whole, and they are stopped as soon as AWS Batch has named them.
+
+    A child that has begun once may not do so again, not even for a moment.
+    """
+    missing = Tasks(range(group.size)) - group.waiting
+    alone = record.counts.get(State.FAILED, 0) == len(missing)
+    return missing if alone and record.started_at_s is None else None
 
 
 def check_whole(job: Job, tasks: int, parameters: Parameters) -> None:

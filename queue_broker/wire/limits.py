@@ -22,6 +22,8 @@ MAX_SUBMIT_BYTES = 30 * 1024
 MAX_BODY_BYTES = 1 << 20
 #: What one DescribeJobs, DescribeJobQueues, ... names.
 MAX_NAMED = 100
+#: What one CancelJobs or TerminateJobs names.
+MAX_STOPPED = 50
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
 
 
@@ -50,7 +52,7 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("ArrayProperties", "size"): ARRAY,
     ("CancelJobRequest", "jobId"): Limit(least=1),
     ("CancelJobRequest", "reason"): Limit(least=1, most=1024),
-    ("CancelJobsRequest", "jobs"): Limit(least=1, most=MAX_NAMED),
+    ("CancelJobsRequest", "jobs"): Limit(least=1, most=MAX_STOPPED),
     ("CancelJobsRequest", "reason"): Limit(least=1, most=1024),
     ("CreateComputeEnvironmentRequest", "computeEnvironmentName"): Limit(pattern=NAME),
     ("CreateJobQueueRequest", "jobQueueName"): Limit(pattern=NAME),
@@ -82,7 +84,7 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("TagResourceRequest", "tags"): Limit(least=1),
     ("TerminateJobRequest", "jobId"): Limit(least=1),
     ("TerminateJobRequest", "reason"): Limit(least=1, most=1024),
-    ("TerminateJobsRequest", "jobs"): Limit(least=1, most=MAX_NAMED),
+    ("TerminateJobsRequest", "jobs"): Limit(least=1, most=MAX_STOPPED),
     ("TerminateJobsRequest", "reason"): Limit(least=1, most=1024),
     ("UpdateJobQueueRequest", "computeEnvironmentOrder"): Limit(most=3),
     ("UpdateJobQueueRequest", "priority"): Limit(least=0, most=1000),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import HandOver, Intent, JobId, Tasks
@@ -76,6 +78,64 @@ def test_an_intent_for_a_group_that_never_was_is_left_out(store: SqlStore) -> No
     intent = an_intent(group)
     gone = Intent(type(intent.group_id)(10**9), 0, intent.tasks, "local", intent.allocation)
     assert store.write_intents([gone], START_S) == []
+
+
+def test_cancelled_children_go_along_to_be_stopped_and_stay_failed(store: SqlStore) -> None:
+    make_runnable(store, a_sweep(size=4))
+    store.cancel(JobId("sweep-1"), Tasks([1]), "not that one")
+    [group] = store.eligible(1)
+    intent = replace(an_intent(group), dropped=Tasks([1]))
+
+    [leak] = store.write_intents([intent], START_S)
+    assert (leak.tasks, leak.open, leak.cancelling) == (Tasks(range(4)), leak.tasks, Tasks([1]))
+    assert counts_of(store, "sweep-1") == {State.STARTING: 3, State.FAILED: 1}
+    store.settle(ends(leak, [1], cause=Cause.CANCELLED, exit_code=None, verdict=Fail("stopped")))
+    store.settle(ends(leak, [0, 2, 3]))
+
+    assert counts_of(store, "sweep-1") == {State.SUCCEEDED: 3, State.FAILED: 1}
+    assert store.job(JobId("sweep-1")).reason == "not that one"
+    assert store.open_leaks() == []
+    check_books(store)
+
+
+def test_a_cancelled_child_that_ended_well_all_the_same_stays_cancelled(store: SqlStore) -> None:
+    make_runnable(store, a_sweep(size=2))
+    store.cancel(JobId("sweep-1"), Tasks([1]), "not that one")
+    [group] = store.eligible(1)
+    [leak] = store.write_intents([replace(an_intent(group), dropped=Tasks([1]))], START_S)
+    store.started(starts(leak))
+    store.settle(ends(leak))
+    assert counts_of(store, "sweep-1") == {State.SUCCEEDED: 1, State.FAILED: 1}
+    check_books(store)
+
+
+def test_a_refused_array_takes_its_cancelled_children_along_again(store: SqlStore) -> None:
+    make_runnable(store, a_sweep(size=4))
+    store.cancel(JobId("sweep-1"), Tasks([1]), "not that one")
+    for _ in range(2):
+        [group] = store.eligible(1)
+        [leak] = store.write_intents([replace(an_intent(group), dropped=Tasks([1]))], START_S)
+        store.handed_over([HandOver(leak.name, refused="full")], START_S)
+        assert counts_of(store, "sweep-1") == {State.RUNNABLE: 3, State.FAILED: 1}
+    check_books(store)
+
+
+def test_children_that_somebody_tries_again_meanwhile_do_not_go_along(store: SqlStore) -> None:
+    make_runnable(store, a_sweep(size=4))
+    store.cancel(JobId("sweep-1"), Tasks([1]), "not that one")
+    [group] = store.eligible(1)
+    store.retry_failed(JobId("sweep-1"), None)
+    [group] = store.eligible(1)
+    assert store.write_intents([replace(an_intent(group, [0]), dropped=Tasks([1]))], START_S) == []
+    assert counts_of(store, "sweep-1") == {State.RUNNABLE: 4}
+
+
+def test_a_job_that_was_taken_back_before_it_began_has_not_started(store: SqlStore) -> None:
+    make_runnable(store, a_submission("job"))
+    [leak] = leak_all(store)
+    moved = Requeue("moved")
+    store.settle(ends(leak, verdict=moved, cause=Cause.INTERRUPTED, exit_code=None))
+    assert store.job(JobId("job")).started_at_s is None
 
 
 def test_the_engines_answer_is_kept_once(store: SqlStore) -> None:

@@ -94,7 +94,9 @@ def write_intents(connection: Connection, intents: Sequence[Intent], now_s: floa
     written = [
         leak_values(ledger, group, intent, now_s)
         for intent in intents
-        if (group := ledger.by_number.get(intent.group_id)) and claim(group, intent)
+        if (group := ledger.by_number.get(intent.group_id))
+        and may_drop(ledger, group, intent)
+        and claim(group, intent)
     ]
     if not written:
         return []
@@ -114,10 +116,19 @@ def claim(group: WorkingGroup, intent: Intent) -> bool:
     return True
 
 
+def may_drop(ledger: Ledger, group: WorkingGroup, intent: Intent) -> bool:
+    """Whether those that go along to be stopped are as they were: cancelled, and nothing began."""
+    if intent.dropped is None:
+        return True
+    failed = BitMap.union(BitMap(), *(one.failed for one in ledger.of(group.job)))
+    return ledger.jobs[group.job].started_at_s is None and intent.dropped <= failed
+
+
 def leak_values(
     ledger: Ledger, group: WorkingGroup, intent: Intent, now_s: float
 ) -> dict[str, Any]:
-    job, tasks = ledger.jobs[group.job], intent.tasks
+    job, dropped = ledger.jobs[group.job], intent.dropped or Tasks()
+    tasks = intent.tasks | dropped
     return {
         "name": f"{job.job_id}-{job.next_leak()}",
         "job": group.job,
@@ -128,7 +139,8 @@ def leak_values(
         "tasks": tasks,
         "open": tasks,
         "running": Tasks(),
-        "cancelling": Tasks(),
+        "cancelling": dropped,
+        "cancel_reason": job.reason if dropped else None,
         "n_tasks": len(tasks),
         "n_open": len(tasks),
         "first": tasks.min(),

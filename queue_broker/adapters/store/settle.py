@@ -10,7 +10,7 @@ from pyroaring import BitMap
 from sqlalchemy import Connection
 
 from headgate.estimate import Estimate
-from headgate.lifecycle import State
+from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store import codec, leaks
 from queue_broker.adapters.store.bulk import insert_rows
 from queue_broker.adapters.store.dialects import one_writer
@@ -71,12 +71,14 @@ def settle(connection: Connection, judged: Sequence[Judged], now_s: float) -> li
 
 
 def note(item: Judged, found: dict[str, WorkingLeak], verdicts: dict[str, Verdicts]) -> bool:
-    """Whether this end was not known before; what somebody cancelled is not tried again."""
+    """Whether this end was not known before; what somebody cancelled is not tried again, and
+    fails in the words of who cancelled it."""
     ended, leak = item.ended, found.get(item.ended.leak)
     if leak is None or ended.task not in leak.open or ended.task in verdicts[leak.name].ended:
         return False
     verdict = item.verdict
-    if ended.task in leak.cancelling and isinstance(verdict, (Requeue, Retry)):
+    stopped = ended.cause is Cause.CANCELLED or isinstance(verdict, (Requeue, Retry))
+    if stopped and ended.task in leak.cancelling:
         verdict = Fail(leak.cancel_reason or CANCELLED)
     verdicts[leak.name].add(ended, verdict)
     return True
@@ -93,9 +95,15 @@ def apply(ledger: Ledger, leak: WorkingLeak, verdicts: Verdicts) -> None:
     if verdicts.reason is not None:
         job.explain(verdicts.reason)
     times = [ended.at_s for ended, _ in verdicts.ended.values()]
-    began = [ended.started_at_s for ended, _ in verdicts.ended.values() if ended.started_at_s]
-    job.started(min(began, default=min(times)))
+    began = [ended.started_at_s or ended.at_s for ended, _ in verdicts.ended.values() if ran(ended)]
+    if began:
+        job.started(min(began))
     leak.end(BitMap(verdicts.ended), max(times))
+
+
+def ran(ended: Ended) -> bool:
+    """Not what was taken back, stopped or refused before its process began."""
+    return ended.started_at_s is not None or ended.exit_code is not None
 
 
 def outcome_values(leak: WorkingLeak, verdicts: Verdicts) -> list[dict[str, Any]]:

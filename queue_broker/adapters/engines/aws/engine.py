@@ -200,6 +200,7 @@ class AwsEngine:
     def _took(self, leak: Leak, job_id: str) -> HandOver:
         """Batch has it. What was to be stopped before that was clear is stopped now."""
         if self._tracker.known(leak.name) is None:
+            self._tracker.stop(leak.name, leak.cancelling & leak.open, Cause.CANCELLED)
             tracked = self._tracker.add(leak, job_id, self._clock())
             tracked.due_s = self._clock() + self._settings.first_look_s
             self._watching.stop_marked(tracked)

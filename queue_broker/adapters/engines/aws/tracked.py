@@ -28,6 +28,8 @@ class Tracked:
     finished: int = 0  #: children that have ended, by the last statusSummary
     due_s: float = 0.0  #: when to look at it next
     listed_s: float = float("-inf")  #: when its children were last listed
+    again_s: float = float("inf")  #: when to ask again for the end of what is to be stopped
+    pause_s: float = 0.0  #: between the last two times
 
     @property
     def array(self) -> bool:
@@ -47,6 +49,12 @@ class Tracked:
         """Tasks that have ended in Batch and not yet in the store."""
         before = len(self.leak.tasks) - len(self.leak.open)
         return max(self.finished - before, len(self.ended)) - len(self.acknowledged)
+
+    def asked_to_stop(self, now_s: float, first_s: float, most_s: float) -> None:
+        """Look whether it came to that and ask again: after `first_s`, then after twice as long."""
+        self.pause_s = min(max(first_s, 2 * self.pause_s), most_s)
+        self.again_s = now_s + self.pause_s
+        self.due_s = min(self.due_s, self.again_s)
 
     def child(self, task: int) -> str:
         """Batch's id of one task."""
@@ -113,7 +121,12 @@ class Tracker:
                 self.finished.popitem(last=False)
 
     def stop(self, name: str, tasks: Tasks, cause: Cause) -> None:
-        self.stopping.setdefault(name, {}).update(dict.fromkeys(tasks, cause))
+        if tasks:
+            self.stopping.setdefault(name, {}).update(dict.fromkeys(tasks, cause))
+
+    def wished(self, name: str) -> Tasks:
+        """The tasks of a leak that are to be stopped, or were."""
+        return Tasks(self.stopping.get(name, {}))
 
     def stopped(self, name: str, task: int) -> Cause | None:
         return self.stopping.get(name, {}).get(task)

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: DescribeJobs takes a hundred ids.
 MOST_DESCRIBED = 100
+#: TerminateJobs takes fifty.
+MOST_TERMINATED = 50
 #: Calls of one poll, so that a pass of the cycle stays short; what is beyond is due next time.
 MOST_CALLS = 40
 #: A job that Batch does not know for so long is gone: it forgets jobs a week after their end.
@@ -127,6 +129,7 @@ class Watching:
                 self.see(tracked, 0, detail)
             if detail is not None:
                 self._find_blocked(tracked, detail, now_s)
+                self._insist(tracked, now_s)
         return calls + self._look_at(tail)
 
     def _look_at(self, children: Sequence[str]) -> int:
@@ -223,7 +226,8 @@ class Watching:
 
     def _find_blocked(self, tracked: Tracked, detail: Mapping[str, Any], now_s: float) -> None:
         """Shut a lane that gets no instances, and take back what waits in it."""
-        if tracked.started or tracked.ended or detail["status"] in (*FINISHED, "RUNNING"):
+        by_itself = tracked.ended - self.tracker.wished(tracked.leak.name)
+        if tracked.started or by_itself or detail["status"] in (*FINISHED, "RUNNING"):
             return
         why = str(detail.get("statusReason") or "")
         waited_s = now_s - (tracked.leak.handed_over_at_s or tracked.since_s)
@@ -240,27 +244,38 @@ class Watching:
         )
         self.take_back(tracked, tracked.open, Cause.INTERRUPTED, verdict.MOVED)
 
+    def _insist(self, tracked: Tracked, now_s: float) -> None:
+        """Ask again for the end of what is to be stopped until it has ended: of a child that it has
+        not made yet, Batch says that it is stopped, and does nothing."""
+        if not self.tracker.wished(tracked.leak.name) & tracked.open:
+            return
+        if tracked.again_s <= now_s:
+            self.stop_marked(tracked)
+        tracked.due_s = min(tracked.due_s, tracked.again_s)
+
     def stop_marked(self, tracked: Tracked) -> None:
-        """What was to be stopped before Batch's id of it was known, is stopped now."""
+        """Stop what is to be stopped and has not ended, also what was wished for before Batch's id
+        of it was known."""
         marked = self.tracker.stopping.get(tracked.leak.name, {})
         for cause in sorted(set(marked.values())):
-            tasks = Tasks([task for task, why in marked.items() if why is cause])
-            self.take_back(tracked, tasks, cause, verdict.reason_of(cause))
+            tasks = Tasks([task for task, why in marked.items() if why is cause]) & tracked.open
+            if tasks:
+                self.take_back(tracked, tasks, cause, verdict.reason_of(cause))
 
     def take_back(self, tracked: Tracked, tasks: Tasks, cause: Cause, reason: str) -> None:
         """Ask Batch to stop tasks; they come back as ended for this cause. `Unavailable`."""
         self.tracker.stop(tracked.leak.name, tasks, cause)
+        tracked.asked_to_stop(self.clock(), self.settings.first_look_s, self.settings.look_s)
         if not tracked.array or tracked.open <= tasks:
             with calling("batch:TerminateJob"):
                 self.batch.terminate_job(jobId=tracked.job_id, reason=reason)
         else:
             ids = [tracked.child(task) for task in tasks & tracked.open]
-            for start in range(0, len(ids), MOST_DESCRIBED):
+            for start in range(0, len(ids), MOST_TERMINATED):
                 with calling("batch:TerminateJob"):  # as IAM names it
                     self.batch.terminate_jobs(
-                        jobs=ids[start : start + MOST_DESCRIBED], reason=reason
+                        jobs=ids[start : start + MOST_TERMINATED], reason=reason
                     )
-        tracked.due_s = 0.0
 
 
 def for_good(end: Ended) -> Ended:

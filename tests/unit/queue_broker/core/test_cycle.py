@@ -121,6 +121,46 @@ def test_a_part_of_an_array_that_goes_whole_fails_once_no_other_task_can_join_it
     house.store.close()
 
 
+def test_a_child_cancelled_before_its_whole_array_goes_is_stopped_and_no_other_suffers(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path, at_once=False, lane=replace(LANE, index_by_shim=True))
+    job = house.submit(a_sweep(size=4, resources=ASKED, tags={"headgate:shim": "off"}))
+    house.store.cancel(job, Tasks([1]), "not that one")
+
+    house.run()
+    (leak,) = house.store.open_leaks()
+    assert (leak.tasks, leak.open) == (Tasks(range(4)), Tasks([0, 2, 3]))
+    house.engine.finish(leak.name)
+    house.run()
+
+    assert ("stop", (leak.name,)) in house.engine.calls
+    assert house.counts(job) == {State.SUCCEEDED: 3, State.FAILED: 1}
+    assert [one.reason for one in house.store.attempts(job, 1)] == ["cancelled"]
+    assert house.store.open_leaks() == []
+    house.store.close()
+
+
+def test_a_new_leader_stops_the_cancelled_child_of_an_array_that_went_whole(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path, at_once=False, lane=replace(LANE, index_by_shim=True))
+    job = house.submit(a_sweep(size=4, resources=ASKED, tags={"headgate:shim": "off"}))
+    house.store.cancel(job, Tasks([1]), "not that one")
+    house.engine.lose_next = [Unavailable("the answer was lost")]
+    with pytest.raises(Unavailable):
+        house.run()
+
+    house.cycle = house.new_cycle()
+    house.cycle.take_over()
+    house.run()
+
+    (leak,) = house.store.open_leaks()
+    assert leak.open == Tasks([0, 2, 3])
+    assert house.engine.world.twice == []
+    house.store.close()
+
+
 def test_an_engine_that_is_away_costs_time_only(house: House) -> None:
     house.engine.fail_next = [Unavailable("away"), Unavailable("away")]
     job = house.submit(a_submission(resources=ASKED))

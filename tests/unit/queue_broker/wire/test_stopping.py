@@ -85,6 +85,13 @@ def test_several_are_stopped_in_one_call(batch: Batch) -> None:
     assert {batch.describe(one)["status"] for one in jobs} == {"FAILED"}
 
 
+def test_more_than_fifty_in_one_call_are_refused(batch: Batch) -> None:
+    for stop in (batch.client.cancel_jobs, batch.client.terminate_jobs):
+        assert len(stop(jobs=["unknown"] * 50, reason="all")["successful"]) == 50
+        with pytest.raises(ClientError, match="length less than or equal to 50"):
+            stop(jobs=["unknown"] * 51, reason="all")
+
+
 @pytest.mark.parametrize("given", [{"jobId": "", "reason": "x"}, {"jobId": "x", "reason": ""}])
 def test_an_empty_id_or_reason_is_refused(batch: Batch, given: dict[str, str]) -> None:
     for stop in (batch.client.cancel_job, batch.client.terminate_job):

@@ -86,6 +86,8 @@ class FakeBatch:
 
     def terminate_jobs(self, **given: Any) -> None:
         self._called("terminate_jobs")
+        if len(given["jobs"]) > 50:
+            raise error("ClientException", "more than 50 jobs")
         self.terminated += [(one, given["reason"]) for one in given["jobs"]]
 
     def get_paginator(self, operation: str) -> FakeBatch:

@@ -13,6 +13,7 @@ from queue_broker.records import (
     Accepted,
     Attempt,
     Backlog,
+    Changes,
     Chunk,
     Document,
     Event,
@@ -97,6 +98,9 @@ class CycleStore(Protocol):
 
     def open_leaks(self) -> list[Leak]:
         """Intents whose tasks have not all ended, oldest first."""
+
+    def changed_leaks(self, known: Mapping[str, Leak]) -> Changes:
+        """What makes the open leaks of `known`, which were open by the answers so far, by name."""
 
     def write_intents(self, intents: Sequence[Intent], now_s: float) -> list[Leak]:
         """RUNNABLE -> STARTING, durable before any engine hears of it.

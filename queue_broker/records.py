@@ -7,9 +7,10 @@ the intent that is written ahead, and on AWS Batch one array job.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 from pyroaring import BitMap
 
@@ -193,6 +194,14 @@ class Leak:
     engine_id: str | None = None
     handed_over_at_s: float | None = None
     cancelling: Tasks = field(default_factory=Tasks)
+
+
+class Changes(NamedTuple):
+    """What became of the open leaks: those that are new or other than before, oldest first, and the
+    names of those that are open no more."""
+
+    leaks: Sequence[Leak]
+    gone: Sequence[str]
 
 
 @record(frozen=True, slots=True)

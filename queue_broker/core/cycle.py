@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from headgate.lifecycle import FINISHED, Cause, State
 from headgate.tenancy import Tier
+from queue_broker.core.in_flight import InFlight, age
 from queue_broker.core.leak import Decision
 from queue_broker.core.limits import Limits as LiveLimits
 from queue_broker.core.observe import Observing
@@ -73,6 +74,7 @@ class Cycle:
     stopping: dict[str, Tasks] = field(default_factory=dict)
     limits_now: LiveLimits | None = None  #: None: `tiers` for good
     revised_s: dict[JobId, float] = field(default_factory=dict)
+    flight: InFlight = field(default_factory=InFlight)
     offer: Offer | None = None  #: what one instance has, as of the last pass
 
     def take_over(self) -> None:
@@ -86,28 +88,29 @@ class Cycle:
         """One bounded pass."""
         world, lanes = self.world(), self.engine.lanes()
         self.offer = (self.offer or Offer()).renewed(lanes)
-        leaks = {leak.name: leak for leak in self.store.open_leaks()}
+        self.flight.renew(self.store)
+        leaks = self.flight.leaks
         # 1. Observe: what started and ended becomes state; retries are decided.
         events = self.observing.run(leaks, self.offer.largest, self.limits.events)
         self.policy.learn(events, leaks, world)
         # 2. Release what waited for others, and stop what was cancelled.
         released = self.store.settle_dependencies(self.limits.dependencies)
-        self.stop_cancelled(leaks.values())
+        self.stop_cancelled(self.flight.cancelling.values())
         # 3. Predict: what was submitted gets its shape; kills for memory teach what still waits.
         estimated = self.estimating.run(self.limits.estimates, self.offer)
         estimated += self.revise(events, leaks, self.offer)
         # 4. Decide: order, pack, windows.
-        open_ = self.store.open_leaks() if events else list(leaks.values())
+        if events:
+            self.flight.renew(self.store)
         lanes = self.engine.lanes()  # once more: what was settled since is room no more twice
-        decision = self.decide(open_, lanes, world)
+        decision = self.decide(lanes, world)
         # 5. Leak: the intents first, then the hand-over; also what a crash left between the two.
         written = self.store.write_intents(decision.intents, self.clock())
-        unclear = [leak for leak in open_ if leak.handed_over_at_s is None]
-        self.hand_over([*unclear, *written])
+        self.hand_over([*self.flight.unclear.values(), *written])
         # 6. Hold the rest, each with its reason; stop others where a promise would be missed.
         self.store.hold(decision.holds)
         self.give_up(decision.parts)
-        self.preempt(open_, self.policy.victims(decision, world))
+        self.preempt(leaks, self.policy.victims(decision, world))
         leaked = sum(len(leak.tasks) for leak in written)
         return Pass(len(events), estimated, released, leaked, len(decision.holds))
 
@@ -132,12 +135,12 @@ class Cycle:
         leaks = {leak.name: leak for leak in self.store.open_leaks()}
         self.observing.run(leaks, Offer.of(self.engine.lanes()).largest, self.limits.events)
 
-    def decide(self, leaks: Sequence[Leak], lanes: Sequence[Lane], world: World) -> Decision:
+    def decide(self, lanes: Sequence[Lane], world: World) -> Decision:
         """What the policy says; of reasons to wait, those that are news."""
         groups = self.store.eligible(self.limits.groups_per_tenant)
         if any(lane.index_by_shim for lane in lanes):
             groups = [self.with_dropped(group) for group in groups]
-        decision = self.policy.decide(groups, leaks, lanes, world)
+        decision = self.policy.decide(groups, self.flight.changes(), lanes, world)
         told = {group.group_id: group.hold for group in groups}
         news = {at: why for at, why in decision.holds.items() if why != told.get(at)}
         return replace(decision, holds=news)
@@ -167,30 +170,27 @@ class Cycle:
                 self.store.cancel(group.job_id, group.waiting, PART)
 
     def stop_cancelled(self, leaks: Iterable[Leak]) -> None:
-        """Ask the engine once for each task; it comes back as an event when it is done."""
+        """Ask the engine once for each of their tasks that are cancelled; it comes back as an event
+        when it is done."""
         for leak in leaks:
-            if not leak.cancelling:
-                continue
             asked = self.stopping.get(leak.name, Tasks())
             fresh = (leak.cancelling & leak.open) - asked
             if fresh:
                 self.engine.stop(leak, fresh, interrupted=False)
                 self.stopping[leak.name] = asked | fresh
 
-    def preempt(self, leaks: Iterable[Leak], victims: Mapping[str, Tasks]) -> None:
+    def preempt(self, leaks: Mapping[str, Leak], victims: Mapping[str, Tasks]) -> None:
         """Stop the victims; they come back as interrupted, and are requeued at no attempt lost."""
         told = self.observing.told
-        open_ = {leak.name: leak for leak in leaks} if victims or told else {}
-        for name in [name for name in told if name not in open_]:
+        for name in [name for name in told if name not in leaks]:
             del told[name]
-        for leak in open_.values():
-            tasks = victims.get(leak.name)
-            if tasks:
-                log.info(
-                    "%d tasks of %s are stopped for a higher tier",
-                    len(tasks),
-                    leak.job_id,
-                    extra={"action": "preempted", "job_id": leak.job_id, "tenant": leak.tenant},
-                )
-                told[leak.name] = REASON
-                self.engine.stop(leak, tasks, interrupted=True)
+        for leak in sorted((leaks[name] for name in victims), key=age):
+            tasks = victims[leak.name]
+            log.info(
+                "%d tasks of %s are stopped for a higher tier",
+                len(tasks),
+                leak.job_id,
+                extra={"action": "preempted", "job_id": leak.job_id, "tenant": leak.tenant},
+            )
+            told[leak.name] = REASON
+            self.engine.stop(leak, tasks, interrupted=True)

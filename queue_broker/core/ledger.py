@@ -9,7 +9,7 @@ from typing import NamedTuple
 from headgate.estimate import Estimate, Quantiles
 from headgate.resources import Resources
 from queue_broker.core.amounts import NOTHING, Amount, priced
-from queue_broker.records import GroupId, JobId, Lane, Leak
+from queue_broker.records import Changes, GroupId, JobId, Lane, Leak
 
 #: A task of which nothing was foretold is taken to run so long.
 UNKNOWN = Quantiles(60.0, 120.0)
@@ -99,7 +99,7 @@ class LaneUse:
 
 @dataclass(slots=True)
 class Ledger:
-    """The sums over all open leaks. `sync` costs what changed, and a glance at the rest."""
+    """The sums over all open leaks; `renew` costs what changed."""
 
     lanes: dict[str, LaneUse] = field(default_factory=dict)
     tenants: dict[tuple[str, str], Held] = field(default_factory=dict)  #: by (tier, tenant)
@@ -116,16 +116,21 @@ class Ledger:
 
     def sync(self, leaks: Sequence[Leak], lanes: Iterable[Lane]) -> None:
         """Bring the sums up to these leaks, which are all that are open."""
+        there = {leak.name for leak in leaks}
+        gone = [name for name in self.entries if name not in there]
+        self.renew(Changes(leaks, gone), lanes)
+
+    def renew(self, changes: Changes, lanes: Iterable[Lane]) -> None:
+        """Bring the sums up to what changed since the last time."""
         self.shapes = {lane.name: (lane.shape, lane.price_usd_hour) for lane in lanes}
-        entries = self.entries
-        for leak in leaks:
-            old = entries.get(leak.name)
+        for leak in changes.leaks:
+            old = self.entries.get(leak.name)
             if old is None or old.leak is not leak:
                 self._change(old, leak)
-        if len(entries) > len(leaks):
-            there = {leak.name for leak in leaks}
-            for name in [name for name in entries if name not in there]:
-                self._apply(entries.pop(name), -1)
+        for name in changes.gone:
+            entry = self.entries.pop(name, None)
+            if entry is not None:
+                self._apply(entry, -1)
 
     def _change(self, old: Entry | None, leak: Leak) -> None:
         shape, price = self.shapes.get(leak.lane, (leak.allocation, 0.0))

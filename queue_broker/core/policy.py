@@ -19,7 +19,7 @@ from queue_broker.core.quotas import Starts
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.core.window import Window
 from queue_broker.core.yard import Yard
-from queue_broker.records import Ended, Event, Group, Lane, Leak, Started, Tasks
+from queue_broker.records import Changes, Ended, Event, Group, Lane, Leak, Started, Tasks
 
 
 @dataclass(slots=True)
@@ -45,13 +45,14 @@ class Policy:
     last_s: float | None = None
 
     def decide(
-        self, groups: Sequence[Group], leaks: Sequence[Leak], lanes: Sequence[Lane], world: World
+        self, groups: Sequence[Group], changes: Changes, lanes: Sequence[Lane], world: World
     ) -> Decision:
-        """What is leaked now; the time since the last decision counts."""
+        """What is leaked now; the time since the last decision counts, and what became of the open
+        leaks meanwhile."""
         passed_s = max(0.0, world.now_s - (world.now_s if self.last_s is None else self.last_s))
         self.yard = self.yard.renewed(lanes)
-        self.ledger.sync(leaks, lanes)
-        self.runs.forget(self.ledger)
+        self.ledger.renew(changes, lanes)
+        self.runs.forget(changes.gone)
         self._renew_tree(world.tenants)
         self._pass_time(groups, world.tiers, passed_s)
         self._note_arrivals(groups, world)
@@ -59,7 +60,7 @@ class Policy:
         if not groups:
             self.pressed = False
             return Decision((), {})
-        decision = decide(self._snapshot(groups, leaks, lanes, world))
+        decision = decide(self._snapshot(groups, lanes, world))
         self.pressed = bool(decision.blocked)
         if self.bucket is not None:
             self.bucket.take(len(decision.intents), world.now_s)
@@ -99,12 +100,10 @@ class Policy:
             window = self.windows.get(lane) or Window()
             self.windows[lane] = window.after_starts(delays_s, promise_s)
 
-    def _snapshot(
-        self, groups: Sequence[Group], leaks: Sequence[Leak], lanes: Sequence[Lane], world: World
-    ) -> Snapshot:
+    def _snapshot(self, groups: Sequence[Group], lanes: Sequence[Lane], world: World) -> Snapshot:
         snapshot = Snapshot(
             groups=groups,
-            leaks=leaks,
+            leaks=(),  # the ledger has them
             lanes=lanes,
             tiers=world.tiers,
             now_s=world.now_s,

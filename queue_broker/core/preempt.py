@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -58,11 +58,11 @@ class Runs:
             if stopping is not None:
                 stopping.discard(event.task)
 
-    def forget(self, ledger: Ledger) -> None:
+    def forget(self, gone: Iterable[str]) -> None:
         """Drop leaks that have ended."""
-        for memory in (self.started_s, self.stopping):
-            for name in [name for name in memory if name not in ledger.entries]:
-                del memory[name]
+        for name in gone:
+            self.started_s.pop(name, None)
+            self.stopping.pop(name, None)
 
     def elapsed_s(self, leak: Leak, task: int, now_s: float) -> float:
         """How long a running task has run; after a restart of the broker, at most since its

@@ -16,6 +16,7 @@ from headgate.estimate import Estimate
 from headgate.lifecycle import State
 from headgate.tenancy import Tenant
 from queue_broker.records import (
+    Changes,
     Group,
     GroupId,
     HandOver,
@@ -43,6 +44,7 @@ class MemoryStore:
         self._queues: dict[tuple[str, str], list[Place]] = {}
         self._retries: dict[tuple[JobId, int, object], GroupId] = {}
         self._leaks: dict[str, Leak] = {}
+        self._touched: dict[str, None] = {}  #: names of leaks, since the cycle last asked
         self._numbers = count(1)
         self.succeeded = 0
         self.failed = 0
@@ -107,6 +109,12 @@ class MemoryStore:
     def open_leaks(self) -> list[Leak]:
         return list(self._leaks.values())
 
+    def changed_leaks(self, known: Mapping[str, Leak]) -> Changes:
+        touched, self._touched = self._touched, {}
+        changed = [self._leaks[name] for name in touched if name in self._leaks]
+        gone = [name for name in touched if name in known and name not in self._leaks]
+        return Changes(changed, gone)
+
     def write_intents(self, intents: Sequence[Intent], now_s: float) -> list[Leak]:
         versions = {intent.group_id: self._groups[intent.group_id].version for intent in intents}
         fresh = [one for one in intents if versions[one.group_id] == one.version]
@@ -123,10 +131,10 @@ class MemoryStore:
         for answer in answers:
             leak = self._leaks[answer.leak]
             if answer.refused is not None:
-                del self._leaks[answer.leak]
+                self._close(answer.leak)
                 self._put_back(leak, leak.open)
             else:
-                self._leaks[answer.leak] = handed(leak, answer.engine_id, now_s)
+                self._keep(handed(leak, answer.engine_id, now_s))
 
     def started(self, events: Sequence[Started]) -> None:
         running: dict[str, Tasks] = defaultdict(Tasks)
@@ -136,7 +144,7 @@ class MemoryStore:
             leak = self._leaks.get(name)
             if leak is not None:
                 running_ = leak.running | (tasks & leak.open)
-                self._leaks[name] = moved(leak, leak.open, running_)
+                self._keep(moved(leak, leak.open, running_))
 
     def settle(self, judged: Sequence[Judged]) -> list[Judged]:
         over: dict[str, list[Judged]] = defaultdict(list)
@@ -160,10 +168,10 @@ class MemoryStore:
             self._apply(leak, one)
         yield from fresh
         if len(fresh) == len(open_):
-            del self._leaks[name]
+            self._close(name)
         elif fresh:
             gone = Tasks([one.ended.task for one in fresh])
-            self._leaks[name] = moved(leak, open_ - gone, leak.running - gone)
+            self._keep(moved(leak, open_ - gone, leak.running - gone))
 
     def _apply(self, leak: Leak, judged: Judged) -> None:
         match judged.verdict:
@@ -227,8 +235,16 @@ class MemoryStore:
             parameters=group.parameters,
             estimate=group.estimate,
         )
-        self._leaks[leak.name] = leak
+        self._keep(leak)
         return leak
+
+    def _keep(self, leak: Leak) -> None:
+        self._leaks[leak.name] = leak
+        self._touched[leak.name] = None
+
+    def _close(self, name: str) -> None:
+        del self._leaks[name]
+        self._touched[name] = None
 
     def _change(self, group: Group, waiting: Tasks) -> None:
         """A group with nothing waiting leaves its queue; one that has again comes back."""

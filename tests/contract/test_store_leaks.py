@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import HandOver, Intent, JobId, Tasks
+from queue_broker.records import Changes, HandOver, Intent, JobId, Tasks
 from queue_broker.verdicts import Fail, Requeue, Retry
 from tests.contract.stores import (
     accept,
@@ -36,6 +36,33 @@ def test_an_intent_is_durable_before_any_engine_hears_of_it(store: SqlStore) -> 
     assert leak.open == Tasks(range(4))
     assert counts_of(store, "sweep-1") == {State.STARTING: 4, State.RUNNABLE: 6}
     check_books(store)
+
+
+def test_a_pass_is_told_of_leaks_that_are_new_that_changed_and_that_are_over(
+    store: SqlStore,
+) -> None:
+    [group] = make_runnable(store, a_sweep(size=10))
+    intents = [
+        an_intent(group, [0, 1], "a"),
+        an_intent(group, [2], "b"),
+        an_intent(group, [3], "c"),
+    ]
+    leaks = store.write_intents(intents, START_S)
+    store.handed_over(taken(leaks), START_S)
+    known = {leak.name: leak for leak in store.changed_leaks({}).leaks}
+    assert list(known) == [leak.name for leak in leaks]
+    assert store.changed_leaks(known) == Changes([], [])
+
+    first, second, third = leaks
+    store.started(starts(first, [0]))
+    store.settle(ends(second))
+    store.cancel(third.job_id, third.tasks, "enough")
+    [more] = store.write_intents([an_intent(store.eligible(1)[0], [4])], START_S)
+    changes = store.changed_leaks(known)
+    assert [leak.name for leak in changes.leaks] == [first.name, third.name, more.name]
+    assert changes.leaks[0].running == Tasks([0])
+    assert changes.leaks[1].cancelling == Tasks([3])
+    assert changes.gone == [second.name]
 
 
 def test_names_of_leaks_are_unique_for_ever(store: SqlStore) -> None:

@@ -21,7 +21,7 @@ from queue_broker.core.policy import Policy, World
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.core.window import Window
 from queue_broker.core.yard import Yard
-from queue_broker.records import Group, Lane, Leak
+from queue_broker.records import Changes, Group, Lane, Leak
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak, leaked
 
 RANK = {tier.name: tier.rank for tier in DEFAULT_TIERS}
@@ -329,11 +329,13 @@ def test_no_tier_starves_beyond_its_bound_though_production_never_ends(
     production = a_group(2, 9_999, tier="production", runtime_s=10.0)
     share, of_fleet, had_s = DEFAULT_TIERS[2].min_share, vcpu / 4, 0.0
     task_s = price_s(sweep, Yard.of([lane]).fleet, 10.0)
-    leaks: list[Leak] = []
+    leaks, gone = list[Leak](), list[str]()
     for number in range(150):
         now_s = NOW_S + 10.0 * number + offset
-        decision = policy.decide([sweep, production], leaks, [lane], World(tiers, (), now_s))
+        changes = Changes(leaks, gone)
+        decision = policy.decide([sweep, production], changes, [lane], World(tiers, (), now_s))
         groups_of = {sweep.group_id: sweep, production.group_id: production}
+        gone = [leak.name for leak in leaks]
         leaks = [
             a_leak(at, groups_of[intent.group_id], tasks=len(intent.tasks))
             for at, intent in enumerate(decision.intents, 10 * number)

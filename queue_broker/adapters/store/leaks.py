@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from pyroaring import BitMap
@@ -18,9 +19,13 @@ from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.ledger import Ledger
 from queue_broker.adapters.store.schema import groups, leaks, starts
 from queue_broker.adapters.store.working import WorkingGroup
-from queue_broker.records import HandOver, Intent, Leak, Started, Tasks
+from queue_broker.records import Changes, HandOver, Intent, Leak, Started, Tasks
 
 IN_FLIGHT = ("starting", "running")
+#: What may change of a leak: its own state, and where somebody moves its job to.
+CHANGING = attrgetter(
+    *("open", "running", "cancelling", "engine_id", "handed_over_at_s", "tenant", "tier")
+)
 
 
 @dataclass(slots=True)
@@ -80,6 +85,18 @@ def save(connection: Connection, changed: Iterable[WorkingLeak]) -> None:
 
 def open_leaks(connection: Connection) -> list[Leak]:
     return [rows.to_leak(row) for row in connection.execute(select_open())]
+
+
+def changes(known: Mapping[str, Leak], now: Sequence[Leak]) -> Changes:
+    changed = [leak for leak in now if not same(leak, known.get(leak.name))]
+    if len(known) + len(changed) == len(now):  # all that changed is new, and none has gone
+        return Changes(changed, [])
+    there = {leak.name for leak in now}
+    return Changes(changed, [name for name in known if name not in there])
+
+
+def same(now: Leak, before: Leak | None) -> bool:
+    return before is not None and CHANGING(now) == CHANGING(before)
 
 
 @cache

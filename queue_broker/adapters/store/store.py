@@ -32,6 +32,7 @@ from queue_broker.records import (
     Accepted,
     Attempt,
     Backlog,
+    Changes,
     Chunk,
     Group,
     GroupId,
@@ -105,6 +106,9 @@ class SqlStore:
 
     def open_leaks(self) -> list[Leak]:
         return self.database.read(leaks.open_leaks)
+
+    def changed_leaks(self, known: Mapping[str, Leak]) -> Changes:
+        return leaks.changes(known, self.open_leaks())
 
     def write_intents(self, intents: Sequence[Intent], now_s: float) -> list[Leak]:
         return self.database.write(leaks.write_intents, intents, now_s) if intents else []

@@ -174,6 +174,6 @@ def test_starts_and_ends_are_learnt_and_forgotten() -> None:
     runs.learn([Ended("leak-1", 0, 9.0, Cause.INTERRUPTED)], {"leak-1": leak}, {"sweep"})
     assert runs.started_s == {"leak-1": {}}
     assert runs.stopping == {"leak-1": Tasks()}
-    runs.forget(Ledger.of([], []))
+    runs.forget(["leak-1", "leak-2"])
     assert not runs.started_s
     assert not runs.stopping

@@ -8,13 +8,14 @@ that were killed or interrupted, and `unused` is what the tasks held beyond thei
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from headgate.lifecycle import Cause
-from queue_broker.adapters.engines.simulated.fleet import Change, Fleet, Run
+from queue_broker.adapters.engines.simulated.fleet import Fleet, Run
 from queue_broker.simulation.trace import Trace
 
 Floats = npt.NDArray[np.float64]
@@ -27,26 +28,25 @@ class Bill:
 
     fleet: Fleet
     trace: Trace
-    runs: list[tuple[Run, float, bool]] = field(default_factory=list)  #: its end; whether it paid
+    runs: list[Run] = field(default_factory=list)
 
     @classmethod
     def of(cls, fleet: Fleet, trace: Trace) -> Bill:
         """The bill of a fleet whose replay has not begun."""
         bill, told = cls(fleet, trace), fleet.told
 
-        def tell(change: Change) -> None:
-            if change.cause is not None and change.run.placed_s >= 0:
-                bill.runs.append((change.run, change.at_s, change.cause is Cause.EXITED))
-            told(change)
+        def tell(started: Sequence[Run], ended: Sequence[Run]) -> None:
+            bill.runs += [run for run in ended if run.placed_s >= 0]
+            told(started, ended)
 
         fleet.told = tell
         return bill
 
     def figures(self) -> dict[str, float]:
         reserved, occupied = self.packed()
-        held = np.array([self.held_usd(run, end_s) for run, end_s, _ in self.runs])
-        needed = np.array([self.needed_usd(run, end_s) for run, end_s, _ in self.runs])
-        useful = np.array([useful for *_, useful in self.runs])
+        held = np.array([self.held_usd(run) for run in self.runs])
+        needed = np.array([self.needed_usd(run) for run in self.runs])
+        useful = np.array([run.cause is Cause.EXITED for run in self.runs])
         paid = self.fleet.cost_usd()
         part = reserved / held.sum()  # of tasks side by side, one is short of this, one of that
         return {
@@ -64,11 +64,11 @@ class Bill:
         queues = self.fleet.queues
         shape = np.array([queue.pool.one[:3] for queue in queues], dtype=np.float64)
         price = np.array([queue.pool.price_usd_hour for queue in queues])
-        lane = np.array([run.lane for run, *_ in self.runs], dtype=np.int64)
-        host = lane * 1_000_000 + np.array([run.instance for run, *_ in self.runs])
-        need = np.array([run.need[:3] for run, *_ in self.runs]) / np.maximum(shape[lane], 1.0)
-        begin = np.array([run.placed_s for run, *_ in self.runs])
-        end = np.array([end_s for _, end_s, _ in self.runs])
+        lane = np.array([run.lane for run in self.runs], dtype=np.int64)
+        host = lane * 1_000_000 + np.array([run.instance for run in self.runs])
+        need = np.array([run.need[:3] for run in self.runs]) / np.maximum(shape[lane], 1.0)
+        begin = np.array([run.placed_s for run in self.runs])
+        end = np.array([run.end_s for run in self.runs])
         hosts, times = np.concatenate([host, host]), np.concatenate([begin, end])
         order = np.lexsort((times, hosts))
         share = np.cumsum(np.concatenate([need, -need])[order], axis=0).max(axis=1)
@@ -84,16 +84,16 @@ class Bill:
         spent = sum(self.rate(mcpu, mib) * runtime_s for mcpu, mib, runtime_s in asked)
         return float(spent / HOUR_S)
 
-    def held_usd(self, run: Run, end_s: float) -> float:
+    def held_usd(self, run: Run) -> float:
         """By the cheapest type for what the task was given."""
-        return self.rate(run.need[0], run.need[1]) * (end_s - run.placed_s) / HOUR_S
+        return self.rate(run.need[0], run.need[1]) * (run.end_s - run.placed_s) / HOUR_S
 
-    def needed_usd(self, run: Run, end_s: float) -> float:
+    def needed_usd(self, run: Run) -> float:
         """The same for what it really kept busy, while it ran."""
         row = run.fate.row
         mcpu = min(float(run.need[0]), 1000 * self.trace.vcpu_used[row])
         mib = min(float(run.need[1]), float(self.trace.memory_used_mib[row]))
-        return self.rate(mcpu, mib) * (end_s - run.start_s) / HOUR_S
+        return self.rate(mcpu, mib) * (run.end_s - run.start_s) / HOUR_S
 
     def rate(self, mcpu: float, mib: float) -> float:
         """USD an hour of a part of the cheapest type for it."""

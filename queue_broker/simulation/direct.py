@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
-from queue_broker.adapters.engines.simulated.fleet import Change, Fleet, Run
+from queue_broker.adapters.engines.simulated.fleet import Fleet, Run
 from queue_broker.adapters.engines.simulated.model import Fate
 from queue_broker.core.amounts import Amount, amount
 from queue_broker.simulation.outcome import Account, Outcome
@@ -156,20 +157,17 @@ class Direct:
         self.policy.started(one, self.fleet.now_s)
         self.fleet.submit(lane, [Run(("", row), one.need, fate)])
 
-    def told(self, change: Change) -> None:
-        run, cause = change.run, change.cause
-        row = run.fate.row
-        if cause is None:
-            self.account.started(row, change.at_s)
-            return
-        self.account.ended(row, run.start_s, change.at_s, cause)
-        self.freed.append(run.lane)
-        one = self.class_of[row]
-        self.policy.ended(one, change.at_s)
-        if cause is Cause.INTERRUPTED:
-            one.rows.appendleft(row)  # Batch's own retry of what lost its host
-        else:
-            self.unfinished -= 1
+    def told(self, started: Sequence[Run], ended: Sequence[Run]) -> None:
+        self.account.take(started, ended)
+        for run in ended:
+            row = run.fate.row
+            self.freed.append(run.lane)
+            one = self.class_of[row]
+            self.policy.ended(one, run.end_s)
+            if run.cause is Cause.INTERRUPTED:
+                one.rows.appendleft(row)  # Batch's own retry of what lost its host
+            else:
+                self.unfinished -= 1
 
     def _class(self, row: int) -> Class:
         trace = self.trace

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
+from queue_broker.adapters.engines.simulated.fleet import Run
 from queue_broker.simulation.trace import Floats, Ints, Trace
 
 
@@ -32,24 +33,24 @@ class Account:
         self.first_start_s = [-1.0] * self.tasks
         self.done_s = [-1.0] * self.tasks
 
-    def started(self, task: int, at_s: float) -> None:
-        if self.first_start_s[task] < 0:
-            self.first_start_s[task] = at_s
-
-    def ended(self, task: int, start_s: float, at_s: float, cause: Cause) -> None:
-        """An attempt that never started is no attempt."""
-        if start_s < 0:
-            return
-        self.task.append(task)
-        self.start_s.append(start_s)
-        self.end_s.append(at_s)
-        self.useful.append(cause is Cause.EXITED)
-        if cause is Cause.EXITED:
-            self.done_s[task] = at_s
-        elif cause is Cause.OUT_OF_MEMORY:
-            self.killed += 1
-        else:
-            self.interrupted += 1
+    def take(self, started: Sequence[Run], ended: Sequence[Run], epoch_s: float = 0.0) -> None:
+        """What has happened meanwhile; the fleet's clock was at `epoch_s` when the trace began."""
+        first_s = self.first_start_s
+        for run in started:
+            if first_s[run.fate.row] < 0:
+                first_s[run.fate.row] = run.start_s - epoch_s
+        tried = [run for run in ended if run.started]  # else it is no attempt
+        self.task.extend([run.fate.row for run in tried])
+        self.start_s.extend([run.start_s - epoch_s for run in tried])
+        self.end_s.extend([run.end_s - epoch_s for run in tried])
+        self.useful.extend([run.cause is Cause.EXITED for run in tried])
+        for run in tried:
+            if run.cause is Cause.EXITED:
+                self.done_s[run.fate.row] = run.end_s - epoch_s
+            elif run.cause is Cause.OUT_OF_MEMORY:
+                self.killed += 1
+            else:
+                self.interrupted += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from headgate.job import Job
 from headgate.resources import ResourceRequest, Resources
 from headgate.tenancy import DEFAULT_TIERS, Tenant, Tier
 from queue_broker.adapters.engines.simulated.engine import SimulatedEngine
-from queue_broker.adapters.engines.simulated.fleet import Change
+from queue_broker.adapters.engines.simulated.fleet import Run
 from queue_broker.adapters.engines.simulated.model import Fate, FleetModel
 from queue_broker.core.bucket import TokenBucket
 from queue_broker.core.cycle import Cycle, Limits
@@ -158,15 +158,10 @@ class Replay:
         slowed = max(1.0, busy / leak.allocation.vcpu)
         return Fate(self.runtime_s[row] * slowed, self.used_mib[row], 0, row, busy / slowed)
 
-    def told(self, change: Change) -> None:
+    def told(self, started: Sequence[Run], ended: Sequence[Run]) -> None:
         """Keep the account, and let the engine know."""
-        run = change.run
-        if change.cause is None:
-            self.account.started(run.fate.row, change.at_s - EPOCH_S)
-        elif run.started:
-            start_s, end_s = run.start_s - EPOCH_S, change.at_s - EPOCH_S
-            self.account.ended(run.fate.row, start_s, end_s, change.cause)
-        self.tell_engine(change)
+        self.account.take(started, ended, EPOCH_S)
+        self.tell_engine(started, ended)
 
     def outcome(self, seconds: float) -> Outcome:
         return Outcome(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 
 from headgate.errors import NotFound
 from headgate.lifecycle import Cause
 from headgate.usage import Meter, Usage
-from queue_broker.adapters.engines.simulated.fleet import Change, Fleet, Run
+from queue_broker.adapters.engines.simulated.fleet import Fleet, Run
 from queue_broker.adapters.engines.simulated.model import FateOf, FleetModel
 from queue_broker.core.amounts import amount
 from queue_broker.records import Ended, Event, HandOver, Lane, Leak, LogPage, Started, Tasks
@@ -28,7 +26,7 @@ class SimulatedEngine:
         self._call_s = 0.0  #: when the last SubmitJob call was or will be made
         self._runs: dict[str, dict[int, Run]] = {}
         self._known: set[str] = set()
-        self._outbox: deque[Event] = deque()
+        self._outbox: list[Event] = []
 
     def lanes(self) -> list[Lane]:
         if self.fleet.model.fixed:
@@ -52,17 +50,11 @@ class SimulatedEngine:
         return HandOver(leak.name, engine_id=f"sim-{leak.name}")
 
     def poll(self, limit: int) -> list[Event]:
-        return list(islice(self._outbox, limit))
+        return self._outbox[:limit]
 
     def acknowledge(self, events: Sequence[Event]) -> None:
         """The events are the oldest ones: they were polled in order."""
-        for event in events:
-            self._outbox.popleft()
-            if isinstance(event, Ended):
-                runs = self._runs[event.leak]
-                del runs[event.task]
-                if not runs:
-                    del self._runs[event.leak]
+        del self._outbox[: len(events)]
 
     def adopt(self, leaks: Sequence[Leak]) -> None:
         """Nothing gets lost in virtual time."""
@@ -80,25 +72,26 @@ class SimulatedEngine:
     def close(self) -> None:
         """There is nothing to give back."""
 
-    def _told(self, change: Change) -> None:
-        leak, task = change.run.key
-        if change.cause is None:
-            self._outbox.append(Started(leak, task, change.at_s))
-            return
-        run, cause = change.run, change.cause
-        runtime_s = change.at_s - run.start_s if run.started else 0.0
-        self._outbox.append(
-            Ended(
-                leak,
-                task,
-                change.at_s,
-                cause,
-                exit_code(run, cause),
-                usage(run, runtime_s) if run.started else None,
-                None,
-                run.start_s if run.started else None,
-            )
-        )
+    def _told(self, started: Sequence[Run], ended: Sequence[Run]) -> None:
+        self._outbox.extend([Started(*run.key, run.start_s) for run in started])
+        self._outbox.extend([self._over(run) for run in ended])
+
+    def _over(self, run: Run) -> Ended:
+        leak, task = run.key
+        runs = self._runs[leak]
+        del runs[task]
+        if not runs:
+            del self._runs[leak]
+        return to_ended(run)
+
+
+def to_ended(run: Run) -> Ended:
+    (leak, task), cause = run.key, run.cause or Cause.EXITED
+    code = exit_code(run, cause)
+    if run.start_s < 0:  # it never started
+        return Ended(leak, task, run.end_s, cause, code)
+    used = usage(run, run.end_s - run.start_s)
+    return Ended(leak, task, run.end_s, cause, code, used, None, run.start_s)
 
 
 def usage(run: Run, runtime_s: float) -> Usage:

@@ -63,6 +63,11 @@ class Pool:
             self.roomy.discard(number)
         return number
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing at all can be placed, nor started."""
+        return not self.roomy and len(self.running) >= self.limit
+
     def has_room(self, need: Amount) -> bool:
         """Whether a task could be placed now, on what runs."""
         return any(need.within(self.running[number].free) for number in self.roomy)

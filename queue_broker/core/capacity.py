@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from queue_broker.core.amounts import Amount, amount
+from queue_broker.core.amounts import NOTHING, Amount, amount
 from queue_broker.core.ledger import LaneUse, Ledger
-from queue_broker.core.window import Window
+from queue_broker.core.window import FIRST, Window, room_s
 from queue_broker.core.yard import Floats, Ints, Yard, times
 from queue_broker.records import Lane
+
+#: From so many lanes on they are reckoned together.
+SEVERAL = 4
+NONE: Mapping[Amount, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +64,22 @@ class Board:
     ) -> Board:
         """The lanes with what they hold now; `lanes` are the yard's, in its order."""
         uses = [ledger.lanes.get(lane.name) for lane in lanes]
-        gone = [{amount(size): tasks for size, tasks in lane.ended} for lane in lanes]
+        gone = [ended_in(lane) for lane in lanes]
         used = np.array(
             [in_use(use, ended) for use, ended in zip(uses, gone, strict=True)], dtype=np.int64
         ).reshape(len(lanes), 3)
-        board = cls(
+        return cls(
             yard=yard,
             used=used,
             ready=ready(yard, lanes, used),
             open=np.array([lane.closed is None for lane in lanes], dtype=bool),
-            ahead_s=np.zeros(len(lanes)),
+            ahead_s=ahead_s(yard, lanes, used, uses, windows),
             tasks={
                 place: (use.alike, ended)
                 for place, (use, ended) in enumerate(zip(uses, gone, strict=True))
                 if use
             },
         )
-        for place, (lane, use) in enumerate(zip(lanes, uses, strict=True)):
-            if lane.queues:
-                window = windows.get(lane.name) or Window()
-                board.ahead_s[place] = window.room_s(board.waiting_s(place, use))
-        return board
-
-    def waiting_s(self, place: int, use: LaneUse | None) -> float:
-        """Predicted seconds that a lane needs for the work in it that has no room yet."""
-        if use is None or not use.starting:
-            return 0.0
-        over = Amount(*map(int, self.used[place])).share(self.whole(place)) - 1.0
-        return max(0.0, over) * use.starting_s / use.starting
 
     def whole(self, place: int) -> Amount:
         return self.yard.wholes[place]
@@ -150,15 +142,64 @@ class Board:
         self.used[place], self.busy[place] = used, busy
         self.left[:, place] = [max(0, b * busy - a) for a, b in zip(used, one, strict=True)]
 
-    def queue(self, each: Amount, place: int, tasks: int, runtime_s: float) -> None:
-        """Put tasks where there is no room yet."""
-        self.ahead_s[place] -= self.yard.shares(each)[place] * max(runtime_s, 1.0) * tasks
-        self.put(each, place, tasks)
+    def put_all(self, each: Amount, seats: Mapping[int, int]) -> None:
+        """So many tasks in each of several lanes."""
+        if len(seats) < SEVERAL:
+            for place, tasks in seats.items():
+                self.put(each, place, tasks)
+            return
+        places, counts = as_arrays(seats)
+        self.alike(each)[places] += counts
+        one = self.yard.one[places]
+        used = self.used[places] + counts[:, None] * np.array(each[:3])
+        busy = np.minimum(instances_filled(used, one), self.yard.instances[places])
+        self.used[places], self.busy[places] = used, busy
+        self.left[:, places] = np.maximum(one * busy[:, None] - used, 0).T
+
+    def queue_all(self, each: Amount, seats: Mapping[int, int], runtime_s: float) -> None:
+        """The same where there is no room yet."""
+        places, counts = as_arrays(seats)
+        self.ahead_s[places] -= self.yard.shares(each)[places] * max(runtime_s, 1.0) * counts
+        self.put_all(each, seats)
+
+
+def as_arrays(seats: Mapping[int, int]) -> tuple[Ints, Ints]:
+    """Places, and how many tasks go to each."""
+    places = np.fromiter(seats.keys(), np.int64, len(seats))
+    return places, np.fromiter(seats.values(), np.int64, len(seats))
+
+
+def ended_in(lane: Lane) -> Mapping[Amount, int]:
+    return {amount(size): tasks for size, tasks in lane.ended} if lane.ended else NONE
+
+
+def ahead_s(
+    yard: Yard,
+    lanes: Sequence[Lane],
+    used: Ints,
+    uses: Sequence[LaneUse | None],
+    windows: Mapping[str, Window],
+) -> Floats:
+    """Predicted seconds of work that may be added to the queue of each lane that keeps one."""
+    limits_s = [windows.get(lane.name, FIRST).limit_s if lane.queues else 0.0 for lane in lanes]
+    return room_s(np.array(limits_s), waiting_s(yard, used, uses))
+
+
+def waiting_s(yard: Yard, used: Ints, uses: Sequence[LaneUse | None]) -> Floats:
+    """Predicted seconds that each lane needs for the work in it that has no room yet."""
+    whole = yard.one * yard.instances[:, None]
+    share = (used / np.where(whole > 0, whole, np.inf)).max(axis=1, initial=0.0)
+    starting = np.array([use.starting if use else 0 for use in uses])
+    starting_s = np.array([use.starting_s if use and use.starting else 0.0 for use in uses])
+    found: Floats = np.maximum(share - 1.0, 0.0) * starting_s / np.maximum(starting, 1)
+    return found
 
 
 def in_use(use: LaneUse | None, ended: Mapping[Amount, int]) -> tuple[int, int, int]:
     """What a lane's tasks hold, less those that have ended."""
-    held = use.amount if use else Amount()
+    held = use.amount if use else NOTHING
+    if not ended:
+        return held[:3]
     for each, tasks in ended.items():
         held = held.plus(each, -tasks)
     return max(0, held.mcpu), max(0, held.mib), max(0, held.gpus)

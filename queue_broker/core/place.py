@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -140,19 +140,20 @@ class Placing:
 
     def _into(self, turn: Turn, most: int, each: Amount, places: Ints, *, cold: bool) -> int:
         """Into free room, lane by lane in the order of their cost."""
-        counts = self.board.fits(each, places, cold=cold)
+        seats: dict[int, int] = {}
         went = 0
-        for i in np.flatnonzero(counts):
-            place = int(places[i])
-            tasks = self._beside_head(turn, place, each, min(int(counts[i]), most - went))
+        for place, room in roomy(places, self.board.fits(each, places, cold=cold)):
+            tasks = self._beside_head(turn, place, each, min(room, most - went))
             tasks = self._seat(turn.group, place, tasks)
             if tasks:
-                self.board.put(each, place, tasks)
-                if cold:
-                    self.cold[turn.group.group_id, place] += tasks
+                seats[place] = tasks
                 went += tasks
             if went == most:
                 break
+        self.board.put_all(each, seats)
+        if cold:
+            for place, tasks in seats.items():
+                self.cold[turn.group.group_id, place] += tasks
         return went
 
     def _together(self, turn: Turn, most: int, ranking: Ranking) -> int:
@@ -184,16 +185,16 @@ class Placing:
         runtime_s = self.ledger.runtime_s(turn.group.group_id, turn.group.estimate)
         full = waiting[self.board.fits(each, waiting, cold=True) == 0]
         full = full[np.argsort(-self.board.ahead_s[full], kind="stable")]
-        counts = self.board.ahead(each, full, runtime_s)
+        seats: dict[int, int] = {}
         went = 0
-        for i in np.flatnonzero(counts):
-            place = int(full[i])
-            tasks = self._seat(turn.group, place, min(most - went, int(counts[i])))
+        for place, room in roomy(full, self.board.ahead(each, full, runtime_s)):
+            tasks = self._seat(turn.group, place, min(most - went, room))
             if tasks:
-                self.board.queue(each, place, tasks, runtime_s)
+                seats[place] = tasks
                 went += tasks
             if went == most:
                 break
+        self.board.queue_all(each, seats, runtime_s)
         return went
 
     def _seat(self, group: Group, place: int, tasks: int) -> int:
@@ -265,6 +266,12 @@ class Placing:
         if self.cold:
             calls = self.calls + len(self.cold)
             repack(Cold(self.board, self.groups, self.cold, self.placed, calls))
+
+
+def roomy(places: Ints, counts: Ints) -> Iterator[tuple[int, int]]:
+    """Those places that have room, and how much, in their order."""
+    at = np.flatnonzero(counts)
+    return zip(places[at].tolist(), counts[at].tolist(), strict=True)
 
 
 def by_size(ranking: Ranking) -> tuple[Amount, bytes]:

@@ -11,6 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
 #: A lane's queue is filled up when it has drained to this part: fewer leaks, each larger, and the
 #: lane never runs dry for it.
 DRAINED = 0.5
@@ -44,7 +49,12 @@ class Window:
         """The same window, no wider than somebody set it."""
         return self if most_s is None else replace(self, limit_s=min(self.limit_s, most_s))
 
-    def room_s(self, waiting_s: float) -> float:
-        """Predicted seconds that may be added, given what waits there now: none until it has
-        drained, so that a leak is a part of the window worth a call."""
-        return self.limit_s - waiting_s if waiting_s <= self.limit_s * DRAINED else 0.0
+
+#: What a lane begins with.
+FIRST = Window()
+
+
+def room_s(limit_s: Floats, waiting_s: Floats) -> Floats:
+    """Predicted seconds that may be added to each lane, given what waits there now: none until it
+    has drained, so that a leak is a part of the window worth a call."""
+    return np.where(waiting_s <= limit_s * DRAINED, limit_s - waiting_s, 0.0)

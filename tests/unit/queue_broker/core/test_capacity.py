@@ -146,3 +146,16 @@ def test_resources_too_small_for_whole_units_are_counted_exactly() -> None:
     ledger = Ledger.of([tenths], lanes)
     assert ledger.lanes["lane"].amount.mcpu == 300
     assert Resources(0.3) == Resources(0.1) * 3
+
+
+def test_many_lanes_reckoned_together_are_as_one_after_the_other() -> None:
+    lanes = [a_lane(f"lane-{i}", vcpu=4 + i, instances=1 + i, queues=True) for i in range(9)]
+    leaks = [a_leak(i, a_group(i, tasks=2), lanes[i].name) for i in range(1, 9)]
+    together, singly = board_of(lanes, leaks)[0], board_of(lanes, leaks)[0]
+    seats = {place: 1 + place % 3 for place in (7, 0, 3, 5, 8)}
+    together.queue_all(ONE, seats, 30.0)
+    for place, tasks in seats.items():
+        singly.queue_all(ONE, {place: tasks}, 30.0)
+    for name in ("used", "busy", "left", "ahead_s"):
+        assert (getattr(together, name) == getattr(singly, name)).all()
+    assert room(together, ONE) == room(singly, ONE)

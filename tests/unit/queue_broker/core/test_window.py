@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
+
 from queue_broker.core.bucket import TokenBucket
-from queue_broker.core.window import Window
+from queue_broker.core.window import Window, room_s
 
 PROMISE_S = 30.0
 
@@ -42,13 +44,12 @@ def test_the_window_stays_between_its_floor_and_the_promise() -> None:
 
 
 def test_what_waits_is_taken_off_the_room() -> None:
-    assert Window(limit_s=5).room_s(waiting_s=2) == 3
-    assert Window(limit_s=5).room_s(waiting_s=9) == 0
+    assert room_s(np.array([5.0, 5.0]), np.array([2.0, 9.0])).tolist() == [3, 0]
 
 
 def test_a_queue_is_filled_up_once_half_of_it_has_drained() -> None:
-    rooms = [Window(limit_s=30).room_s(waiting_s) for waiting_s in (0, 15, 15.1, 29)]
-    assert rooms == [30, 15, 0, 0]
+    rooms = room_s(np.full(4, 30.0), np.array([0, 15, 15.1, 29]))
+    assert rooms.tolist() == [30, 15, 0, 0]
 
 
 def test_the_bucket_allows_its_burst_at_once_and_its_rate_after() -> None:

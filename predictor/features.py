@@ -34,6 +34,14 @@ class Facts:
     numbers: dict[str, float] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The words, and the tags that spell numbers: sample 17 is a name as well as a number."""
+        spelled = {
+            name: f"{value:.15g}" for name, value in self.numbers.items() if name.startswith("tag.")
+        }
+        return self.words | spelled
+
     def put(self, name: str, value: object) -> None:
         """File a value as a number where it is one, else as a word; None and NaN are left out."""
         if value is None:

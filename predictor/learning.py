@@ -104,7 +104,7 @@ def rows_of_observations(
             continue
         logs = {target: float(np.log(value)) for target, value, cut in measured(item) if not cut}
         if logs:
-            past.add(step, row.words, item.finished_at_s, logs)
+            past.add(step, row.names, item.finished_at_s, logs)
     return Rows.of(known, keys), known
 
 

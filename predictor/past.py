@@ -1,16 +1,20 @@
 """What earlier attempts of a job's family, and of its kin, say of it: the features that move.
 
 Kin are jobs of other families that share a word with it, such as the sample that a pipeline works
-on: if its alignment took long for an alignment, its sorting will take long for a sorting. Twins are
-those of its own family that share a tag: the same step on the same sample again. Only attempts that
-had ended by the time a job started are looked at, in training and serving alike.
+on: if its alignment took long for an alignment, its sorting will take long for a sorting. Where no
+other family has had the word, kin are those whose word is a part of it (S1 of S1_L2, what it was
+made from), or of whose word it is a part. Twins are those of its own family that share a tag: the
+same step on the same sample again. Only attempts that had ended by the time a job started are
+looked at, in training and serving alike.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import median
 
 from predictor.features import STEP_TAGS, Facts
@@ -24,6 +28,8 @@ ENOUGH = 3
 OF = ("memory_mib", "runtime_s")
 #: The words that may name what a job works on.
 NAMING = ("tag.", "parameter.")
+#: What stands between the parts of a name.
+BETWEEN = re.compile(r"[^a-zA-Z0-9]+")
 #: A bound on memory, not on meaning: words that were not seen again for long are forgotten.
 MAX_WORDS = 200_000
 
@@ -43,6 +49,7 @@ class Past:
 
     families: dict[str, deque[Ended]] = field(default_factory=dict)
     kin: dict[tuple[str, str], deque[Ended]] = field(default_factory=dict)
+    parts: dict[tuple[str, str], deque[Ended]] = field(default_factory=dict)  #: by each stem
     yardsticks: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def numbers(self, family: str, words: Mapping[str, str], before_s: float) -> dict[str, float]:
@@ -61,12 +68,29 @@ class Past:
         """The part of the features that one word of a job adds."""
         if not _names(name):
             return {}
-        shared = [item for item in self.kin.get((name, word), ()) if item.at_s <= before_s]
-        others = {item.family: item.logs for item in shared if item.family != family}
-        found = self._kin_numbers(name, others)
+        found = self._kin_numbers(name, self._nearest(family, name, word, before_s))
         if name.startswith("tag."):
-            found |= _twin_numbers(name, [one.logs for one in shared if one.family == family])
+            shared = self.kin.get((name, word), ())
+            own = [one for one in shared if one.family == family and one.at_s <= before_s]
+            found |= _twin_numbers(name, [one.logs for one in own])
         return found
+
+    def _nearest(
+        self, family: str, name: str, word: str, before_s: float
+    ) -> Mapping[str, Mapping[str, float]]:
+        """What the latest kin of each other family needed, as near by name as there are any."""
+        for items in self._by_nearness(name, word):
+            ended = (item for item in items if item.at_s <= before_s)
+            if others := {item.family: item.logs for item in ended if item.family != family}:
+                return others
+        return {}
+
+    def _by_nearness(self, name: str, word: str) -> Iterator[Iterable[Ended]]:
+        """Those of the very word; of words that begin with it; of words that it begins with."""
+        yield self.kin.get((name, word), ())
+        yield self.parts.get((name, word), ())
+        for stem in stems(word):
+            yield self.kin.get((name, stem), ())
 
     def _kin_numbers(
         self, name: str, latest: Mapping[str, Mapping[str, float]]
@@ -101,7 +125,9 @@ class Past:
         self.families.setdefault(family, deque(maxlen=REMEMBERED)).append(item)
         for name, word in words.items():
             if _names(name):
-                self._remember((name, word), item)
+                _remember(self.kin, (name, word), item)
+                for stem in stems(word):
+                    _remember(self.parts, (name, stem), item)
         for target in logs:
             self._settle(family, target)
 
@@ -113,12 +139,21 @@ class Past:
         if len(known) >= ENOUGH:
             self.yardsticks[family, target] = median(known)
 
-    def _remember(self, key: tuple[str, str], item: Ended) -> None:
-        known = self.kin.pop(key, None) or deque(maxlen=KIN)
-        known.append(item)
-        self.kin[key] = known
-        if len(self.kin) > MAX_WORDS:
-            del self.kin[next(iter(self.kin))]
+
+def _remember(kept: dict[tuple[str, str], deque[Ended]], key: tuple[str, str], item: Ended) -> None:
+    """The latest last, of the words too."""
+    known = kept.pop(key, None) or deque(maxlen=KIN)
+    known.append(item)
+    kept[key] = known
+    if len(kept) > MAX_WORDS:
+        del kept[next(iter(kept))]
+
+
+@lru_cache(maxsize=4096)
+def stems(word: str) -> tuple[str, ...]:
+    """What a name begins with, the longest first: it is cut where neither letter nor digit is."""
+    ends = [found.start() for found in BETWEEN.finditer(word)]
+    return tuple(word[:end] for end in reversed(ends) if end)
 
 
 def _names(feature: str) -> bool:
@@ -152,4 +187,4 @@ def _history(target: str, logs: list[float]) -> dict[str, float]:
 
 def with_past(known: Facts, family: str, past: Past, before_s: float) -> Facts:
     """The facts of a job with the features that its past adds."""
-    return Facts(known.numbers | past.numbers(family, known.words, before_s), known.words)
+    return Facts(known.numbers | past.numbers(family, known.names, before_s), known.words)

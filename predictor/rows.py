@@ -144,7 +144,7 @@ def facts_of_jobs(
     for row, key in zip(known, keys, strict=True):
         step = step_of(key)
         row.numbers.update(of_step(step))
-        for name, word in row.words.items():
+        for name, word in row.names.items():
             row.numbers.update(of_word(step, name, word))
     return known, keys
 

@@ -78,6 +78,47 @@ def test_kin_of_a_second_hardly_count_beside_kin_of_an_hour() -> None:
     assert math.isclose(odd["kin.runtime_s.tag.sample"], 1.0, rel_tol=0.01)
 
 
+def kin_of(word: str, *known: str) -> bool:
+    """Whether a job has kin by a word, where an attempt of another family had each of some."""
+    past = Past()
+    for at, other in enumerate(known):
+        past.add("align", {"tag.sample": other}, float(at), {"runtime_s": 1.0})
+    return any(name.startswith("kinlog") for name in past.of_word("sort", "tag.sample", word, 9.0))
+
+
+def test_what_a_word_names_a_part_of_is_kin_and_so_are_its_own_parts() -> None:
+    assert kin_of("HeLa_R1_T1", "HeLa_R1")
+    assert kin_of("spades-S7.003.fa", "spades-S7")
+    assert kin_of("HeLa_R1", "HeLa_R1_T1")
+
+
+def test_siblings_and_words_that_only_begin_alike_are_no_kin() -> None:
+    assert not kin_of("HeLa_R1", "HeLa_R2")
+    assert not kin_of("HeLa_R1_T1", "HeLa_R2")
+    assert not kin_of("S10", "S1")
+    assert not kin_of("-", "_", "")
+
+
+def test_the_nearest_by_name_are_asked_first() -> None:
+    past = Past()
+    for at, (word, log) in enumerate([("S", 1.0), ("S_1_a", 2.0), ("S_1", 3.0), ("S", 4.0)]):
+        past.add("align", {"tag.sample": word}, float(at), {"memory_mib": log})
+    for word, log in (("S_1", 3.0), ("S_1_a_x", 2.0), ("S_2", 4.0)):
+        assert log in past.of_word("sort", "tag.sample", word, 9.0).values()
+
+
+def test_a_sample_may_be_named_by_a_number() -> None:
+    past = Past()
+    align, sort = (job(step, tags={"sample": "17", "step": step}) for step in ("align", "sort"))
+    seen = [ran(one, 100.0, at=1e6 * (1 + at)) for at, one in enumerate([align, align, sort])]
+    _, (_, again, kin) = rows_of_observations(seen, past)
+    (asked,), _ = facts_of_jobs([sort], past)
+
+    assert "twin.memory_mib.tag.sample" in again.numbers
+    assert any(name.startswith("kinlog.") for name in kin.numbers)
+    assert "twin.memory_mib.tag.sample" in asked.numbers
+
+
 def test_twins_say_what_attempts_of_the_same_family_needed() -> None:
     past = Past()
     for at, (family, visit, log) in enumerate(

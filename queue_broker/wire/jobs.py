@@ -15,7 +15,7 @@ from queue_broker.wire.detail import full_id, split_id, to_summary
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.front import front
 from queue_broker.wire.names import name_and_revision, name_of
-from queue_broker.wire.queues import open_queue
+from queue_broker.wire.queues import known_queue
 from queue_broker.wire.service import Answer, Call, Wire, Written
 
 #: A page of ListJobs, and how many jobs a filter by definition looks at for one page.
@@ -111,7 +111,7 @@ def to_listing(wire: Wire, call: Call, most: int) -> Listing:
     """
     after = pages.from_token(call.get("nextToken"), str)
     listing = Listing(
-        queue=open_queue(wire, call.get("jobQueue")),
+        queue=known_queue(wire, call.get("jobQueue")),
         after=None if after is None else JobId(after),
         limit=most + 1,
     )
@@ -173,7 +173,7 @@ def is_of(standing: Standing, wanted: str) -> bool:
 
 def snapshot(wire: Wire, call: Call) -> Answer:
     """The front of a queue in the broker's own order, each job with what holds it."""
-    name = open_queue(wire, call.get("jobQueue"))
+    name = known_queue(wire, call.get("jobQueue"))
     told: dict[str, Any] = {}
     for group in front(wire):
         if group.job.queue == name and len(told) < FRONT:

@@ -54,14 +54,12 @@ def update_queue(wire: Wire, call: Call) -> Answer:
     return named_queue(call.place, found.name)
 
 
-def delete_queue(wire: Wire, call: Call) -> Answer:
-    found = wire.shelf.get(QUEUE, name_of(call.get("jobQueue"), QUEUE))
-    if found is None:
-        return {}
-    if found.body["state"] != "DISABLED":
+def to_delete(wire: Wire, given: str) -> Document | None:
+    """The queue, if there is one; `Fault` unless it is DISABLED."""
+    found = wire.shelf.get(QUEUE, name_of(given, QUEUE))
+    if found is not None and found.body["state"] != "DISABLED":
         raise Fault("Cannot delete, job queue state must be DISABLED")
-    wire.shelf.remove(found)
-    return {}
+    return found
 
 
 def describe_queues(wire: Wire, call: Call) -> Answer:
@@ -113,16 +111,27 @@ def standing(name: str) -> Document:
     return Document(QUEUE, name, body)
 
 
-def open_queue(wire: Wire, given: str) -> str:
-    """The name of a queue that takes jobs; `Fault` when there is none, or it is DISABLED."""
+def known_queue(wire: Wire, given: str) -> str:
+    """The name of a queue; `Fault` when there is none. What waits in a DISABLED one still goes."""
+    return known(wire, given)[0]
+
+
+def known(wire: Wire, given: str) -> tuple[str, str]:
+    """A queue's name and state; with AWS behind the broker it need not be one of AWS: lanes are."""
     name = name_of(given, QUEUE)
     if wire.upstream is not None:
-        return name  # a queue of the broker need not be one of AWS: lanes are
+        return name, "ENABLED"
     kept = wire.recent.ask(wire.shelf.get, QUEUE, name)
     found = kept or by_configuration(wire, name)
     if found is None:
         raise Fault(f"JobQueue {given} not found.")
-    if found.body["state"] != "ENABLED":
+    return name, found.body["state"]
+
+
+def open_queue(wire: Wire, given: str) -> str:
+    """The name of a queue that takes jobs; `Fault` when there is none, or it is DISABLED."""
+    name, state = known(wire, given)
+    if state != "ENABLED":
         raise refused(
             f"jobQueue: got {name!r}, which is DISABLED; allowed: a queue that is ENABLED"
         )

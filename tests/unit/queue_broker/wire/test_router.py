@@ -54,9 +54,17 @@ def test_an_operation_that_does_not_exist_is_told(batch: Batch) -> None:
 
 
 def test_an_operation_that_needs_aws_is_told(batch: Batch) -> None:
-    status, code, body = post(batch, "/v1/listconsumableresources", b"{}")
+    status, code, body = post(batch, "/v1/describeservicejob", b'{"jobId": "x"}')
     assert (status, code) == (400, "ClientException")
     assert "without AWS Batch behind the broker" in body["message"]
+
+
+def test_what_there_is_none_of_without_aws_is_listed_as_nothing(batch: Batch) -> None:
+    client = batch.client
+    assert client.list_consumable_resources()["consumableResources"] == []
+    assert client.describe_service_environments()["serviceEnvironments"] == []
+    assert client.list_quota_shares(jobQueue="default")["quotaShares"] == []
+    assert client.list_service_jobs()["jobSummaryList"] == []
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,21 @@ def test_several_are_stopped_in_one_call(batch: Batch) -> None:
     assert {batch.describe(one)["status"] for one in jobs} == {"FAILED"}
 
 
+def test_a_queue_that_is_deleted_takes_its_jobs_with_it(batch: Batch) -> None:
+    client = batch.client
+    order = [{"order": 1, "computeEnvironment": "headgate"}]
+    client.create_job_queue(jobQueueName="q", priority=1, computeEnvironmentOrder=order)
+    jobs = [batch.submit(jobQueue="q"), batch.submit(jobQueue="q", arrayProperties={"size": 3})]
+    other = batch.submit()
+    client.update_job_queue(jobQueue="q", state="DISABLED")
+    client.delete_job_queue(jobQueue="q")
+    told = [batch.describe(one) for one in jobs]
+    assert [(one["status"], one["statusReason"]) for one in told] == [
+        ("FAILED", "the job queue was deleted")
+    ] * 2
+    assert batch.describe(other)["status"] != "FAILED"
+
+
 def test_more_than_fifty_in_one_call_are_refused(batch: Batch) -> None:
     for stop in (batch.client.cancel_jobs, batch.client.terminate_jobs):
         assert len(stop(jobs=["unknown"] * 50, reason="all")["successful"]) == 50

@@ -321,10 +321,15 @@ def test_one_beyond_each_limit_is_a_client_exception(
     assert words in message
 
 
-def test_a_disabled_queue_takes_no_jobs(batch: Batch) -> None:
+def test_a_disabled_queue_takes_no_jobs_and_tells_of_those_it_has(batch: Batch) -> None:
+    job_id = batch.submit()
     batch.client.update_job_queue(jobQueue="default", state="DISABLED")
     with pytest.raises(ClientError, match="DISABLED"):
         batch.submit()
+    named = [{"name": "JOB_NAME", "values": ["*"]}]
+    listed = batch.client.list_jobs(jobQueue="default", filters=named)["jobSummaryList"]
+    assert [one["jobId"] for one in listed] == [job_id]
+    assert batch.client.get_job_queue_snapshot(jobQueue="default")["frontOfQueue"]
 
 
 def test_a_tag_of_ours_that_makes_no_sense_is_refused_by_name(batch: Batch) -> None:

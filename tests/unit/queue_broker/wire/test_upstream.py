@@ -92,4 +92,4 @@ def test_a_jobs_tags_are_the_brokers_and_others_awss(aws: Batch, batch: Batch) -
 
 def test_what_the_broker_knows_nothing_of_is_handed_on(batch: Batch) -> None:
     with pytest.raises(ClientError, match="without AWS Batch behind the broker"):
-        batch.client.list_consumable_resources()  # said by the one that stands for AWS
+        batch.client.describe_service_job(jobId="x")  # said by the one that stands for AWS

@@ -15,13 +15,19 @@ from queue_broker.cli.files import check_output
 from queue_broker.cli.screen import console
 
 if TYPE_CHECKING:
+    from queue_broker.adapters.engines.simulated.model import FleetModel
     from queue_broker.simulation.outcome import Outcome
     from queue_broker.simulation.replay import Setting
     from queue_broker.simulation.trace import Trace
 
 HEADGATE = "headgate"
 
-Lanes = Annotated[int, typer.Option(min=1, max=1000, help="Lanes of the fleet, all alike.")]
+Lanes = Annotated[
+    int,
+    typer.Option(
+        min=1, max=1000, help="Lanes of the fleet, all alike; fewer where instances are few."
+    ),
+]
 Vcpus = Annotated[
     float | None, typer.Option(min=1, help="Of the fleet; else the trace fills four fifths.")
 ]
@@ -38,6 +44,7 @@ def simulate(
     sweep_runtime_s: Annotated[
         float, typer.Option(min=1, help="Mean run time of its tasks.")
     ] = 215,
+    sweep_gpus: Annotated[int, typer.Option(min=0, help="GPUs of each of them.")] = 0,
     production: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the tasks marked production.")
     ] = 0.0,
@@ -75,11 +82,34 @@ def simulate(
         arrivals = mark(arrivals, production, "production", seed)
     check_tiers(arrivals, DEFAULT_TIERS)
     setting = Setting(fleet_for(arrivals, lanes, vcpus), period_s=period_s)
+    check_gpus(sweep_gpus, setting.model)
     if sweep:
         at_s = first_s + (float(arrivals.submit_s[-1]) - first_s) / 10
-        arrivals = arrivals.merged(a_sweep(sweep, at_s, sweep_runtime_s, seed, "sweeper"))
+        burst = a_sweep(sweep, at_s, sweep_runtime_s, seed, "sweeper", sweep_gpus)
+        arrivals = arrivals.merged(burst)
+    tell_fleet(setting.model)
     outcomes = [replayed(name, arrivals, setting) for name in policies]
     show(outcomes, report)
+
+
+def tell_fleet(model: FleetModel) -> None:
+    """What is replayed on."""
+    lanes, one = model.lanes, model.lanes[0].shape
+    instances = sum(lane.instances for lane in lanes)
+    gpus = f", {one.gpus} GPUs" if one.gpus else ""
+    price = sum(lane.instances * lane.price_usd_hour for lane in lanes)
+    console.print(
+        f"{instances:,} instances of {one.vcpu:g} vCPUs, {one.memory_mib / 1024:,.0f} GiB{gpus} "
+        f"in {len(lanes)} lanes, {price:,.2f} USD an hour"
+    )
+
+
+def check_gpus(wanted: int, model: FleetModel) -> None:
+    """Before a replay in which the sweep could never start."""
+    most = model.lanes[0].shape.gpus
+    if wanted > most:
+        allowed = f"{most} at the most, which an instance for this trace has"
+        raise InvalidInput.of("--sweep-gpus", wanted, allowed)
 
 
 def check_policies(names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from queue_broker.cli.files import check_output, read_limits
-from queue_broker.cli.simulate import HEADGATE, Lanes, Report, Vcpus, replayed, show
+from queue_broker.cli.simulate import HEADGATE, Lanes, Report, Vcpus, replayed, show, tell_fleet
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -44,6 +44,7 @@ def what_if(
     model = fleet_for(arrivals, lanes, vcpus)
     for limits in settings.values():
         check_tiers(arrivals, limits.tiers)
+    tell_fleet(model)
     outcomes = []
     for name, limits in settings.items():
         setting = Setting(model, tiers=limits.tiers, tenants=limits.tenants)

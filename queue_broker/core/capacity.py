@@ -47,10 +47,12 @@ class Board:
     ahead_s: Floats
     #: By place, where there is any: tasks by what they hold, and those of them that have ended.
     tasks: Mapping[int, tuple[Mapping[Amount, int], Mapping[Amount, int]]]
+    full: npt.NDArray[np.bool_]  #: who comes next waits behind others, whatever is free
     elastic: bool = field(init=False)  #: whether there is anything left that could be started
     busy: Ints = field(init=False)  #: instances that what is used fills at the least
     left: Ints = field(init=False)  #: 3 x L: what these have left together
     _alike: dict[Amount, Ints] = field(default_factory=dict)
+    _followed: dict[Amount, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         one, instances = self.yard.one, self.yard.instances
@@ -74,6 +76,7 @@ class Board:
             ready=ready(yard, lanes, used),
             open=np.array([lane.closed is None for lane in lanes], dtype=bool),
             ahead_s=ahead_s(yard, lanes, used, uses, windows),
+            full=queueing(yard, lanes, used),
             tasks={
                 place: (use.alike, ended)
                 for place, (use, ended) in enumerate(zip(uses, gone, strict=True))
@@ -102,7 +105,7 @@ class Board:
         count = np.minimum(count, upto * most - self.alike(each))
         if self.elastic:
             self._scatter(each, upto, count)
-        count[(self.busy > upto) | ~self.open] = 0
+        count[(self.busy > upto) | ~self.open | self.full] = 0
         found: Ints = np.maximum(count, 0)[places]
         return found
 
@@ -129,9 +132,23 @@ class Board:
         return found
 
     def ahead(self, each: Amount, places: Ints, runtime_s: float) -> Ints:
-        """How many more may queue in each lane, beyond what is free."""
+        """How many more may queue in each lane, beyond what is free: where the end of one task
+        there has room for the next. What needs several ends would keep all others behind it
+        waiting.
+        """
         seconds = self.yard.shares(each)[places] * max(runtime_s, 1.0)
-        return (self.ahead_s[places] / np.where(seconds > 0, seconds, np.inf)).astype(np.int64)
+        counts = (self.ahead_s[places] / np.where(seconds > 0, seconds, np.inf)).astype(np.int64)
+        return np.where(self._follows(each)[places], counts, 0)
+
+    def _follows(self, each: Amount) -> npt.NDArray[np.bool_]:
+        """The lanes in which some task holds as much."""
+        found = self._followed.get(each.bare)
+        if found is None:
+            bare = each.bare
+            found = self._followed[bare] = np.zeros(len(self.used), dtype=bool)
+            for place, (held, _) in self.tasks.items():
+                found[place] = any(map(bare.within, held))
+        return found
 
     def put(self, each: Amount, place: int, tasks: int) -> None:
         """One lane is reckoned in plain numbers: arrays this short take three times as long."""
@@ -215,6 +232,15 @@ def ready(yard: Yard, lanes: Sequence[Lane], used: Ints) -> Ints:
 
     run = np.array([said(lane) for lane in lanes], dtype=np.int64)
     found: Ints = np.minimum(np.maximum(run, instances_filled(used, yard.one)), yard.instances)
+    return found
+
+
+def queueing(yard: Yard, lanes: Sequence[Lane], used: Ints) -> npt.NDArray[np.bool_]:
+    """The lanes in whose own queue somebody waits: first come, first served, of one resource there
+    may be plenty.
+    """
+    keeps = np.array([lane.queues for lane in lanes], dtype=bool)
+    found: npt.NDArray[np.bool_] = keeps & (instances_filled(used, yard.one) > yard.instances)
     return found
 
 

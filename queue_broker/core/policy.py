@@ -79,6 +79,7 @@ class Policy:
             world.now_s,
             intents=decision.intents,
             spared=self.debts.due,
+            delays_s={lane: one.base_s or 0.0 for lane, one in self.windows.items()},
         )
         chosen = preempt.choose(decision.blocked, top.promise_s, scene)
         for leak, tasks in chosen.items():

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from headgate.tenancy import Tier
-from queue_broker.core.amounts import Amount, amount
+from queue_broker.core.amounts import NOTHING, Amount, amount
 from queue_broker.core.hints import hints_of
 from queue_broker.core.ledger import Entry, Ledger
 from queue_broker.core.whole import goes_whole
@@ -73,7 +73,8 @@ class Runs:
 @dataclass(frozen=True)
 class Scene:
     """What a choice of victims looks at. `intents` is what the decision leaks, which the ledger
-    does not know of yet; tasks of `spared` tiers are not stopped."""
+    does not know of yet; tasks of `spared` tiers are not stopped.
+    """
 
     yard: Yard
     ledger: Ledger
@@ -82,6 +83,9 @@ class Scene:
     now_s: float
     intents: Sequence[Intent] = ()
     spared: Collection[str] = ()
+    delays_s: Mapping[str, float] = field(
+        default_factory=dict
+    )  #: by lane, to start with room there
 
     @cached_property
     def preemptible(self) -> set[str]:
@@ -181,8 +185,8 @@ class Lane:
     def __init__(self, place: int, scene: Scene, promise_s: float) -> None:
         self.place = place
         self.scene = scene
-        self.promise_s = promise_s
         name = scene.yard.lanes[place].name
+        self.delay_s = min(scene.delays_s.get(name, 0.0), promise_s / 2)
         use = scene.ledger.lanes.get(name)
         self.entries = list(use.entries.values()) if use else []
         total = Amount().plus(one_of(scene.yard, place), int(scene.yard.instances[place]))
@@ -196,13 +200,14 @@ class Lane:
         self._victims: list[Victim] | None = None
 
     def promise(self, each: Amount, most: int, within_s: float) -> int:
-        """Tasks that will find room in time by themselves; their room is taken."""
+        """Tasks that will find room in time by themselves, and start; their room is taken."""
         free = self.free
         for end_s, entry in self.ends():
-            if end_s > within_s:
+            if end_s + self.delay_s > within_s:
                 break
             free = free.plus(entry.bare, entry.open)
-        count = each.times_into(free, most)
+        # A lane that holds more than it has room for keeps a queue: the task would wait behind it.
+        count = each.times_into(free, most) if NOTHING.within(free) else 0
         self.free = self.free.plus(each, -count)
         return count
 

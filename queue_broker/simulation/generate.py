@@ -58,7 +58,9 @@ def plain(submit_s: np.ndarray, runtime_s: np.ndarray, tenant: np.ndarray) -> Tr
     )
 
 
-def sweep(tasks: int, at_s: float, mean_runtime_s: float, seed: int, tenant: str) -> Trace:
+def sweep(
+    tasks: int, at_s: float, mean_runtime_s: float, seed: int, tenant: str, gpus: int = 0
+) -> Trace:
     """One sweep: all its tasks at one moment, of one shape, with run times that scatter."""
     random = np.random.default_rng(seed)
     sigma = 0.5
@@ -67,6 +69,7 @@ def sweep(tasks: int, at_s: float, mean_runtime_s: float, seed: int, tenant: str
     columns = {name: getattr(one, name) for name in one.__slots__}
     columns["tier"] = np.full(tasks, "sweep", dtype=object)
     columns["job"] = np.zeros(tasks, dtype=np.int64)
+    columns["gpus"] = np.full(tasks, gpus, dtype=np.int64)
     return Trace(**columns)
 
 

@@ -94,28 +94,31 @@ class Outcome:
         return float(done.max() - self.trace.submit_s[rows].min())
 
     def use(self, first_s: float, last_s: float) -> float:
-        """Useful vCPU-seconds between two moments, as a share of what the fleet has."""
+        """What the useful attempts held between two moments of the resource that the trace needs
+        most, as a share of what the fleet has of it.
+        """
         account = self.account
         start, end = np.array(account.start_s), np.array(account.end_s)
-        vcpu = self.trace.vcpu[np.array(account.task, dtype=np.int64)]
         inside = np.clip(np.minimum(end, last_s) - np.maximum(start, first_s), 0.0, None)
         useful = np.array(account.useful)
-        return float((inside * vcpu)[useful].sum() / (self.total.vcpu * (last_s - first_s)))
+        return float((inside * self.held)[useful].sum() / (last_s - first_s))
+
+    @property
+    def held(self) -> Floats:
+        """The share of the fleet that each attempt held of the resource the trace needs most."""
+        shares = self.trace.shares(self.total)[self.trace.scarcest(self.total)]
+        return np.asarray(shares[np.array(self.account.task, dtype=np.int64)])
 
     def shares(self, groups: Ints, count: int, edges: Floats) -> Floats:
         """The dominant share that each of `count` groups held on the average, by window.
 
         `groups` has each task's group; the answer is windows x groups.
         """
-        account, trace = self.account, self.trace
+        account = self.account
         task = np.array(account.task, dtype=np.int64)
         start, end = np.array(account.start_s), np.array(account.end_s)
         held = np.zeros((3, len(edges) - 1, count))
-        parts = (
-            trace.vcpu / self.total.vcpu,
-            trace.memory_mib / max(self.total.memory_mib, 1),
-            trace.gpus / max(self.total.gpus, 1),
-        )
+        parts = self.trace.shares(self.total)
         for w, (first, last) in enumerate(itertools.pairwise(edges)):
             inside = np.clip(np.minimum(end, last) - np.maximum(start, first), 0.0, None)
             for p, part in enumerate(parts):

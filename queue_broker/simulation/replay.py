@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol, cast
 
 import numpy as np
@@ -55,7 +56,8 @@ class Setting:
     tiers: Sequence[Tier] = DEFAULT_TIERS
     tenants: Sequence[Tenant] = ()
     period_s: float = 10.0  #: between two passes
-    wake_s: float = 1.0  #: what the first tier submits is seen within so long, as wake-ups do it
+    #: What the first tier submits is seen within so long, as are ends while it waits: wake-ups.
+    wake_s: float = 1.0
     groups_per_tenant: int = 20
     policy: Callable[[], Policy] = Policy
     forecaster: Callable[[], Foresight | Forecaster] = Foresight
@@ -74,8 +76,8 @@ class Replay:
         self.clock_s = EPOCH_S + float(trace.submit_s[0])
         self.account = Account(len(trace))
         self.arrivals, self.rows = submissions(trace)
-        top = min(setting.tiers, key=lambda tier: tier.rank).name
-        self.urgent = deque(one.submitted_at_s for one in self.arrivals if one.tier == top)
+        self.top = min(setting.tiers, key=lambda tier: tier.rank).name
+        self.urgent = deque(one.submitted_at_s for one in self.arrivals if one.tier == self.top)
         self.runtime_s: list[float] = trace.runtime_s.tolist()
         self.used_vcpu: list[float] = trace.vcpu_used.tolist()
         self.used_mib: list[int] = trace.memory_used_mib.tolist()
@@ -139,13 +141,19 @@ class Replay:
         progress(len(self.trace), len(self.trace))
 
     def next_moment(self, coming: Sequence[Submission], *, busy: bool) -> float | None:
-        """The next pass: after the period, or when something happens if that is later."""
+        """The next pass: after the period, or when something happens if that is later; sooner
+        where the first tier waits for it.
+        """
         soonest = self.clock_s + self.setting.period_s
         while self.urgent and self.urgent[0] <= self.clock_s:
             self.urgent.popleft()
-        if self.urgent and self.urgent[0] < soonest:
-            return max(self.urgent[0], self.clock_s + self.setting.wake_s)
-        happens = [self.engine.fleet.next_s(), coming[0].submitted_at_s if coming else None]
+        urgent = list(islice(self.urgent, 1))
+        ends_s = self.engine.fleet.next_s()
+        if ends_s is not None and self.store.waits(self.top):
+            urgent.append(ends_s)
+        if urgent and min(urgent) < soonest:
+            return max(min(urgent), self.clock_s + self.setting.wake_s)
+        happens = [ends_s, coming[0].submitted_at_s if coming else None]
         moments = [moment for moment in happens if moment is not None]
         if busy or self.engine.poll(1):
             return soonest

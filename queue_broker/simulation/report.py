@@ -12,6 +12,8 @@ from queue_broker.simulation.outcome import Outcome
 
 #: Points of a curve on the page; more than a screen has pixels helps nobody.
 POINTS = 600
+#: As people call the rows of `Trace.shares`.
+RESOURCES = ("vCPUs", "memory", "GPUs")
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Headgate: replay</title>
@@ -81,29 +83,30 @@ def waits(outcomes: Sequence[Outcome], tier: str) -> object:
 
 
 def use_over_time(outcomes: Sequence[Outcome]) -> object:
-    """vCPUs in use as a share of the fleet."""
+    """The resource that the trace needs most: what is in use of it, as a share of the fleet's."""
     import plotly.graph_objects as go
 
     chart = go.Figure()
     for outcome in outcomes:
-        at, used = vcpus_in_use(outcome)
-        chart.add_scatter(x=at / 3600, y=used / outcome.total.vcpu, name=outcome.policy)
+        at, used = share_in_use(outcome)
+        chart.add_scatter(x=at / 3600, y=used, name=outcome.policy)
+    first = outcomes[0]
     chart.update_layout(title="use of the fleet")
     chart.update_xaxes(title="hours")
-    chart.update_yaxes(title="share of its vCPUs", range=[0, 1.05])
+    resource = RESOURCES[first.trace.scarcest(first.total)]
+    chart.update_yaxes(title=f"share of its {resource}", range=[0, 1.05])
     return chart
 
 
-def vcpus_in_use(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
-    """The moments of a grid, and the vCPUs that run then."""
-    account = outcome.account
-    vcpu = outcome.trace.vcpu[np.array(account.task, dtype=np.int64)]
+def share_in_use(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+    """The moments of a grid, and what part of the fleet runs then."""
+    account, held = outcome.account, outcome.held
     start, end = np.array(account.start_s), np.array(account.end_s)
     grid = np.linspace(start.min(initial=0.0), end.max(initial=1.0), POINTS)
 
     def until(times: np.ndarray) -> np.ndarray:
         order = np.argsort(times)
-        total = np.concatenate([[0.0], np.cumsum(vcpu[order])])
+        total = np.concatenate([[0.0], np.cumsum(held[order])])
         return np.asarray(total[np.searchsorted(times[order], grid, side="right")])
 
     return grid, until(start) - until(end)

@@ -106,6 +106,10 @@ class MemoryStore:
             for _, _, number in islice(queue, per_tenant)
         ]
 
+    def waits(self, tier: str) -> bool:
+        """Whether any task of a tier waits for room."""
+        return any(queue for (of, _), queue in self._queues.items() if of == tier)
+
     def open_leaks(self) -> list[Leak]:
         return list(self._leaks.values())
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from headgate.errors import InvalidInput
+from headgate.resources import Resources
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -53,6 +54,16 @@ class Trace:
     @property
     def work_vcpu_s(self) -> float:
         return float(self.runtime_s @ self.vcpu)
+
+    def shares(self, total: Resources) -> Floats:
+        """How much of `total` each task asks for: one row each for vCPUs, memory and GPUs."""
+        asked = (self.vcpu, self.memory_mib, self.gpus)
+        there = (total.vcpu, total.memory_mib, total.gpus)
+        return np.stack([mine / (all_ or 1) for mine, all_ in zip(asked, there, strict=True)])
+
+    def scarcest(self, total: Resources) -> int:
+        """The row of `shares` that the work of all tasks weighs the most on."""
+        return int(np.argmax(self.shares(total) @ self.runtime_s))
 
     def head(self, tasks: int) -> Trace:
         return self.take(np.arange(min(tasks, len(self))))

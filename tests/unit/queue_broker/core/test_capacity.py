@@ -44,6 +44,22 @@ def test_an_overfull_lane_holds_nothing_more() -> None:
     assert board.all_free.mcpu == 0
 
 
+def test_nobody_goes_behind_a_queue_into_a_lane_that_has_plenty_of_something_else() -> None:
+    for_gpus = a_leak(1, a_group(1, tasks=2, gpus=1))
+    board, _ = board_of([a_lane(vcpu=16, gpus=1, queues=True)], [for_gpus])
+    assert room(board, ONE) == [0]
+    board, _ = board_of([a_lane(vcpu=16, gpus=2, queues=True)], [for_gpus])
+    assert room(board, ONE) == [14]
+
+
+def test_only_what_the_end_of_one_task_makes_room_for_queues_behind_it() -> None:
+    lane = a_lane(gpus=4, queues=True)
+    board, _ = board_of([lane], [a_leak(1, a_group(1, tasks=4, gpus=1))])
+    one, four = Amount(mcpu=1_000, mib=1_024, gpus=1), Amount(mcpu=1_000, mib=1_024, gpus=4)
+    assert board.ahead(one, np.array([0]), 1.0).tolist() == [20]
+    assert board.ahead(four, np.array([0]), 1.0).tolist() == [0]
+
+
 def test_only_what_runs_is_warm() -> None:
     lane = a_lane(instances=3, price_usd_hour=1.0, running=2)
     board, _ = board_of([lane], [])

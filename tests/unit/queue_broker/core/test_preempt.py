@@ -63,6 +63,20 @@ def test_nothing_is_stopped_where_enough_ends_in_time() -> None:
     assert stopped([waiting], [sweep], later_s=0.0) == {}
 
 
+def test_an_end_that_leaves_no_time_to_start_is_not_in_time() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=28))
+    waiting = a_group(1, tier="production", queued_at_s=NOW_S)
+    assert stopped([waiting], [sweep], later_s=0.0) == {}
+    delays_s = {"lane": 4.0}
+    assert stopped([waiting], [sweep], later_s=0.0, delays_s=delays_s) == {"leak-1": [0]}
+
+
+def test_room_behind_a_lanes_own_queue_is_none() -> None:
+    for_gpus = a_leak(1, a_group(9, tasks=2, gpus=1, runtime_s=9_999))
+    lanes = [a_lane(vcpu=16, gpus=1, queues=True)]
+    assert stopped([urgent()], [for_gpus], lanes=lanes) == {"leak-1": [0]}
+
+
 def test_nothing_is_stopped_where_kin_ended_in_time_whatever_was_asked_for() -> None:
     sweep = a_leak(1, a_group(9, tasks=4, runtime_s=3_600))
     waiting = a_group(1, tier="production", queued_at_s=NOW_S)

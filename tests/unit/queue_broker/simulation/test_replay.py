@@ -30,10 +30,8 @@ from queue_broker.simulation.trace import Trace
 
 def lanes(count: int = 2, **fields: object) -> list[Lane]:
     plain_: dict[str, object] = {"running": 1, "queues": True, "purchase": "ON_DEMAND"}
-    return [
-        Lane(f"lane-{i}", Resources(4, 16_384), **(plain_ | fields))  # type: ignore[arg-type]
-        for i in range(count)
-    ]
+    plain_ |= {"shape": Resources(4, 16_384)} | fields
+    return [Lane(f"lane-{i}", **plain_) for i in range(count)]  # type: ignore[arg-type]
 
 
 SETTING = Setting(FleetModel(lanes()), period_s=5.0)
@@ -201,3 +199,21 @@ def test_owners_whose_names_differ_in_digits_alone_are_of_different_kinds() -> N
     made, _ = submissions(plain(np.zeros(2), np.ones(2), names))
     kinds = [set(family_keys(one.job, facts(one.job, {}))) for one in made]
     assert not kinds[0] & kinds[1]
+
+
+def test_production_that_waits_is_let_in_when_something_ends_not_at_the_period() -> None:
+    one = SETTING.model.lanes[0]
+    setting = replace(SETTING, model=FleetModel([replace(one, instances=1)]), period_s=60.0)
+    submit, names = np.array([0.0] * 4 + [10.0]), np.full(5, "ada", dtype=object)
+    work = plain(submit, np.array([21.0] * 4 + [5.0]), names)
+    tiers = np.array(["interactive"] * 4 + ["production"], dtype=object)
+    outcome = Replay(with_column(work, tier=tiers), setting).run()
+    assert outcome.wait_s[4] < 25 - 10 + 2 * setting.wake_s + 4
+
+
+def test_what_is_in_use_is_the_resource_that_the_trace_needs_most() -> None:
+    work = with_column(some_work(), gpus=np.full(40, 2))
+    model = FleetModel(lanes(shape=Resources(64, 65_536, 2)))
+    outcome = Replay(work, Setting(model, period_s=5.0)).run()
+    assert outcome.trace.scarcest(outcome.total) == 2
+    assert outcome.held == pytest.approx(0.5)

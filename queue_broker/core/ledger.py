@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,6 +22,10 @@ ENOUGH_MEASURED = 8
 MEAN_OF = 32
 
 
+#: Tasks more or fewer, by tier, tenant, job, and what each of them holds.
+Sums = dict[tuple[str, str, JobId, Amount], int]
+
+
 class Entry(NamedTuple):
     """What one leak was counted as. (A tuple: it is made anew for each change of a leak.)"""
 
@@ -30,10 +35,6 @@ class Entry(NamedTuple):
     open: int
     running: int
     runtime_s: float
-
-    @property
-    def starting(self) -> int:
-        return self.open - self.running
 
 
 @dataclass(slots=True)
@@ -70,31 +71,23 @@ class LaneUse:
     alike: dict[Amount, int] = field(default_factory=dict)  #: tasks by what they hold
     entries: dict[str, Entry] = field(default_factory=dict)
 
-    def apply(self, entry: Entry, sign: int) -> None:
-        self.amount = self.amount.plus(entry.each, sign * entry.open)
-        self._count_alike(entry.bare, sign * entry.open)
-        self.starting += sign * entry.starting
-        self.starting_s += sign * entry.starting * entry.runtime_s
-        if sign > 0:
-            self.entries[entry.leak.name] = entry
-        else:
-            del self.entries[entry.leak.name]
-
     def shift(self, old: Entry, new: Entry) -> None:
-        tasks = new.open - old.open
+        """The same leak, some of whose tasks were added, have started, or have ended."""
+        tasks, starting = new.open - old.open, new.open - new.running
+        started = old.open - old.running
         if tasks:
             self.amount = self.amount.plus(new.each, tasks)
-            self._count_alike(new.bare, tasks)
-        self.starting += new.starting - old.starting
-        self.starting_s += new.starting * new.runtime_s - old.starting * old.runtime_s
-        self.entries[new.leak.name] = new
-
-    def _count_alike(self, each: Amount, tasks: int) -> None:
-        left = self.alike.get(each, 0) + tasks
-        if left:
-            self.alike[each] = left
+            left = self.alike.get(new.bare, 0) + tasks
+            if left:
+                self.alike[new.bare] = left
+            else:
+                del self.alike[new.bare]
+        self.starting += starting - started
+        self.starting_s += starting * new.runtime_s - started * old.runtime_s
+        if new.open:
+            self.entries[new.leak.name] = new
         else:
-            self.alike.pop(each, None)
+            self.entries.pop(new.leak.name, None)
 
 
 @dataclass(slots=True)
@@ -123,63 +116,59 @@ class Ledger:
     def renew(self, changes: Changes, lanes: Iterable[Lane]) -> None:
         """Bring the sums up to what changed since the last time."""
         self.shapes = {lane.name: (lane.shape, lane.price_usd_hour) for lane in lanes}
+        sums: Sums = defaultdict(int)
         for leak in changes.leaks:
             old = self.entries.get(leak.name)
             if old is None or old.leak is not leak:
-                self._change(old, leak)
+                self._change(old or self._nothing(leak), leak, sums)
         for name in changes.gone:
             entry = self.entries.pop(name, None)
             if entry is not None:
-                self._apply(entry, -1)
+                self._shift(entry, entry._replace(open=0, running=0), sums)
+        self._hold(sums)
 
-    def _change(self, old: Entry | None, leak: Leak) -> None:
+    def _nothing(self, leak: Leak) -> Entry:
+        """The leak before any of its tasks is counted."""
         shape, price = self.shapes.get(leak.lane, (leak.allocation, 0.0))
-        each = old.each if old else priced(leak.allocation, shape, price)
+        each = priced(leak.allocation, shape, price)
+        return Entry(leak, each, each.bare, 0, 0, 0.0)
+
+    def _change(self, old: Entry, leak: Leak, sums: Sums) -> None:
         runtime_s = self.runtime_s(leak.group_id, leak.estimate)
-        bare = old.bare if old else each.bare
-        entry = Entry(leak, each, bare, len(leak.open), len(leak.running), runtime_s)
-        self.entries[leak.name] = entry
-        if old and (old.leak.tier, old.leak.tenant) == (leak.tier, leak.tenant):
-            self._shift(old, entry)
-            return
-        if old:  # somebody moved the job
-            self._apply(old, -1)
-        self._apply(entry, +1)
+        new = Entry(leak, old.each, old.bare, len(leak.open), len(leak.running), runtime_s)
+        self.entries[leak.name] = new
+        self._shift(old, new, sums)
 
-    def _shift(self, old: Entry, new: Entry) -> None:
-        """The same leak, some of whose tasks have started or ended."""
-        leak, tasks = new.leak, new.open - old.open
-        self.lanes[leak.lane].shift(old, new)
-        if tasks:
-            self._hold(leak, new.each, tasks)
-
-    def _apply(self, entry: Entry, sign: int) -> None:
-        leak = entry.leak
-        tasks = sign * entry.open
+    def _shift(self, old: Entry, new: Entry, sums: Sums) -> None:
+        leak, before = new.leak, old.leak
         lane = self.lanes.get(leak.lane)
         if lane is None:
             lane = self.lanes[leak.lane] = LaneUse()
-        lane.apply(entry, sign)
-        self._hold(leak, entry.each, tasks)
+        lane.shift(old, new)
+        if new.open != old.open or (leak.tier, leak.tenant) != (before.tier, before.tenant):
+            sums[leak.tier, leak.tenant, leak.job_id, new.each] += new.open
+            sums[before.tier, before.tenant, leak.job_id, new.each] -= old.open
 
-    def _hold(self, leak: Leak, each: Amount, tasks: int) -> None:
-        whose = (leak.tier, leak.tenant)
-        held = self.tenants.get(whose)
-        if held is None:
-            held = self.tenants[whose] = Held()
-        held.add(each, tasks)
-        if not held.tasks:
-            del self.tenants[whose]
-        left = self.jobs.get(leak.job_id, 0) + tasks
-        if left:
-            self.jobs[leak.job_id] = left
-        else:
-            self.jobs.pop(leak.job_id, None)
+    def _hold(self, sums: Sums) -> None:
+        """What tenants and jobs have more or fewer of: at once, since they are few."""
+        for (tier, tenant, job_id, each), tasks in sums.items():
+            held = self.tenants.setdefault((tier, tenant), Held())
+            held.add(each, tasks)
+            if not held.tasks:
+                del self.tenants[tier, tenant]
+            left = self.jobs.get(job_id, 0) + tasks
+            if left:
+                self.jobs[job_id] = left
+            else:
+                self.jobs.pop(job_id, None)
 
     def measure(self, leak: Leak, runtime_s: float) -> None:
         """A task of a sweep took so long."""
         if leak.array:
-            self.measured.setdefault(leak.group_id, Measured()).add(runtime_s)
+            known = self.measured.get(leak.group_id)
+            if known is None:
+                known = self.measured[leak.group_id] = Measured()
+            known.add(runtime_s)
             if len(self.measured) > MOST_MEASURED:
                 open_ = {entry.leak.group_id for entry in self.entries.values()}
                 self.measured = {at: one for at, one in self.measured.items() if at in open_}

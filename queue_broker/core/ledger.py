@@ -111,16 +111,20 @@ class Ledger:
         """Bring the sums up to these leaks, which are all that are open."""
         there = {leak.name for leak in leaks}
         gone = [name for name in self.entries if name not in there]
-        self.renew(Changes(leaks, gone), lanes)
+        same = {name: entry.leak for name, entry in self.entries.items()}
+        changed = [leak for leak in leaks if same.get(leak.name) is not leak]
+        self.renew(Changes(changed, gone), lanes)
 
     def renew(self, changes: Changes, lanes: Iterable[Lane]) -> None:
         """Bring the sums up to what changed since the last time."""
         self.shapes = {lane.name: (lane.shape, lane.price_usd_hour) for lane in lanes}
         sums: Sums = defaultdict(int)
         for leak in changes.leaks:
-            old = self.entries.get(leak.name)
-            if old is None or old.leak is not leak:
-                self._change(old or self._nothing(leak), leak, sums)
+            old = self.entries.get(leak.name) or self._nothing(leak)
+            took_s = self.runtime_s(leak.group_id, leak.estimate)
+            new = Entry(leak, old.each, old.bare, len(leak.open), len(leak.running), took_s)
+            self.entries[leak.name] = new
+            self._shift(old, new, sums)
         for name in changes.gone:
             entry = self.entries.pop(name, None)
             if entry is not None:
@@ -132,12 +136,6 @@ class Ledger:
         shape, price = self.shapes.get(leak.lane, (leak.allocation, 0.0))
         each = priced(leak.allocation, shape, price)
         return Entry(leak, each, each.bare, 0, 0, 0.0)
-
-    def _change(self, old: Entry, leak: Leak, sums: Sums) -> None:
-        runtime_s = self.runtime_s(leak.group_id, leak.estimate)
-        new = Entry(leak, old.each, old.bare, len(leak.open), len(leak.running), runtime_s)
-        self.entries[leak.name] = new
-        self._shift(old, new, sums)
 
     def _shift(self, old: Entry, new: Entry, sums: Sums) -> None:
         leak, before = new.leak, old.leak

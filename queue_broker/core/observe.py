@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from headgate.usage import Observation, Usage
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.predict import Modes, mode_of
-from queue_broker.core.retry import judge
+from queue_broker.core.retry import Grow, verdict
 from queue_broker.ports import CycleStore, Engine
 from queue_broker.records import Ended, Event, Leak, Started
 from queue_broker.verdicts import Judged
@@ -44,21 +45,22 @@ class Observing:
             return events
         self.store.started([event for event in events if isinstance(event, Started)])
         ended = [event for event in events if isinstance(event, Ended) and event.leak in leaks]
-        judged = [self._judge(leaks[event.leak], event, largest) for event in ended]
+        grow = partial(self._grow, largest)
+        judged = [self._judge(leaks[event.leak], event, grow) for event in ended]
         fresh = self.store.settle(judged) if judged else []
         self.engine.acknowledge(events)
         self._learn(leaks, fresh)
         return events
 
-    def _judge(self, leak: Leak, ended: Ended, largest: Resources) -> Judged:
-        def grow(leak: Leak, ended: Ended) -> Resources | None:
-            mode = mode_of(self.modes(), leak.tier)
-            bigger = self.forecaster.retry(self._observation(leak, ended), largest, mode)
-            return bigger if bigger.memory_mib > leak.allocation.memory_mib else None
-
+    def _judge(self, leak: Leak, ended: Ended, grow: Grow) -> Judged:
         if ended.cause is Cause.INTERRUPTED and leak.name in self.told:
             ended = replace(ended, reason=self.told[leak.name])
-        return judge(leak, ended, grow, self.memory_attempts)
+        return Judged(ended, verdict(leak, ended, grow, self.memory_attempts))
+
+    def _grow(self, largest: Resources, leak: Leak, ended: Ended) -> Resources | None:
+        mode = mode_of(self.modes(), leak.tier)
+        bigger = self.forecaster.retry(self._observation(leak, ended), largest, mode)
+        return bigger if bigger.memory_mib > leak.allocation.memory_mib else None
 
     def _learn(self, leaks: Mapping[str, Leak], fresh: Sequence[Judged]) -> None:
         heard: dict[str, int] = {}

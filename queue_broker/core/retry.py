@@ -11,22 +11,18 @@ from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.core.endings import both_reasons
 from queue_broker.records import Ended, Leak
-from queue_broker.verdicts import Fail, Judged, Requeue, Retry, Succeed, Verdict
+from queue_broker.verdicts import Fail, Requeue, Retry, Succeed, Verdict
 
 #: The next attempt's allocation after a kill for memory, or None when nothing bigger can be had.
 Grow = Callable[[Leak, Ended], Resources | None]
 SUCCEEDED = Succeed()
 
 
-def judge(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Judged:
-    """The verdict on one ended attempt."""
-    return Judged(ended, verdict(leak, ended, grow, memory_attempts))
-
-
 def verdict(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Verdict:
-    """An interruption costs no attempt, a kill for memory none of the user's own.
+    """What becomes of one ended attempt.
 
-    The number of memory kills is bounded by `memory_attempts`, so that a leaking program ends.
+    An interruption costs no attempt, a kill for memory none of the user's own. The number of
+    memory kills is bounded by `memory_attempts`, so that a leaking program ends.
     """
     match ended.cause:
         case Cause.EXITED if ended.exit_code == 0:

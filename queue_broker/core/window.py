@@ -9,10 +9,12 @@ queueing, so the least delay seen lately is taken off first, as LEDBAT (RFC 6817
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+
+from headgate.record import record
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 DRAINED = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Window:
     """`limit_s`: predicted seconds that the lane needs for what waits in it."""
 
@@ -41,9 +43,10 @@ class Window:
         base_s = min([*delays_s, *([self.base_s * 1.01] if self.base_s is not None else [])])
         queueing_s = max(delays_s) - base_s
         if queueing_s > promise_s:
-            return replace(self, limit_s=max(self.floor_s, self.limit_s / 2), base_s=base_s)
-        grown = min(self.ceiling_s, promise_s, self.limit_s + promise_s / 20)
-        return replace(self, limit_s=max(self.floor_s, grown), base_s=base_s)
+            limit_s = self.limit_s / 2
+        else:
+            limit_s = min(self.ceiling_s, promise_s, self.limit_s + promise_s / 20)
+        return Window(max(self.floor_s, limit_s), self.floor_s, self.ceiling_s, base_s)
 
     def within(self, most_s: float | None) -> Window:
         """The same window, no wider than somebody set it."""

@@ -141,14 +141,15 @@ class MemoryStore:
                 self._keep(handed(leak, answer.engine_id, now_s))
 
     def started(self, events: Sequence[Started]) -> None:
-        running: dict[str, Tasks] = defaultdict(Tasks)
+        running: dict[str, list[int]] = defaultdict(list)
         for event in events:
-            running[event.leak].add(event.task)
+            running[event.leak].append(event.task)
         for name, tasks in running.items():
             leak = self._leaks.get(name)
             if leak is not None:
-                running_ = leak.running | (tasks & leak.open)
-                self._keep(moved(leak, leak.open, running_))
+                open_ = leak.open
+                known = [task for task in tasks if task in open_]
+                self._keep(moved(leak, open_, leak.running | Tasks(known)))
 
     def settle(self, judged: Sequence[Judged]) -> list[Judged]:
         over: dict[str, list[Judged]] = defaultdict(list)

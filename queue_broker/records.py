@@ -233,6 +233,24 @@ class Ended:
 Event = Started | Ended
 
 
+class Reported(NamedTuple):
+    """What an engine reported since it was asked last."""
+
+    started: Sequence[Started]
+    ended: Sequence[Ended]
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> Reported:
+        return cls(
+            [event for event in events if isinstance(event, Started)],
+            [event for event in events if isinstance(event, Ended)],
+        )
+
+    @property
+    def events(self) -> int:
+        return len(self.started) + len(self.ended)
+
+
 @record(frozen=True, slots=True)
 class Attempt:
     """One attempt of one task, as it is remembered."""

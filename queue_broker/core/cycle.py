@@ -23,7 +23,7 @@ from queue_broker.core.preempt import REASON
 from queue_broker.core.recall import recall
 from queue_broker.core.whole import PART, dropped, is_part
 from queue_broker.ports import Clock, Engine, Store
-from queue_broker.records import Ended, Event, Group, JobId, Lane, Leak, Tasks
+from queue_broker.records import Ended, Group, JobId, Lane, Leak, Tasks
 
 log = logging.getLogger(__name__)
 
@@ -91,16 +91,16 @@ class Cycle:
         self.flight.renew(self.store)
         leaks = self.flight.leaks
         # 1. Observe: what started and ended becomes state; retries are decided.
-        events = self.observing.run(leaks, self.offer.largest, self.limits.events)
-        self.policy.learn(events, leaks, world)
+        seen = self.observing.run(leaks, self.offer.largest, self.limits.events)
+        self.policy.learn(seen, leaks, world)
         # 2. Release what waited for others, and stop what was cancelled.
         released = self.store.settle_dependencies(self.limits.dependencies)
         self.stop_cancelled(self.flight.cancelling.values())
         # 3. Predict: what was submitted gets its shape; kills for memory teach what still waits.
         estimated = self.estimating.run(self.limits.estimates, self.offer)
-        estimated += self.revise(events, leaks, self.offer)
+        estimated += self.revise(seen.ended, leaks, self.offer)
         # 4. Decide: order, pack, windows.
-        if events:
+        if seen.events:
             self.flight.renew(self.store)
         lanes = self.engine.lanes()  # once more: what was settled since is room no more twice
         decision = self.decide(lanes, world)
@@ -112,16 +112,16 @@ class Cycle:
         self.give_up(decision.parts)
         self.preempt(leaks, self.policy.victims(decision, world))
         leaked = sum(len(leak.tasks) for leak in written)
-        return Pass(len(events), estimated, released, leaked, len(decision.holds))
+        return Pass(seen.events, estimated, released, leaked, len(decision.holds))
 
-    def revise(self, events: Sequence[Event], leaks: Mapping[str, Leak], offer: Offer) -> int:
+    def revise(self, ended: Sequence[Ended], leaks: Mapping[str, Leak], offer: Offer) -> int:
         """Estimate the rest of a job again after kills for memory, at most every `REVISE_S`."""
         now_s = self.clock()
         killed = {
             leaks[event.leak].job_id
-            for event in events
-            if isinstance(event, Ended) and event.leak in leaks
-            if event.cause is Cause.OUT_OF_MEMORY and leaks[event.leak].array
+            for event in ended
+            if event.cause is Cause.OUT_OF_MEMORY
+            if event.leak in leaks and leaks[event.leak].array
         }
         due = [job for job in sorted(killed) if now_s - self.revised_s.get(job, 0.0) >= REVISE_S]
         self.revised_s = {job: at for job, at in self.revised_s.items() if now_s - at < REVISE_S}

@@ -22,22 +22,18 @@ class InFlight:
         """Up to what is open now."""
         now = store.changed_leaks(self.leaks)
         for leak in now.leaks:
-            self._note(leak)
+            self.leaks[leak.name] = self._changed[leak.name] = leak
         for name in now.gone:
             self._gone[name] = self.leaks.pop(name)
-            for those in (self.unclear, self.cancelling, self._changed):
-                those.pop(name, None)
+            self._changed.pop(name, None)
+        unclear = {leak.name: leak for leak in now.leaks if leak.handed_over_at_s is None}
+        cancelling = {leak.name: leak for leak in now.leaks if leak.cancelling}
+        self.unclear = self._as_before(self.unclear) | unclear
+        self.cancelling = self._as_before(self.cancelling) | cancelling
 
-    def _note(self, leak: Leak) -> None:
-        self.leaks[leak.name] = self._changed[leak.name] = leak
-        if leak.handed_over_at_s is None:
-            self.unclear[leak.name] = leak
-        else:
-            self.unclear.pop(leak.name, None)
-        if leak.cancelling:
-            self.cancelling[leak.name] = leak
-        else:
-            self.cancelling.pop(leak.name, None)
+    def _as_before(self, those: dict[str, Leak]) -> dict[str, Leak]:
+        """Those that have not changed."""
+        return {name: leak for name, leak in those.items() if self.leaks.get(name) is leak}
 
     def changes(self) -> Changes:
         """What came since this was asked last, oldest first: sums of floats depend on the order."""

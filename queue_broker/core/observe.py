@@ -13,7 +13,7 @@ from queue_broker.core.forecast import Forecaster
 from queue_broker.core.predict import Modes, mode_of
 from queue_broker.core.retry import Grow, verdict
 from queue_broker.ports import CycleStore, Engine
-from queue_broker.records import Ended, Event, Leak, Started
+from queue_broker.records import Ended, Leak, Reported
 from queue_broker.verdicts import Judged
 
 #: The parameters of one task of a leak.
@@ -35,22 +35,23 @@ class Observing:
     #: Why the broker itself interrupted tasks of a leak, for their owners to read.
     told: dict[str, str] = field(default_factory=dict)
 
-    def run(self, leaks: Mapping[str, Leak], largest: Resources, limit: int) -> list[Event]:
-        """One bounded pass; returns the events that were seen.
+    def run(self, leaks: Mapping[str, Leak], largest: Resources, limit: int) -> Reported:
+        """One bounded pass; returns what was seen.
 
         A crash before `acknowledge` brings the same events again; the store knows them by then.
         """
         events = self.engine.poll(limit)
+        seen = Reported.of(events)
         if not events:
-            return events
-        self.store.started([event for event in events if isinstance(event, Started)])
-        ended = [event for event in events if isinstance(event, Ended) and event.leak in leaks]
+            return seen
+        self.store.started(seen.started)
         grow = partial(self._grow, largest)
-        judged = [self._judge(leaks[event.leak], event, grow) for event in ended]
+        known = [event for event in seen.ended if event.leak in leaks]
+        judged = [self._judge(leaks[event.leak], event, grow) for event in known]
         fresh = self.store.settle(judged) if judged else []
         self.engine.acknowledge(events)
         self._learn(leaks, fresh)
-        return events
+        return seen
 
     def _judge(self, leak: Leak, ended: Ended, grow: Grow) -> Judged:
         if ended.cause is Cause.INTERRUPTED and leak.name in self.told:

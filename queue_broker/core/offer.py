@@ -9,7 +9,7 @@ with those cores anyway is not saved by giving less: a task that is dear to lose
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -54,10 +54,11 @@ class Offer:
     kinds: frozenset[Kind] = frozenset()
     largest: Resources = field(default_factory=Resources)  #: the most of each that one has
     mib_with_vcpu: float = 0.0  #: the memory that the leanest has beside each of its vCPUs
+    _lanes: tuple[Lane, ...] = field(default=(), compare=False)
     _cores: dict[tuple[object, ...], float] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of(cls, lanes: Iterable[Lane]) -> Offer:
+    def of(cls, lanes: Sequence[Lane]) -> Offer:
         kinds = frozenset(
             Kind(lane.shape, lane.price_usd_hour, lane.arch, lane.whole_vcpus) for lane in lanes
         )
@@ -65,10 +66,12 @@ class Offer:
         for kind in kinds:
             largest = largest.largest(kind.shape)
         beside = [kind.shape.memory_mib / kind.shape.vcpu for kind in kinds if kind.shape.vcpu]
-        return cls(kinds, largest, min(beside, default=0.0))
+        return cls(kinds, largest, min(beside, default=0.0), tuple(lanes))
 
     def renewed(self, lanes: Sequence[Lane]) -> Offer:
         """The offer of these lanes: this one, where their sizes are the same."""
+        if tuple(lanes) == self._lanes:
+            return self
         other = Offer.of(lanes)
         return self if other.kinds == self.kinds else other
 

@@ -19,7 +19,7 @@ from queue_broker.core.quotas import Starts
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.core.window import Window
 from queue_broker.core.yard import Yard
-from queue_broker.records import Changes, Ended, Event, Group, Lane, Leak, Started, Tasks
+from queue_broker.records import Changes, Ended, Group, Lane, Leak, Reported, Tasks
 
 
 @dataclass(slots=True)
@@ -86,15 +86,18 @@ class Policy:
             self.runs.stopping[leak] = self.runs.stopping.get(leak, Tasks()) | tasks
         return chosen
 
-    def learn(self, events: Sequence[Event], leaks: Mapping[str, Leak], world: World) -> None:
+    def learn(self, seen: Reported, leaks: Mapping[str, Leak], world: World) -> None:
         """From one pass's starts and ends."""
-        self.runs.learn(events, leaks, {tier.name for tier in world.tiers if tier.preemptible})
+        preemptible = {tier.name for tier in world.tiers if tier.preemptible}
+        self.runs.learn(seen.started, leaks, preemptible)
         delays: dict[str, list[float]] = defaultdict(list)
-        for event in events:
-            leak = leaks.get(event.leak)
-            if isinstance(event, Started) and leak and leak.handed_over_at_s is not None:
-                delays[leak.lane].append(event.at_s - leak.handed_over_at_s)
-            elif leak and (runtime_s := whole_run_s(event)) is not None:
+        for start in seen.started:
+            leak = leaks.get(start.leak)
+            if leak is not None and leak.handed_over_at_s is not None:
+                delays[leak.lane].append(start.at_s - leak.handed_over_at_s)
+        for end in seen.ended:
+            leak = leaks.get(end.leak)
+            if leak is not None and (runtime_s := whole_run_s(end)) is not None:
                 self.ledger.measure(leak, runtime_s)
         promise_s = min(tier.promise_s for tier in world.tiers)
         for lane, delays_s in delays.items():
@@ -149,10 +152,10 @@ class Policy:
             self.headroom.arrived(allocation(group), len(group.waiting), group.queued_at_s)
 
 
-def whole_run_s(event: Event) -> float | None:
+def whole_run_s(end: Ended) -> float | None:
     """How long a task took that ended by itself: what was stopped or killed tells less."""
-    if isinstance(event, Ended) and event.cause is Cause.EXITED and event.started_at_s is not None:
-        return event.at_s - event.started_at_s
+    if end.cause is Cause.EXITED and end.started_at_s is not None:
+        return end.at_s - end.started_at_s
     return None
 
 

@@ -19,7 +19,7 @@ from queue_broker.core.hints import hints_of
 from queue_broker.core.ledger import Entry, Ledger
 from queue_broker.core.whole import goes_whole
 from queue_broker.core.yard import Ranking, Yard
-from queue_broker.records import Event, Group, GroupId, Intent, Leak, Started, Tasks
+from queue_broker.records import Group, GroupId, Intent, Leak, Started, Tasks
 
 #: A task that writes checkpoints loses so much of its work.
 CHECKPOINT_LOSS = 0.1
@@ -40,23 +40,17 @@ class Victim:
 
 @dataclass(slots=True)
 class Runs:
-    """When the tasks of preemptible tiers started, and which of them are being stopped."""
+    """When the tasks of preemptible tiers started, and which of them are being stopped; of those
+    that have ended too, until their leak is over."""
 
     started_s: dict[str, dict[int, float]] = field(default_factory=dict)
     stopping: dict[str, Tasks] = field(default_factory=dict)
 
-    def learn(self, events: Sequence[Event], leaks: Mapping[str, Leak], tiers: set[str]) -> None:
-        for event in events:
-            leak = leaks.get(event.leak)
-            if leak is None or leak.tier not in tiers:
-                continue
-            if isinstance(event, Started):
-                self.started_s.setdefault(event.leak, {})[event.task] = event.at_s
-                continue
-            self.started_s.get(event.leak, {}).pop(event.task, None)
-            stopping = self.stopping.get(event.leak)
-            if stopping is not None:
-                stopping.discard(event.task)
+    def learn(self, starts: Sequence[Started], leaks: Mapping[str, Leak], tiers: set[str]) -> None:
+        for start in starts:
+            leak = leaks.get(start.leak)
+            if leak is not None and leak.tier in tiers:
+                self.started_s.setdefault(start.leak, {})[start.task] = start.at_s
 
     def forget(self, gone: Iterable[str]) -> None:
         """Drop leaks that have ended."""

@@ -8,7 +8,7 @@ from headgate.lifecycle import Cause
 from headgate.tenancy import DEFAULT_TIERS
 from queue_broker.core.ledger import ENOUGH_MEASURED
 from queue_broker.core.policy import Policy, World
-from queue_broker.records import Ended
+from queue_broker.records import Ended, Reported
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_leak
 
 
@@ -26,7 +26,7 @@ def test_only_tasks_that_ended_by_themselves_tell_how_long_their_kin_take(
     ]
     policy = Policy()
 
-    policy.learn(ends, {leak.name: leak}, World(DEFAULT_TIERS, (), NOW_S + 20.0))
+    policy.learn(Reported([], ends), {leak.name: leak}, World(DEFAULT_TIERS, (), NOW_S + 20.0))
 
     assert policy.ledger.runtime_s(leak.group_id, leak.estimate) == runtime_s
 
@@ -36,6 +36,8 @@ def test_single_jobs_are_no_measure_of_one_another() -> None:
     end = Ended(leak.name, 0, NOW_S + 20.0, Cause.EXITED, started_at_s=NOW_S)
     policy = Policy()
 
-    policy.learn([end] * ENOUGH_MEASURED, {leak.name: leak}, World(DEFAULT_TIERS, (), NOW_S))
+    policy.learn(
+        Reported([], [end] * ENOUGH_MEASURED), {leak.name: leak}, World(DEFAULT_TIERS, (), NOW_S)
+    )
 
     assert policy.ledger.runtime_s(leak.group_id, leak.estimate) == 3_600

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from headgate.tenancy import DEFAULT_TIERS
 from queue_broker.core import preempt
@@ -13,7 +12,7 @@ from queue_broker.core.amounts import Amount
 from queue_broker.core.ledger import ENOUGH_MEASURED, Ledger
 from queue_broker.core.preempt import Runs, Scene, choose
 from queue_broker.core.yard import Yard
-from queue_broker.records import Ended, Group, GroupId, Intent, Lane, Leak, Started, Tasks
+from queue_broker.records import Group, GroupId, Intent, Lane, Leak, Started, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
 
 PROMISE_S = 30.0
@@ -180,14 +179,11 @@ def test_only_the_lane_that_gave_somebody_up_is_asked_again(
     assert len(asked) == 10 + 50
 
 
-def test_starts_and_ends_are_learnt_and_forgotten() -> None:
+def test_starts_are_learnt_and_forgotten_with_their_leak() -> None:
     leak = a_leak(1, a_group(9, tasks=2))
     runs = Runs(stopping={"leak-1": Tasks([0])})
     runs.learn([Started("leak-1", 0, 5.0)], {"leak-1": leak}, {"sweep"})
     assert runs.elapsed_s(leak, 0, 15.0) == 10.0
-    runs.learn([Ended("leak-1", 0, 9.0, Cause.INTERRUPTED)], {"leak-1": leak}, {"sweep"})
-    assert runs.started_s == {"leak-1": {}}
-    assert runs.stopping == {"leak-1": Tasks()}
     runs.forget(["leak-1", "leak-2"])
     assert not runs.started_s
     assert not runs.stopping

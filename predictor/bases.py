@@ -32,7 +32,7 @@ TRIED = 2
 #: At most so many are fitted together.
 JOINT = 6
 #: Inputs that move together leave a joint fit open far out: it is believed up to four times the
-#: most, and down to a quarter of the least, that was seen.
+#: most that was seen; like a line, not below the least.
 JOINT_REACH = float(np.log(4.0))
 #: The chance that an input without any meaning is taken for one that has some.
 BY_CHANCE = 0.1
@@ -180,7 +180,7 @@ def power(window: Window, names: list[str]) -> list[Fit]:
     middle, spread = raw.mean(axis=0), raw.std(axis=0) + 1e-12
     design = np.column_stack([np.ones(len(raw)), (raw - middle) / spread])
     solution, left_out = robust(design, needs, np.ones(len(raw)), ridge=0.1)
-    low, high = needs.min() - JOINT_REACH, needs.max() + JOINT_REACH
+    low, high = needs.min(), needs.max() + JOINT_REACH
     readers = [window.reader(name) for name in names]
 
     def centre(known: Known) -> Vector:

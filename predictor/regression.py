@@ -9,8 +9,9 @@ import numpy as np
 
 from predictor.risk import Vector
 
-#: Beyond this many times the least and the most that was seen (in log), a line is not believed.
-BELOW, ABOVE = np.log(4.0), np.log(32.0)
+#: A line is not believed beyond this many times the most that was seen (in log), nor below the
+#: least: a need has a floor (the program itself), and where it lies is seen too late, by kills.
+ABOVE = np.log(32.0)
 #: Huber's constant (95 % efficient on normal errors), and the MAD's factor to a standard deviation.
 HUBER, MAD = 1.345, 1.4826
 ROUNDS = 3
@@ -64,7 +65,7 @@ class Line:
     @classmethod
     def of(cls, logs: Vector, x: Vector, logarithmic: bool, bend: float | None) -> Self:
         """The line of log need on x; `bend` is the quantile of x where it may change its slope."""
-        low, high = float(logs.min() - BELOW), float(logs.max() + ABOVE)
+        low, high = float(logs.min()), float(logs.max() + ABOVE)
         shaped = logged(x) if logarithmic else x
         scale = float(np.abs(shaped).max()) or 1.0
         knot = None if bend is None else float(np.quantile(shaped / scale, bend))

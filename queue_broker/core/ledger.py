@@ -10,6 +10,7 @@ from typing import NamedTuple
 from headgate.estimate import Estimate, Quantiles
 from headgate.resources import Resources
 from queue_broker.core.amounts import NOTHING, Amount, priced
+from queue_broker.core.yard import the_same
 from queue_broker.records import Changes, GroupId, JobId, Lane, Leak
 
 #: A task of which nothing was foretold is taken to run so long.
@@ -100,14 +101,15 @@ class Ledger:
     measured: dict[GroupId, Measured] = field(default_factory=dict)
     shapes: dict[str, tuple[Resources, float]] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
+    _seen: Sequence[Lane] = ()
 
     @classmethod
-    def of(cls, leaks: Sequence[Leak], lanes: Iterable[Lane]) -> Ledger:
+    def of(cls, leaks: Sequence[Leak], lanes: Sequence[Lane]) -> Ledger:
         ledger = cls()
         ledger.sync(leaks, lanes)
         return ledger
 
-    def sync(self, leaks: Sequence[Leak], lanes: Iterable[Lane]) -> None:
+    def sync(self, leaks: Sequence[Leak], lanes: Sequence[Lane]) -> None:
         """Bring the sums up to these leaks, which are all that are open."""
         there = {leak.name for leak in leaks}
         gone = [name for name in self.entries if name not in there]
@@ -115,9 +117,9 @@ class Ledger:
         changed = [leak for leak in leaks if same.get(leak.name) is not leak]
         self.renew(Changes(changed, gone), lanes)
 
-    def renew(self, changes: Changes, lanes: Iterable[Lane]) -> None:
+    def renew(self, changes: Changes, lanes: Sequence[Lane]) -> None:
         """Bring the sums up to what changed since the last time."""
-        self.shapes = {lane.name: (lane.shape, lane.price_usd_hour) for lane in lanes}
+        self._look_at(lanes)
         sums: Sums = defaultdict(int)
         for leak in changes.leaks:
             old = self.entries.get(leak.name) or self._nothing(leak)
@@ -130,6 +132,11 @@ class Ledger:
             if entry is not None:
                 self._shift(entry, entry._replace(open=0, running=0), sums)
         self._hold(sums)
+
+    def _look_at(self, lanes: Sequence[Lane]) -> None:
+        if not the_same(lanes, self._seen):
+            self.shapes = {lane.name: (lane.shape, lane.price_usd_hour) for lane in lanes}
+            self._seen = lanes
 
     def _nothing(self, leak: Leak) -> Entry:
         """The leak before any of its tasks is counted."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.resources import Resources
+from queue_broker.core.yard import the_same
 from queue_broker.records import Lane
 
 #: A task is never made slower than so many times what its cores in the middle would let it.
@@ -70,7 +71,7 @@ class Offer:
 
     def renewed(self, lanes: Sequence[Lane]) -> Offer:
         """The offer of these lanes: this one, where their sizes are the same."""
-        if tuple(lanes) == self._lanes:
+        if the_same(lanes, self._lanes):
             return self
         other = Offer.of(lanes)
         return self if other.kinds == self.kinds else other

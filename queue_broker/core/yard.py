@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,11 @@ def times(each: Amount, room: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """How often a task, which needs something, fits into each column of `room` (3 x L)."""
     counts = [have // need for need, have in zip(each, room, strict=False) if need]
     return reduce(np.minimum, counts)
+
+
+def the_same(lanes: Sequence[Lane], others: Sequence[Lane]) -> bool:
+    """The very same records, which is known at a glance."""
+    return len(lanes) == len(others) and all(map(is_, lanes, others))
 
 
 def alike(one: Lane, other: Lane) -> bool:

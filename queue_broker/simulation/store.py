@@ -147,9 +147,9 @@ class MemoryStore:
         for name, tasks in running.items():
             leak = self._leaks.get(name)
             if leak is not None:
-                open_ = leak.open
-                known = [task for task in tasks if task in open_]
-                self._keep(moved(leak, open_, leak.running | Tasks(known)))
+                open_, now = leak.open, Tasks(leak.running)
+                now.update([task for task in tasks if task in open_])
+                self._keep(moved(leak, open_, now))
 
     def settle(self, judged: Sequence[Judged]) -> list[Judged]:
         over: dict[str, list[Judged]] = defaultdict(list)
@@ -175,8 +175,8 @@ class MemoryStore:
         if len(fresh) == len(open_):
             self._close(name)
         elif fresh:
-            gone = Tasks([one.ended.task for one in fresh])
-            self._keep(moved(leak, open_ - gone, leak.running - gone))
+            gone = [one.ended.task for one in fresh]
+            self._keep(moved(leak, without(open_, gone), without(leak.running, gone)))
 
     def _apply(self, leak: Leak, judged: Judged) -> None:
         match judged.verdict:
@@ -274,6 +274,14 @@ def place(group: Group) -> Place:
 
 # A record is copied field by field: `dataclasses.replace` takes four times as long, and this is
 # where a replay of a million tasks spends its time.
+
+
+def without(tasks: Tasks, gone: Sequence[int]) -> Tasks:
+    """For a few of them half the cost of a difference of two sets."""
+    left = Tasks(tasks)
+    for task in gone:
+        left.discard(task)
+    return left
 
 
 def handed(leak: Leak, engine_id: str | None, now_s: float) -> Leak:

@@ -36,6 +36,8 @@ WORDS: dict[str, str] = {
 ANY_CASE = {"RetryAction"}
 #: The model wants one at least; what is made may come with none (Snakemake always sends tags).
 MAY_BE_EMPTY = {"TagrisTagsMap"}
+#: By the shape's name: a member that needs another.
+TOGETHER = {"RetryStrategy": ("evaluateOnExit", "attempts")}
 #: The model has no pattern for them; the service has a rule, and an error of its own.
 OF_TAGS = {"TagKey", "TagValue"}
 
@@ -74,6 +76,7 @@ def structure(shape: StructureShape, value: object, path: str) -> dict[str, Any]
             found[name] = checked(members[name], one, here)
             if limit := LIMITS.get((shape.name, name)):
                 check_limit(limit, found[name], here)
+    check_together(shape, found, path)
     return found
 
 
@@ -126,12 +129,19 @@ def wrong_type(shape: Shape, value: object, path: str) -> Fault:
     return Fault(f"{path or 'body'}: got {show(value)}; allowed: {kind}")
 
 
+def check_together(shape: StructureShape, found: Mapping[str, Any], path: str) -> None:
+    needed = TOGETHER.get(shape.name)
+    if needed and needed[0] in found and needed[1] not in found:
+        got = f"{below(path, needed[1])}: got nothing"
+        raise Fault(f"{got}; allowed: a value, where {needed[0]} is given", wrapped=True)
+
+
 def check_length(shape: Shape, value: Any, path: str) -> None:
     least = None if shape.name in MAY_BE_EMPTY else shape.metadata.get("min")
     check_size(least, shape.metadata.get("max"), value, path)
 
 
-def check_size(least: int | None, most: int | None, value: Any, path: str) -> None:
+def check_size(least: float | None, most: float | None, value: Any, path: str) -> None:
     if most is not None and len(value) > most:
         rule = f"Member must have length less than or equal to {most}"
         raise constraint(path, value, rule)

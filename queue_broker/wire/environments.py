@@ -19,6 +19,7 @@ from queue_broker.wire.kept import (
     with_own,
 )
 from queue_broker.wire.names import Place, name_of
+from queue_broker.wire.pages import check_names
 from queue_broker.wire.service import Answer, Call, Wire
 
 #: Stands for all that the broker has. Clients look at a queue's first environment to learn where
@@ -96,6 +97,7 @@ def delete_environment(wire: Wire, call: Call) -> Answer:
 
 
 def describe_environments(wire: Wire, call: Call) -> Answer:
+    check_names(call.given, "computeEnvironments")
     wanted = [name_of(one, ENVIRONMENT) for one in call.get("computeEnvironments", ())]
     standing = [to_environment(call.place, STANDING)]
     own = standing if not wanted or STANDING.name in wanted else []

@@ -31,8 +31,8 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
 class Limit:
     """Bounds of a number, or of the length of a text, list or map."""
 
-    least: int | None = None
-    most: int | None = None
+    least: float | None = None
+    most: float | None = None
     pattern: str | None = None
     words: str | None = None
 
@@ -64,19 +64,29 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("DescribeJobQueuesRequest", "jobQueues"): Limit(most=MAX_NAMED),
     ("DescribeJobsRequest", "jobs"): Limit(most=MAX_NAMED, words=TOO_MANY_JOBS),
     ("DescribeSchedulingPoliciesRequest", "arns"): Limit(most=MAX_NAMED),
+    ("EFSVolumeConfiguration", "rootDirectory"): Limit(most=4096),
+    ("EFSVolumeConfiguration", "transitEncryptionPort"): Limit(least=0, most=65_535),
+    ("EphemeralStorage", "sizeInGiB"): Limit(least=21, most=200),
     ("EvaluateOnExit", "onExitCode"): Limit(most=512, pattern=r"[0-9]*\*?"),
     ("EvaluateOnExit", "onReason"): Limit(most=512),
     ("EvaluateOnExit", "onStatusReason"): Limit(most=512),
     ("FairsharePolicy", "computeReservation"): Limit(least=0, most=99),
     ("FairsharePolicy", "shareDecaySeconds"): Limit(least=0, most=604_800),
     ("FairsharePolicy", "shareDistribution"): Limit(most=500),
+    ("JobStateTimeLimitAction", "maxTimeSeconds"): Limit(least=600, most=86_400),
     ("JobTimeout", "attemptDurationSeconds"): Limit(least=MIN_TIMEOUT_S),
     ("KeyValuesPair", "values"): Limit(least=1),
+    ("LaunchTemplateSpecification", "overrides"): Limit(most=10),
+    ("LinuxParameters", "swappiness"): Limit(least=0, most=100),
     ("ListJobsRequest", "filters"): Limit(most=1),
     ("ListJobsRequest", "maxResults"): PAGE,
     ("RegisterJobDefinitionRequest", "schedulingPriority"): Limit(least=0, most=9999),
     ("RetryStrategy", "attempts"): Limit(least=1, most=MAX_ATTEMPTS),
     ("RetryStrategy", "evaluateOnExit"): Limit(most=MAX_EXIT_RULES),
+    ("ShareAttributes", "shareIdentifier"): Limit(
+        least=1, most=256, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*\*?"
+    ),
+    ("ShareAttributes", "weightFactor"): Limit(least=0.0001, most=999.9999),
     ("SubmitJobRequest", "dependsOn"): DEPENDENCIES,
     ("SubmitJobRequest", "jobName"): JOB_NAME,
     ("SubmitJobRequest", "schedulingPriorityOverride"): Limit(least=0, most=9999),

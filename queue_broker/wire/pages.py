@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from queue_broker.wire.faults import Fault
+from queue_broker.wire.faults import Fault, refused
 
 T = TypeVar("T")
 
@@ -43,6 +44,12 @@ def is_place(place: Any, kind: type) -> bool:
     if kind is int:
         return type(place) is int and 0 <= place < 2**31
     return type(place) is kind
+
+
+def check_names(call: Mapping[str, Any], member: str) -> None:
+    """AWS answers names or pages, and refuses both; `Fault`."""
+    if call.get(member) and call.get("maxResults") is not None:
+        raise refused(f"{member[0].upper()}{member[1:]} and MaxResults cannot both be set")
 
 
 def size(asked: int | None, most: int = DEFAULT) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 from queue_broker.records import Document
-from queue_broker.wire.faults import Fault
+from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.kept import QUEUE, chosen, create, every, existing, page
 from queue_broker.wire.names import Place, name_of
 from queue_broker.wire.service import Answer, Call, Wire
@@ -15,6 +16,7 @@ DEFAULTS = {"shareDecaySeconds": 0, "computeReservation": 0, "shareDistribution"
 
 
 def create_policy(wire: Wire, call: Call) -> Answer:
+    check_shares(call)
     name = call.get("name")
     body = {key: value for key, value in call.given.items() if key != "name"}
     if "quotaSharePolicy" not in body:
@@ -23,7 +25,19 @@ def create_policy(wire: Wire, call: Call) -> Answer:
     return named(call.place, name)
 
 
+def check_shares(call: Call) -> None:
+    """Shares may not overlap: neither twice the same, nor one that another's prefix takes in."""
+    shares = call.given.get("fairsharePolicy", {}).get("shareDistribution", ())
+    names = sorted(one["shareIdentifier"] for one in shares)
+    for name, other in permutations(names, 2):
+        if name == other or (name.endswith("*") and other.startswith(name[:-1])):
+            words = "share identifiers that do not overlap"
+            got = f"fairsharePolicy.shareDistribution: got {name!r} and {other!r}"
+            raise refused(f"{got}; allowed: {words}")
+
+
 def update_policy(wire: Wire, call: Call) -> Answer:
+    check_shares(call)
     found = existing(wire.shelf, KIND, call.get("arn"))
     given = {key: value for key, value in call.given.items() if key != "arn"}
     if "fairsharePolicy" in given:

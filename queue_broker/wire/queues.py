@@ -15,6 +15,7 @@ from queue_broker.wire.environments import STANDING
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.kept import ENVIRONMENT, QUEUE, chosen, create, page, with_own
 from queue_broker.wire.names import Place, name_of
+from queue_broker.wire.pages import check_names
 from queue_broker.wire.service import Answer, Call, Wire
 
 
@@ -33,13 +34,29 @@ def check_order(shelf: Shelf, order: list[dict[str, Any]]) -> None:
     if not order:
         raise Fault("At least 1 compute environment must be provided")
     names = [name_of(one["computeEnvironment"], ENVIRONMENT) for one in order]
-    known = {STANDING.name, *(document.name for document in shelf.named(ENVIRONMENT, names))}
+    found = {document.name: document for document in shelf.named(ENVIRONMENT, names)}
+    known = {STANDING.name: STANDING} | found
     for at, name in enumerate(names):
         if name not in known:
             words = "a compute environment that exists"
             raise refused(f"computeEnvironmentOrder.{at + 1}: got {name!r}; allowed: {words}")
     if len({one["order"] for one in order}) < len(order) or len(set(names)) < len(names):
         raise refused("computeEnvironmentOrder: got an order twice; allowed: each order once")
+    if len({on_fargate(known[name]) for name in names} - {None}) > 1:
+        words = "got EC2 and Fargate; allowed: compute environments of one kind"
+        raise refused(f"computeEnvironmentOrder: {words}")
+
+
+def on_fargate(environment: Document) -> bool | None:
+    """None of an UNMANAGED one, which does not say."""
+    kind = environment.body.get("computeResources", {}).get("type")
+    return None if kind is None else str(kind).startswith("FARGATE")
+
+
+def check_policy(queue: Document, given: dict[str, Any]) -> None:
+    if given.get("schedulingPolicyArn") and not queue.body.get("schedulingPolicyArn"):
+        words = "none, for a queue that was made without a scheduling policy"
+        raise refused(f"schedulingPolicyArn: got one; allowed: {words}")
 
 
 def update_queue(wire: Wire, call: Call) -> Answer:
@@ -50,6 +67,7 @@ def update_queue(wire: Wire, call: Call) -> Answer:
     found = wire.shelf.get(QUEUE, name) or by_configuration(wire, name)
     if found is None:
         raise Fault(f"JobQueue {name} not found.")
+    check_policy(found, given)
     wire.shelf.put(replace(found, body=found.body | given))
     return named_queue(call.place, found.name)
 
@@ -63,6 +81,7 @@ def to_delete(wire: Wire, given: str) -> Document | None:
 
 
 def describe_queues(wire: Wire, call: Call) -> Answer:
+    check_names(call.given, "jobQueues")
     wanted = [name_of(one, QUEUE) for one in call.get("jobQueues", ())]
     known = {name: standing(name) for name in configured(wire)}
     if wire.upstream is not None:

@@ -16,7 +16,7 @@ from headgate.job import Job
 from headgate.resources import ResourceRequest
 from headgate.sweep import Sweep
 from queue_broker.core.submit import ITSELF
-from queue_broker.wire import containers, definitions
+from queue_broker.wire import containers, definitions, fargate
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.names import Place, name_and_revision
 from queue_broker.wire.queues import open_queue
@@ -57,6 +57,7 @@ async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     queue = open_queue(wire, call.get("jobQueue"))
     given = dict(call.given) | {"jobQueue": queue}
     job = to_job(given, defined, client_token=call.token, tenant=tenant(wire, call))
+    fargate.check_size(defined.definition, job.resources.vcpu, job.resources.memory_mib)
     accepted = await wire.submitter.submit(to_work(job, call.given), call.caller)
     arn = call.place.arn("job", accepted.job_id)
     return {"jobArn": arn, "jobName": job.name, "jobId": accepted.job_id}

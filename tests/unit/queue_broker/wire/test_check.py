@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from queue_broker.wire.check import checked
+from queue_broker.wire.check import MAY_BE_EMPTY, check_limit, checked
 from queue_broker.wire.faults import Fault
+from queue_broker.wire.limits import LIMITS, Limit
 from queue_broker.wire.model import operations
 
 SHAPES = {one.name: one.takes for one in operations() if one.takes is not None}
@@ -94,3 +97,99 @@ def test_what_is_accepted_is_accepted_again(more: dict[str, Any]) -> None:
     except Fault:
         return
     assert checked(SHAPES["SubmitJob"], once) == once
+
+
+#: Beyond any that a client has: half of what a least number allows.
+HALF = 0.5
+
+
+def structures(shapes: Iterable[Any]) -> dict[str, Any]:
+    """All structures of these shapes, by name."""
+    found: dict[str, Any] = {}
+    waiting = list(shapes)
+    while waiting:
+        shape = waiting.pop()
+        if shape.type_name == "list":
+            waiting.append(shape.member)
+        elif shape.type_name == "map":
+            waiting.append(shape.value)
+        elif shape.type_name == "structure" and shape.name not in found:
+            found[shape.name] = shape
+            waiting += shape.members.values()
+    return found
+
+
+STRUCTURES = structures(SHAPES.values())
+
+
+def bounds(structure: str, member: str) -> tuple[float | None, float | None]:
+    """The least and the most of a number, or of a length: documented, else the model's."""
+    shape = STRUCTURES[structure].members[member]
+    limit = LIMITS.get((structure, member), Limit())
+    model = {} if shape.name in MAY_BE_EMPTY else shape.metadata
+    least = limit.least if limit.least is not None else model.get("min")
+    return least, limit.most if limit.most is not None else model.get("max")
+
+
+BOUNDED = [
+    (structure, member)
+    for structure, shape in sorted(STRUCTURES.items())
+    for member in shape.members
+    if bounds(structure, member) != (None, None)
+]
+
+
+def of_size(structure: str, member: str, size: float) -> Any:
+    match STRUCTURES[structure].members[member].type_name:
+        case "string":
+            return "a" * int(size)
+        case "list":
+            return [None] * int(size)
+        case "map":
+            return {str(number): 0 for number in range(int(size))}
+        case "integer" | "long":
+            return int(size)
+    return size
+
+
+def is_out_of_bounds(structure: str, member: str, size: float) -> bool:
+    """Whether a value of this size is refused for its size."""
+    value, limit = of_size(structure, member, size), LIMITS.get((structure, member))
+    try:
+        checked(STRUCTURES[structure].members[member], value, member)
+    except Fault as fault:
+        if "less than or equal" in str(fault) or "greater than or equal" in str(fault):
+            return True
+    try:
+        if limit is not None:
+            check_limit(replace(limit, pattern=None), value, member)
+    except Fault:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(("structure", "member"), BOUNDED)
+def test_one_beyond_a_bound_is_refused_and_the_bound_itself_is_not(
+    structure: str, member: str
+) -> None:
+    least, most = bounds(structure, member)
+    if most is not None and most < 100_000:
+        assert not is_out_of_bounds(structure, member, most)
+        assert is_out_of_bounds(structure, member, most + 1)
+    if least:
+        assert not is_out_of_bounds(structure, member, least)
+        assert is_out_of_bounds(structure, member, least - 1 if least >= 1 else least * HALF)
+
+
+@pytest.mark.parametrize(
+    "operation", [name for name, shape in sorted(SHAPES.items()) if shape.required_members]
+)
+def test_what_an_operation_needs_is_asked_for_by_name(operation: str) -> None:
+    first = SHAPES[operation].required_members[0]
+    with pytest.raises(Fault, match=f"at '{first}' failed to satisfy constraint"):
+        checked(SHAPES[operation], {})
+
+
+def test_rules_of_retries_need_a_number_of_attempts() -> None:
+    with pytest.raises(Fault, match=r"retryStrategy.attempts: got nothing"):
+        submit_job(retryStrategy={"evaluateOnExit": [{"action": "EXIT"}]})

@@ -99,6 +99,10 @@ def asking(**requirements: str) -> dict[str, Any]:
         (asking(VCPU="1", MEMORY="512.5"), "Memory: got '512.5'; allowed: a whole number of MiB"),
         (asking(VCPU="inf", MEMORY="512"), "vCPU: got 'inf'; allowed: a number above 0"),
         (asking(VCPU="1", MEMORY="512", GPU="some"), "GPU: got 'some'; allowed: a whole number"),
+        (
+            asking(VCPU="1", MEMORY="4000") | {"platformCapabilities": ["FARGATE"]},
+            "Exception : Fargate resource requirements (1.00 vCPU, 4000 MiB) not valid.",
+        ),
         ({"type": "multinode"}, "nodeProperties"),
         ({"type": "pod"}, "container, multinode"),
         ({"schedulingPriority": 10_000}, "schedulingPriority"),
@@ -114,6 +118,23 @@ def test_a_bad_definition_is_refused(batch: Batch, more: dict[str, Any], words: 
     with pytest.raises(ClientError) as caught:
         batch.client.register_job_definition(**(given | more))
     assert words in str(caught.value)
+
+
+def test_a_job_of_a_fargate_definition_has_one_of_fargates_sizes(batch: Batch) -> None:
+    sized = asking(VCPU="0.25", MEMORY="512")
+    batch.define("small", **sized, platformCapabilities=["FARGATE"])
+    asked = {"resourceRequirements": [{"type": "MEMORY", "value": "1024"}]}
+    batch.submit(jobDefinition="small", containerOverrides=asked)
+    asked = {"resourceRequirements": [{"type": "MEMORY", "value": "4096"}]}
+    with pytest.raises(ClientError, match=r"\(0.25 vCPU, 4096 MiB\) not valid"):
+        batch.submit(jobDefinition="small", containerOverrides=asked)
+
+
+def test_names_and_a_size_of_pages_are_not_asked_together(batch: Batch) -> None:
+    batch.define("d")
+    with pytest.raises(ClientError, match="JobDefinitions and MaxResults cannot both be set"):
+        batch.client.describe_job_definitions(jobDefinitions=["d"], maxResults=1)
+    assert batch.client.describe_job_definitions(jobDefinitionName="d", maxResults=1)
 
 
 def test_registering_at_once_gives_every_one_a_number_of_its_own(batch: Batch) -> None:

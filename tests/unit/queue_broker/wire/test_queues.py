@@ -88,6 +88,19 @@ def test_a_name_is_taken_once(client: Any) -> None:
             "less than or equal to 3",
         ),
         ({"priority": 1001}, "less than or equal to 1000"),
+        (
+            {
+                "jobStateTimeLimitActions": [
+                    {
+                        "reason": "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
+                        "state": "RUNNABLE",
+                        "maxTimeSeconds": 599,
+                        "action": "CANCEL",
+                    }
+                ]
+            },
+            "greater than or equal to 600",
+        ),
         ({"jobQueueName": "a b"}, "regular expression"),
     ],
 )
@@ -100,6 +113,44 @@ def test_a_bad_queue_is_refused(client: Any, more: dict[str, Any], words: str) -
     with pytest.raises(ClientError) as caught:
         client.create_job_queue(**(given | more))
     assert words in str(caught.value)
+
+
+def test_a_queue_has_environments_of_one_kind(client: Any) -> None:
+    resources = {"type": "FARGATE", "maxvCpus": 4, "subnets": ["a"], "securityGroupIds": ["b"]}
+    client.create_compute_environment(
+        computeEnvironmentName="fargate", type="MANAGED", computeResources=resources
+    )
+    names = ["fargate", an_environment(client), "headgate"]
+    order = [{"order": at, "computeEnvironment": name} for at, name in enumerate(names)]
+    given = {"jobQueueName": "queue", "priority": 1}
+    client.create_job_queue(**given, computeEnvironmentOrder=order[:2])
+    with pytest.raises(ClientError, match="got EC2 and Fargate"):
+        client.update_job_queue(jobQueue="queue", computeEnvironmentOrder=order)
+
+
+def test_names_and_a_size_of_pages_are_not_asked_together(client: Any) -> None:
+    with pytest.raises(ClientError, match="Exception : JobQueues and MaxResults cannot both be"):
+        client.describe_job_queues(jobQueues=["default"], maxResults=1)
+    with pytest.raises(ClientError, match="ComputeEnvironments and MaxResults cannot both be set"):
+        client.describe_compute_environments(computeEnvironments=["headgate"], maxResults=1)
+
+
+def test_shares_of_a_policy_do_not_overlap(client: Any) -> None:
+    for names in (["UserA*", "UserA1"], ["a", "a"]):
+        shares = [{"shareIdentifier": name} for name in names]
+        with pytest.raises(ClientError, match="do not overlap"):
+            client.create_scheduling_policy(
+                name="fair", fairsharePolicy={"shareDistribution": shares}
+            )
+
+
+def test_a_queue_without_a_policy_gets_none_later(client: Any) -> None:
+    arn = client.create_scheduling_policy(name="fair")["arn"]
+    a_queue(client)
+    with pytest.raises(ClientError, match="made without a scheduling policy"):
+        client.update_job_queue(jobQueue="queue", schedulingPolicyArn=arn)
+    a_queue(client, "fair", schedulingPolicyArn=arn)
+    client.update_job_queue(jobQueue="fair", schedulingPolicyArn=arn)
 
 
 def test_an_environment_in_use_is_not_deleted(client: Any) -> None:

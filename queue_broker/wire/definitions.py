@@ -10,7 +10,7 @@ from typing import Any
 from headgate.errors import Conflict
 from queue_broker.ports import Shelf, Upstream
 from queue_broker.records import Document
-from queue_broker.wire import fargate, pages
+from queue_broker.wire import pages
 from queue_broker.wire.check import check_pattern
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.kept import every
@@ -70,15 +70,13 @@ def check_properties(given: Mapping[str, Any]) -> None:
         wanted = "containerProperties, ecsProperties or eksProperties"
         raise refused(f"containerProperties: got nothing; allowed: one of {wanted}")
     if container := given.get("containerProperties"):
-        vcpu, memory_mib = check_container(container)
-        fargate.check_size(given, vcpu, memory_mib)
+        check_container(container)
     pod = given.get("eksProperties", {}).get("podProperties", {})
     if "eksProperties" in given and not pod.get("containers"):
         raise refused("podProperties must contain at least one container")
 
 
-def check_container(container: Mapping[str, Any]) -> tuple[float, int]:
-    """Its vCPUs and MiB."""
+def check_container(container: Mapping[str, Any]) -> None:
     if not container.get("image"):
         raise refused("containerProperties.image: got nothing; allowed: a container image")
     asked = {one["type"]: one["value"] for one in container.get("resourceRequirements", ())}
@@ -94,11 +92,6 @@ def check_container(container: Mapping[str, Any]) -> tuple[float, int]:
     gpus = asked.get("GPU", "0")
     if gpus != "0" and not above_zero(gpus, whole=True):
         raise refused(f"GPU: got {gpus!r}; allowed: a whole number, 0 or more")
-    vcpu, memory = (
-        asked.get("VCPU", container.get("vcpus")),
-        asked.get("MEMORY", container.get("memory")),
-    )
-    return float(str(vcpu)), int(float(str(memory)))
 
 
 def above_zero(value: object, *, whole: bool) -> bool:

@@ -1,6 +1,7 @@
 """The sizes that Fargate has, and Batch's words for a job of any other.
 
-Source: "ResourceRequirement" of AWS Batch's API reference, 2016-08-10.
+Source: "ResourceRequirement" of AWS Batch's API reference, 2016-08-10. A definition may have any:
+it is SubmitJob of which users have published the words.
 """
 
 from __future__ import annotations

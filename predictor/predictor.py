@@ -135,8 +135,8 @@ class Predictor:
         """What to give the next attempt: after a kill for memory, more memory and nothing else.
 
         What costs least at the mode's price of one more kill, now that the need is known to be
-        beyond what was given; a fixed factor where the family never needed so much. Never bigger
-        than `largest`.
+        beyond what was given. Beyond what it had, and what its family ever needed, little is known:
+        it grows there by a fixed factor at most. Never bigger than `largest`.
         """
         given = failed.allocation or self.settings.default
         if not failed.memory_is_censored:
@@ -150,12 +150,15 @@ class Predictor:
     def _beyond(self, failed: Observation, given_mib: int, mode: str) -> float:
         rows = rows_of_jobs([failed.job], self.families.past, [failed.parameters])
         voice = self.families.voice(rows.families[0], "memory_mib", self._weight(mode))
-        blind = self.settings.retry_factor * given_mib
+        factor = self.settings.retry_factor
         if voice is None:
-            return blind
+            return factor * given_mib
         known = known_of(rows, "memory_mib", self.hear(rows), np.arange(1))
         left = outlook_beyond(voice.choice.in_turn(), known, float(np.log(given_mib)))
-        return float(np.exp(left.cheapest(voice.way.weight))) if left else blind
+        if left is None:
+            return factor * given_mib
+        most = max(given_mib, float(np.exp(self.families.most(voice.key, "memory_mib"))))
+        return min(float(np.exp(left.cheapest(voice.way.weight))), factor * most)
 
     def explain(self, job: Job, mode: str = "cost") -> Explanation:
         """The estimate with what is behind it: histories, nearest past jobs, the model's

@@ -56,6 +56,14 @@ def test_a_retry_at_a_dearer_price_of_a_kill_leaves_more_to_spare() -> None:
     assert 1500 < cost < safe
 
 
+def test_a_retry_beyond_all_that_the_family_needed_is_doubled_at_most() -> None:
+    predictor = Predictor()
+    needs = np.random.default_rng(0).lognormal(7.0, 0.003, 30)
+    predictor.observe([ran(job(), need, at=float(at)) for at, need in enumerate(needs)])
+    again = predictor.retry(killed(job(), 4000, at=100.0), LARGEST).memory_mib
+    assert 4000 * 1.2 <= again <= 8000
+
+
 def test_a_retry_goes_by_what_the_family_needs_where_the_last_few_misled() -> None:
     """Tasks of two sizes, of which the small came last: a kill says that it was a large one."""
     predictor = Predictor()

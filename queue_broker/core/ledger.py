@@ -128,9 +128,9 @@ class Ledger:
             self.entries[leak.name] = new
             self._shift(old, new, sums)
         for name in changes.gone:
-            entry = self.entries.pop(name, None)
-            if entry is not None:
-                self._shift(entry, entry._replace(open=0, running=0), sums)
+            last = self.entries.pop(name, None)
+            if last is not None:
+                self._shift(last, Entry(last.leak, last.each, last.bare, 0, 0, 0.0), sums)
         self._hold(sums)
 
     def _look_at(self, lanes: Sequence[Lane]) -> None:
@@ -151,8 +151,10 @@ class Ledger:
             lane = self.lanes[leak.lane] = LaneUse()
         lane.shift(old, new)
         if new.open != old.open or (leak.tier, leak.tenant) != (before.tier, before.tenant):
-            sums[leak.tier, leak.tenant, leak.job_id, new.each] += new.open
-            sums[before.tier, before.tenant, leak.job_id, new.each] -= old.open
+            if new.open:
+                sums[leak.tier, leak.tenant, leak.job_id, new.each] += new.open
+            if old.open:
+                sums[before.tier, before.tenant, leak.job_id, old.each] -= old.open
 
     def _hold(self, sums: Sums) -> None:
         """What tenants and jobs have more or fewer of: at once, since they are few."""

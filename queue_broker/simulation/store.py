@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count, islice
 
@@ -155,7 +155,11 @@ class MemoryStore:
         over: dict[str, list[Judged]] = defaultdict(list)
         for one in judged:
             over[one.ended.leak].append(one)
-        return [fresh for name, ones in over.items() for fresh in self._settle_leak(name, ones)]
+        fresh: list[Judged] = []
+        for name, ones in over.items():
+            if (leak := self._leaks.get(name)) is not None:
+                fresh += self._settle_leak(leak, ones)
+        return fresh
 
     def hold(self, reasons: Mapping[GroupId, str]) -> None:
         """Nobody reads them here."""
@@ -163,20 +167,17 @@ class MemoryStore:
     def tenants(self) -> list[Tenant]:
         return self._tenants
 
-    def _settle_leak(self, name: str, judged: Sequence[Judged]) -> Iterator[Judged]:
-        leak = self._leaks.get(name)
-        if leak is None:
-            return
+    def _settle_leak(self, leak: Leak, judged: Sequence[Judged]) -> list[Judged]:
         open_ = leak.open
         fresh = [one for one in judged if one.ended.task in open_]
         for one in fresh:
             self._apply(leak, one)
-        yield from fresh
         if len(fresh) == len(open_):
-            self._close(name)
+            self._close(leak.name)
         elif fresh:
             gone = [one.ended.task for one in fresh]
             self._keep(moved(leak, without(open_, gone), without(leak.running, gone)))
+        return fresh
 
     def _apply(self, leak: Leak, judged: Judged) -> None:
         match judged.verdict:

@@ -206,11 +206,12 @@ class Changes(NamedTuple):
 
 @record(frozen=True, slots=True)
 class Started:
-    """The engine says that a task's process runs."""
+    """The engine says that a task's process runs. `instance`: where, as far as it knows."""
 
     leak: str
     task: int
     at_s: float
+    instance: str = ""
 
 
 @record(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,17 @@ class Reservation:
     spare: Amount
 
 
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Places whose queue a stuck head keeps shut, and what no instance of a place has room for."""
+
+    shut: Collection[int] = ()
+    refused: Mapping[int, Sequence[Amount]] = field(default_factory=dict)
+
+
+NO_BLOCKS = Blocks()
+
+
 @dataclass(slots=True)
 class Board:
     """The lanes as they fill up.
@@ -48,6 +59,7 @@ class Board:
     #: By place, where there is any: tasks by what they hold, and those of them that have ended.
     tasks: Mapping[int, tuple[Mapping[Amount, int], Mapping[Amount, int]]]
     full: npt.NDArray[np.bool_]  #: who comes next waits behind others, whatever is free
+    refused: Mapping[int, Sequence[Amount]]  #: by place, what no instance there has room for
     elastic: bool = field(init=False)  #: whether there is anything left that could be started
     busy: Ints = field(init=False)  #: instances that what is used fills at the least
     left: Ints = field(init=False)  #: 3 x L: what these have left together
@@ -62,7 +74,12 @@ class Board:
 
     @classmethod
     def of(
-        cls, yard: Yard, lanes: Sequence[Lane], ledger: Ledger, windows: Mapping[str, Window]
+        cls,
+        yard: Yard,
+        lanes: Sequence[Lane],
+        ledger: Ledger,
+        windows: Mapping[str, Window],
+        blocks: Blocks = NO_BLOCKS,
     ) -> Board:
         """The lanes with what they hold now; `lanes` are the yard's, in its order."""
         uses = [ledger.lanes.get(lane.name) for lane in lanes]
@@ -76,7 +93,8 @@ class Board:
             ready=ready(yard, lanes, used),
             open=np.array([lane.closed is None for lane in lanes], dtype=bool),
             ahead_s=ahead_s(yard, lanes, used, uses, windows),
-            full=queueing(yard, lanes, used),
+            full=queueing(yard, lanes, used, blocks.shut),
+            refused=blocks.refused,
             tasks={
                 place: (use.alike, ended)
                 for place, (use, ended) in enumerate(zip(uses, gone, strict=True))
@@ -106,8 +124,15 @@ class Board:
         if self.elastic:
             self._scatter(each, upto, count)
         count[(self.busy > upto) | ~self.open | self.full] = 0
+        for place in self.refused:
+            if self.refuses(each, place):
+                count[place] = 0
         found: Ints = np.maximum(count, 0)[places]
         return found
+
+    def refuses(self, each: Amount, place: int) -> bool:
+        """Whether the sum of a lane says nothing, since such a task found no instance there."""
+        return any(shape.within(each.bare) for shape in self.refused.get(place, ()))
 
     def _scatter(self, each: Amount, upto: Ints, count: Ints) -> None:
         """Where more can be started what is free lies scattered: what one of those that run has on
@@ -235,12 +260,15 @@ def ready(yard: Yard, lanes: Sequence[Lane], used: Ints) -> Ints:
     return found
 
 
-def queueing(yard: Yard, lanes: Sequence[Lane], used: Ints) -> npt.NDArray[np.bool_]:
+def queueing(
+    yard: Yard, lanes: Sequence[Lane], used: Ints, shut: Collection[int]
+) -> npt.NDArray[np.bool_]:
     """The lanes in whose own queue somebody waits: first come, first served, of one resource there
     may be plenty.
     """
     keeps = np.array([lane.queues for lane in lanes], dtype=bool)
     found: npt.NDArray[np.bool_] = keeps & (instances_filled(used, yard.one) > yard.instances)
+    found[list(shut)] = True
     return found
 
 
@@ -258,6 +286,7 @@ def reserve(
         option
         for place in map(int, places)
         if board.open[place]
+        and not board.refuses(need, place)
         and (option := reserve_in(need, place, board, ledger, now_s)) is not None
     ]
     return min(found, key=lambda option: (option.in_s, option.place), default=None)

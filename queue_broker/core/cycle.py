@@ -19,7 +19,7 @@ from queue_broker.core.observe import Observing
 from queue_broker.core.offer import Offer
 from queue_broker.core.policy import Policy, World
 from queue_broker.core.predict import Estimating
-from queue_broker.core.preempt import REASON
+from queue_broker.core.preempt import REASON, TAKEN_BACK
 from queue_broker.core.recall import recall
 from queue_broker.core.whole import PART, dropped, is_part
 from queue_broker.ports import Clock, Engine, Store
@@ -192,5 +192,5 @@ class Cycle:
                 leak.job_id,
                 extra={"action": "preempted", "job_id": leak.job_id, "tenant": leak.tenant},
             )
-            told[leak.name] = REASON
+            told[leak.name] = REASON if tasks & leak.running else TAKEN_BACK
             self.engine.stop(leak, tasks, interrupted=True)

@@ -9,7 +9,7 @@ from itertools import chain
 
 from headgate.resources import Resources
 from headgate.tenancy import Tier
-from queue_broker.core.capacity import Board
+from queue_broker.core.capacity import NO_BLOCKS, Blocks, Board
 from queue_broker.core.debts import Debts, price_s
 from queue_broker.core.fairness import Order, Past, Standing, Turn, by_tier
 from queue_broker.core.intents import MAX_LEAK, to_intents
@@ -50,6 +50,7 @@ class Snapshot:
     starts: Starts = field(default_factory=Starts)
     headroom: Resources = field(default_factory=Resources)
     calls: int | None = None
+    blocks: Blocks = NO_BLOCKS
     kept_ledger: Ledger | None = None
     kept_yard: Yard | None = None
 
@@ -113,7 +114,7 @@ class Desk:
         self.left: dict[GroupId, int] = {}  #: of groups of which some have gone
         self.by_tier = by_tier(snapshot.groups)
         self.quotas = Quotas(snapshot.tree, ledger, snapshot.starts)
-        board = Board.of(yard, snapshot.lanes, ledger, snapshot.windows)
+        board = Board.of(yard, snapshot.lanes, ledger, snapshot.windows, snapshot.blocks)
         self.placing = Placing(board, ledger, snapshot.now_s, snapshot.headroom, snapshot.calls)
         self.standing = Standing(
             total=yard.fleet,

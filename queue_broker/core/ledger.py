@@ -67,6 +67,7 @@ class LaneUse:
     """What a lane holds. `starting_s` sums the predicted run times of what has not started yet."""
 
     amount: Amount = NOTHING
+    ran: Amount = NOTHING  #: what those of its tasks hold that have started
     starting: int = 0
     starting_s: float = 0.0
     alike: dict[Amount, int] = field(default_factory=dict)  #: tasks by what they hold
@@ -83,6 +84,8 @@ class LaneUse:
                 self.alike[new.bare] = left
             else:
                 del self.alike[new.bare]
+        if new.running != old.running:
+            self.ran = self.ran.plus(new.bare, new.running - old.running)
         self.starting += starting - started
         self.starting_s += starting * new.runtime_s - started * old.runtime_s
         if new.open:

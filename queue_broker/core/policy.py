@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headgate.lifecycle import Cause
 from headgate.tenancy import Tenant, Tier
 from queue_broker.core import preempt
 from queue_broker.core.bucket import TokenBucket
+from queue_broker.core.capacity import Blocks
 from queue_broker.core.debts import Debts
 from queue_broker.core.fairness import Past, allocation
 from queue_broker.core.headroom import Headroom
 from queue_broker.core.leak import Decision, Snapshot, decide
 from queue_broker.core.ledger import Ledger, tier_shares
 from queue_broker.core.quotas import Starts
+from queue_broker.core.stuck import Head, Refusals, cheapest, heads, is_behind, waiting
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.core.window import Window
 from queue_broker.core.yard import Yard
@@ -42,6 +44,8 @@ class Policy:
     yard: Yard = field(default_factory=lambda: Yard.of(()))
     tree: Tree = field(default_factory=Tree)
     pressed: bool = False  #: whether the first tier had no room for all, by the last decision
+    heads: list[Head] = field(default_factory=list)  #: as of the last decision
+    refusals: Refusals = field(default_factory=Refusals)
     last_s: float | None = None
 
     def decide(
@@ -57,6 +61,8 @@ class Policy:
         self._pass_time(groups, world.tiers, passed_s)
         self._note_arrivals(groups, world)
         self.last_s = world.now_s
+        full = {lane.name for lane in lanes if lane.running == lane.instances}
+        self.heads = heads(full, self._scene(world))
         if not groups:
             self.pressed = False
             return Decision((), {})
@@ -67,24 +73,51 @@ class Policy:
         return decision
 
     def victims(self, decision: Decision, world: World) -> dict[str, Tasks]:
-        """Whom to stop for those who found no room; they are remembered as being stopped."""
-        if not self.preempts or not decision.blocked:
+        """Whom to stop for those who found no room, or no instance with enough of it; they are
+        remembered as being stopped.
+        """
+        if not self.preempts or not (decision.blocked or self.heads):
             return {}
         top = min(world.tiers, key=lambda tier: (tier.rank, tier.name))
-        scene = preempt.Scene(
+        scene = replace(
+            self._scene(world),
+            intents=decision.intents,
+            refused={place for place, _ in self.refusals.since_s},
+        )
+        chosen = preempt.choose(decision.blocked, top.promise_s, scene)
+        for head in self.heads:
+            for leak, tasks in self._unstick(head, top.name, decision, scene).items():
+                chosen[leak] = chosen.get(leak, Tasks()) | tasks
+        for leak, tasks in chosen.items():
+            self.runs.stopping[leak] = self.runs.stopping.get(leak, Tasks()) | tasks
+        return chosen
+
+    def _unstick(
+        self, head: Head, top: str, decision: Decision, scene: preempt.Scene
+    ) -> Mapping[str, Tasks]:
+        """Room for a head of the first tier; else, where the first tier needs its lane, the head
+        itself, which is not tried there again before an instance has room for it.
+        """
+        leak = head.entry.leak
+        going = cheapest(head) if leak.tier == top else ()
+        if going or not (leak.tier == top or decision.blocked or is_behind(head, top, scene)):
+            return preempt.by_leak(going)
+        back = waiting(head, scene)
+        if not back:
+            return {}
+        self.refusals.add(head, scene.now_s, leak.tier == top)
+        return {leak.name: back}
+
+    def _scene(self, world: World) -> preempt.Scene:
+        return preempt.Scene(
             self.yard,
             self.ledger,
             self.runs,
             world.tiers,
             world.now_s,
-            intents=decision.intents,
             spared=self.debts.due,
             delays_s={lane: one.base_s or 0.0 for lane, one in self.windows.items()},
         )
-        chosen = preempt.choose(decision.blocked, top.promise_s, scene)
-        for leak, tasks in chosen.items():
-            self.runs.stopping[leak] = self.runs.stopping.get(leak, Tasks()) | tasks
-        return chosen
 
     def learn(self, seen: Reported, leaks: Mapping[str, Leak], world: World) -> None:
         """From one pass's starts and ends."""
@@ -117,6 +150,9 @@ class Policy:
             past=self.past,
             starts=self.starts,
             calls=None if self.bucket is None else max(0, self.bucket.left(world.now_s)),
+            blocks=Blocks(
+                {head.place for head in self.heads}, self.refusals.lift(self._scene(world))
+            ),
             kept_ledger=self.ledger,
             kept_yard=self.yard,
         )

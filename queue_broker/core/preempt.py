@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -25,6 +25,7 @@ from queue_broker.records import Group, GroupId, Intent, Leak, Started, Tasks
 CHECKPOINT_LOSS = 0.1
 #: Of one pass; the next sees what is still short.
 MOST_STOPPED = 500
+TAKEN_BACK = "taken back before it had started, to make room in its lane; no attempt was lost"
 REASON = "stopped to let a task of a higher tier keep its promise; no attempt was lost"
 
 
@@ -40,16 +41,23 @@ class Victim:
 
 @dataclass(slots=True)
 class Runs:
-    """When the tasks of preemptible tiers started, and which of them are being stopped; of those
-    that have ended too, until their leak is over."""
+    """When the tasks of preemptible tiers started, which of them are being stopped, and on which
+    instance each task is, as far as engines say; of those that have ended too, until their leak is
+    over.
+    """
 
     started_s: dict[str, dict[int, float]] = field(default_factory=dict)
     stopping: dict[str, Tasks] = field(default_factory=dict)
+    instances: dict[str, dict[int, str]] = field(default_factory=dict)
 
     def learn(self, starts: Sequence[Started], leaks: Mapping[str, Leak], tiers: set[str]) -> None:
         for start in starts:
             leak = leaks.get(start.leak)
-            if leak is not None and leak.tier in tiers:
+            if leak is None:
+                continue
+            if start.instance:
+                self.instances.setdefault(start.leak, {})[start.task] = start.instance
+            if leak.tier in tiers:
                 self.started_s.setdefault(start.leak, {})[start.task] = start.at_s
 
     def forget(self, gone: Iterable[str]) -> None:
@@ -57,6 +65,7 @@ class Runs:
         for name in gone:
             self.started_s.pop(name, None)
             self.stopping.pop(name, None)
+            self.instances.pop(name, None)
 
     def elapsed_s(self, leak: Leak, task: int, now_s: float) -> float:
         """How long a running task has run; after a restart of the broker, at most since its
@@ -77,9 +86,10 @@ class Scene:
     now_s: float
     intents: Sequence[Intent] = ()
     spared: Collection[str] = ()
-    delays_s: Mapping[str, float] = field(
-        default_factory=dict
-    )  #: by lane, to start with room there
+    #: By lane, to start with room there.
+    delays_s: Mapping[str, float] = field(default_factory=dict)
+    #: Places of which no instance had room for what was tried there: their sums say nothing.
+    refused: Collection[int] = ()
 
     @cached_property
     def preemptible(self) -> set[str]:
@@ -117,7 +127,7 @@ def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str
     left = MOST_STOPPED
     for group in blocked:
         ranking = scene.yard.ranking(group)
-        suitable = [lanes[int(place)] for place in ranking.order]
+        suitable = [lanes[place] for place in ranking.order.tolist() if place not in scene.refused]
         waited_s = scene.now_s - group.queued_at_s
         short = in_want(scene.left_of(group), ranking.each, suitable, promise_s - waited_s)
         if not short or ranking in spent:
@@ -135,6 +145,13 @@ def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str
     return dict(stopped)
 
 
+def by_leak(victims: Iterable[Victim]) -> dict[str, Tasks]:
+    found: dict[str, Tasks] = defaultdict(Tasks)
+    for victim in victims:
+        found[victim.leak].add(victim.task)
+    return dict(found)
+
+
 def in_want(short: int, each: Amount, lanes: Sequence[Lane], within_s: float) -> int:
     """Of so many tasks those that find no room in time by themselves; the room of the others is
     taken."""
@@ -148,24 +165,24 @@ def in_want(short: int, each: Amount, lanes: Sequence[Lane], within_s: float) ->
 class Going:
     """Who would go for one more task of a shape after the other, where that costs least."""
 
-    def __init__(self, lanes: Sequence[Lane], each: Amount) -> None:
+    def __init__(self, rooms: Sequence[Room], each: Amount) -> None:
         self.each = each
-        self.offers = [offer for lane in lanes if (offer := self.offer(lane)) is not None]
+        self.offers = [offer for room in rooms if (offer := self.offer(room)) is not None]
         heapq.heapify(self.offers)
 
-    def offer(self, lane: Lane) -> tuple[float, int, Lane, tuple[Victim, ...]] | None:
-        victims = lane.offer(self.each)
+    def offer(self, room: Room) -> tuple[float, int, Room, tuple[Victim, ...]] | None:
+        victims = room.offer(self.each)
         if victims is None:
             return None
-        return sum(victim.loss for victim in victims), lane.place, lane, victims
+        return sum(victim.loss for victim in victims), room.place, room, victims
 
     def next(self) -> tuple[Victim, ...] | None:
-        """They are taken out of their lane, which alone makes another offer then."""
+        """They are taken out of their room, which alone makes another offer then."""
         if not self.offers:
             return None
-        *_, lane, victims = self.offers[0]
-        lane.accept(self.each, victims)
-        again = self.offer(lane)
+        *_, room, victims = self.offers[0]
+        room.accept(self.each, victims)
+        again = self.offer(room)
         if again is None:
             heapq.heappop(self.offers)
         else:
@@ -173,63 +190,20 @@ class Going:
         return victims
 
 
-class Lane:
-    """A lane as the choice goes on: what is or comes free, and who could be stopped."""
+class Room:
+    """What is or comes free at one place, which is a number, and who could be stopped there."""
 
-    def __init__(self, place: int, scene: Scene, promise_s: float) -> None:
+    def __init__(self, place: int, free: Amount, found: Callable[[], Iterable[Victim]]) -> None:
         self.place = place
-        self.scene = scene
-        name = scene.yard.lanes[place].name
-        self.delay_s = min(scene.delays_s.get(name, 0.0), promise_s / 2)
-        use = scene.ledger.lanes.get(name)
-        self.entries = list(use.entries.values()) if use else []
-        total = Amount().plus(one_of(scene.yard, place), int(scene.yard.instances[place]))
-        self.free = total.plus(use.amount.bare if use else Amount(), -1)
-        self.free = self.free.plus(scene.taken.get(name, Amount()), -1)
-        for entry in self.entries:
-            stopping = scene.runs.stopping.get(entry.leak.name)
-            if stopping:
-                self.free = self.free.plus(entry.bare, len(stopping & entry.leak.open))
-        self._ends: list[tuple[float, Entry]] | None = None
+        self.free = free
+        self._found = found
         self._victims: list[Victim] | None = None
-
-    def promise(self, each: Amount, most: int, within_s: float) -> int:
-        """Tasks that will find room in time by themselves, and start; their room is taken."""
-        free = self.free
-        for end_s, entry in self.ends():
-            if end_s + self.delay_s > within_s:
-                break
-            free = free.plus(entry.bare, entry.open)
-        # A lane that holds more than it has room for keeps a queue: the task would wait behind it.
-        count = each.times_into(free, most) if NOTHING.within(free) else 0
-        self.free = self.free.plus(each, -count)
-        return count
-
-    def ends(self) -> list[tuple[float, Entry]]:
-        if self._ends is None:
-            left_s, now_s = self.scene.ledger.remaining_s, self.scene.now_s
-            ends = [(left_s(entry.leak, now_s), entry) for entry in self.entries]
-            self._ends = sorted(ends, key=lambda end: (end[0], end[1].leak.leak_id))
-        return self._ends
 
     def victims(self) -> list[Victim]:
         """Who could be stopped here, the cheapest first."""
         if self._victims is None:
-            found = [victim for entry in self.entries for victim in self._of(entry)]
-            self._victims = sorted(found, key=lambda one: (one.loss, one.leak, one.task))
+            self._victims = sorted(self._found(), key=lambda one: (one.loss, one.leak, one.task))
         return self._victims
-
-    def _of(self, entry: Entry) -> Iterator[Victim]:
-        leak, scene = entry.leak, self.scene
-        lost = scene.yard.lanes[self.place].index_by_shim and goes_whole(leak)  # could not go again
-        if leak.tier not in scene.preemptible or lost:
-            return
-        kept = CHECKPOINT_LOSS if leak.job.tags and hints_of(leak.job).checkpoints else 1.0
-        worth = kept * (entry.each.nusd or entry.each.share(scene.yard.fleet))
-        stopping = scene.runs.stopping.get(leak.name, Tasks())
-        for task in leak.open - stopping - leak.cancelling:
-            done_s = scene.runs.elapsed_s(leak, task, scene.now_s) if task in leak.running else 0.0
-            yield Victim(worth * done_s, leak.name, task, entry.bare)
 
     def offer(self, each: Amount) -> tuple[Victim, ...] | None:
         """Who would go so that one more task fits; None where that is not enough."""
@@ -253,6 +227,63 @@ class Lane:
         for victim in offer:
             self.free = self.free.plus(victim.frees)
         self.free = self.free.plus(each, -1)
+
+
+class Lane(Room):
+    """A lane as the choice goes on; all its instances together are one room."""
+
+    def __init__(self, place: int, scene: Scene, promise_s: float) -> None:
+        self.scene = scene
+        name = scene.yard.lanes[place].name
+        self.delay_s = min(scene.delays_s.get(name, 0.0), promise_s / 2)
+        use = scene.ledger.lanes.get(name)
+        self.entries = list(use.entries.values()) if use else []
+        free = Amount().plus(one_of(scene.yard, place), int(scene.yard.instances[place]))
+        free = free.plus(use.amount.bare if use else Amount(), -1)
+        free = free.plus(scene.taken.get(name, Amount()), -1)
+        for entry in self.entries:
+            stopping = scene.runs.stopping.get(entry.leak.name)
+            if stopping:
+                free = free.plus(entry.bare, len(stopping & entry.leak.open))
+        entries = self.entries
+        super().__init__(place, free, lambda: victims_of(entries, place, scene))
+        self._ends: list[tuple[float, Entry]] | None = None
+
+    def promise(self, each: Amount, most: int, within_s: float) -> int:
+        """Tasks that will find room in time by themselves, and start; their room is taken."""
+        free = self.free
+        for end_s, entry in self.ends():
+            if end_s + self.delay_s > within_s:
+                break
+            free = free.plus(entry.bare, entry.open)
+        # A lane that holds more than it has room for keeps a queue: the task would wait behind it.
+        count = each.times_into(free, most) if NOTHING.within(free) else 0
+        self.free = self.free.plus(each, -count)
+        return count
+
+    def ends(self) -> list[tuple[float, Entry]]:
+        if self._ends is None:
+            left_s, now_s = self.scene.ledger.remaining_s, self.scene.now_s
+            ends = [(left_s(entry.leak, now_s), entry) for entry in self.entries]
+            self._ends = sorted(ends, key=lambda end: (end[0], end[1].leak.leak_id))
+        return self._ends
+
+
+def victims_of(entries: Iterable[Entry], place: int, scene: Scene) -> Iterator[Victim]:
+    """Who of a lane's tasks could be stopped. Of an array that goes whole nobody: a child could not
+    go again.
+    """
+    by_shim = scene.yard.lanes[place].index_by_shim
+    for entry in entries:
+        leak = entry.leak
+        if leak.tier not in scene.preemptible or (by_shim and goes_whole(leak)):
+            continue
+        kept = CHECKPOINT_LOSS if leak.job.tags and hints_of(leak.job).checkpoints else 1.0
+        worth = kept * (entry.each.nusd or entry.each.share(scene.yard.fleet))
+        stopping = scene.runs.stopping.get(leak.name, Tasks())
+        for task in leak.open - stopping - leak.cancelling:
+            done_s = scene.runs.elapsed_s(leak, task, scene.now_s) if task in leak.running else 0.0
+            yield Victim(worth * done_s, leak.name, task, entry.bare)
 
 
 def one_of(yard: Yard, place: int) -> Amount:

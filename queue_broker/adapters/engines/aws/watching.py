@@ -90,15 +90,17 @@ class Watching:
         started_s = verdict.seconds(told.get("startedAt"))
         over = told["status"] in FINISHED
         if started_s is not None and (over or told["status"] == "RUNNING"):
-            self._start(tracked, task, started_s)
+            where = (told.get("container") or {}).get("containerInstanceArn") or ""
+            self._start(tracked, task, started_s, where)
         if over:
             stopped = self.tracker.stopped(tracked.leak.name, task)
             self._end(tracked, verdict.ended(tracked.leak, task, told, stopped))
 
-    def _start(self, tracked: Tracked, task: int, at_s: float) -> None:
+    def _start(self, tracked: Tracked, task: int, at_s: float, where: str) -> None:
+        """Of a child that only a list told of it is not known where it runs."""
         if task not in tracked.started:
             tracked.started.add(task)
-            self.outbox.put(Started(tracked.leak.name, task, at_s))
+            self.outbox.put(Started(tracked.leak.name, task, at_s, where))
 
     def _end(self, tracked: Tracked, end: Ended) -> None:
         """What the broker did not stop itself is over for good, where no child can go alone: Batch

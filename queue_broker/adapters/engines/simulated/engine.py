@@ -73,7 +73,7 @@ class SimulatedEngine:
         """There is nothing to give back."""
 
     def _told(self, started: Sequence[Run], ended: Sequence[Run]) -> None:
-        self._outbox.extend([Started(*run.key, run.start_s) for run in started])
+        self._outbox.extend([Started(*run.key, run.start_s, str(run.instance)) for run in started])
         self._outbox.extend([self._over(run) for run in ended])
 
     def _over(self, run: Run) -> Ended:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from headgate.lifecycle import Cause
 from headgate.tenancy import DEFAULT_TIERS
 from queue_broker.core.ledger import ENOUGH_MEASURED
 from queue_broker.core.policy import Policy, World
-from queue_broker.records import Ended, Reported
-from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_leak
+from queue_broker.records import Changes, Ended, Group, Reported, Tasks
+from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,43 @@ def test_single_jobs_are_no_measure_of_one_another() -> None:
     )
 
     assert policy.ledger.runtime_s(leak.group_id, leak.estimate) == 3_600
+
+
+LANE = a_lane(instances=2, queues=True, running=2)
+
+
+def stuck_policy(tier: str) -> tuple[Policy, World]:
+    """Two instances with room for one task each, and a task of two at the head of the queue."""
+    runs = a_leak(1, a_group(1, tasks=6, tier="interactive", runtime_s=9_999))
+    head = replace(a_leak(2, a_group(2, tier=tier, vcpu=2.0)), running=Tasks())
+    policy, world = Policy(headroom=None), World(DEFAULT_TIERS, (), NOW_S + 60.0)
+    policy.runs.instances[runs.name] = {task: f"i-{task // 3}" for task in range(6)}
+    policy.decide([], Changes([runs, head], []), [LANE], world)
+    return policy, world
+
+
+def decided(policy: Policy, world: World, *groups: Group) -> tuple[list[int], dict[str, list[int]]]:
+    """Who goes, and who is stopped."""
+    decision = policy.decide(groups, Changes([], []), [LANE], world)
+    victims = policy.victims(decision, world)
+    went = [int(intent.group_id) for intent in decision.intents]
+    return went, {leak: list(tasks) for leak, tasks in victims.items()}
+
+
+def test_a_stuck_head_is_taken_back_as_soon_as_the_first_tier_needs_its_lane() -> None:
+    policy, world = stuck_policy("interactive")
+    assert decided(policy, world, a_group(3)) == ([], {})
+    assert decided(policy, world, a_group(4, tier="production")) == ([], {"leak-2": [0]})
+
+
+def test_a_head_of_the_first_tier_that_nobody_makes_room_for_is_taken_back_at_once() -> None:
+    policy, world = stuck_policy("production")
+    assert decided(policy, world) == ([], {"leak-2": [0]})
+
+
+def test_what_was_taken_back_does_not_go_there_again_and_others_do() -> None:
+    policy, world = stuck_policy("production")
+    decided(policy, world)
+    policy.decide([], Changes([], ["leak-2"]), [LANE], world)
+    wide = a_group(5, tier="production", vcpu=2.0)
+    assert decided(policy, world, wide, a_group(6, tier="production")) == ([6], {})

@@ -93,3 +93,16 @@ def test_what_was_told_is_room_no_more() -> None:
     assert sum(isinstance(event, Started) for event in events) == 7
     assert before.ended == ((leak.allocation, 7),)
     assert after.ended == ()
+
+
+def test_of_a_task_that_started_is_told_on_which_instance_where_batch_says_so() -> None:
+    scene = Scene()
+    scene.hand_over(a_leak(array=False))
+    where = "arn:aws:ecs:eu-west-1:123456789012:container-instance/cluster/i"
+    container = {"containerInstanceArn": where}
+    scene.batch.jobs["id-1"] |= {"status": "RUNNING", "startedAt": 1_000, "container": container}
+    scene.now_s += 100
+    (start,) = scene.engine.poll(10)
+
+    assert isinstance(start, Started)
+    assert start.instance == where

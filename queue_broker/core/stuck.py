@@ -1,0 +1,141 @@
+"""Heads of lanes' own queues that no instance has room for. Pure.
+
+The policy counts the sum of a lane, and Batch places each task on one instance: a task that needs
+most of an instance finds enough in the sum of the scraps, and then keeps the queue shut until an
+instance happens to be empty. Where the engine says on which instance each task runs, such a head is
+found out: one of the first tier gets the room of an instance, whose tasks are stopped where that
+loses least; another goes back to the broker as soon as the first tier needs the lane.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from queue_broker.core.amounts import Amount
+from queue_broker.core.ledger import Entry, LaneUse
+from queue_broker.core.preempt import Room, Scene, Victim, one_of, victims_of
+from queue_broker.core.whole import goes_whole
+from queue_broker.records import Tasks
+
+#: A head is not stuck before so much more time than its lane takes to start tasks has passed.
+PATIENCE_S = 5.0
+#: What no instance had room for is tried again after so long, should nobody see that one has.
+AGAIN_S = 300.0
+
+
+class Head(NamedTuple):
+    """Of a lane, the task that is next in its queue, and the instances, none with room for it."""
+
+    place: int
+    entry: Entry
+    rooms: list[Room]
+
+
+@dataclass(slots=True)
+class Refusals:
+    """What lanes had no instance for, by place and what a task needs: since when, and whether
+    others may be stopped for it.
+    """
+
+    since_s: dict[tuple[int, Amount], tuple[float, bool]] = field(default_factory=dict)
+
+    def add(self, head: Head, now_s: float, stops: bool) -> None:
+        self.since_s[head.place, head.entry.bare] = now_s, stops
+
+    def lift(self, scene: Scene) -> Mapping[int, list[Amount]]:
+        """What is still refused, now that some has ended."""
+        found: dict[int, list[Amount]] = defaultdict(list)
+        for (place, each), (since_s, stops) in list(self.since_s.items()):
+            if scene.now_s - since_s > AGAIN_S or may_fit(each, place, scene, stops=stops):
+                del self.since_s[place, each]
+            else:
+                found[place].append(each)
+        return found
+
+
+def may_fit(each: Amount, place: int, scene: Scene, *, stops: bool) -> bool:
+    """Whether an instance has room, or could have; or nobody knows."""
+    rooms = instances(place, scene) if place < len(scene.yard.lanes) else []
+    free = any(each.within(room.free) for room in rooms)
+    return not rooms or free or (stops and any(room.offer(each) is not None for room in rooms))
+
+
+def heads(full: Collection[str], scene: Scene) -> list[Head]:
+    """The stuck heads of the lanes that are `full`: all their instances run."""
+    found = []
+    for place, lane in enumerate(scene.yard.lanes):
+        use = scene.ledger.lanes.get(lane.name)
+        if use and use.starting and lane.instances > 1 and lane.queues and lane.name in full:
+            head = head_of(place, use, scene)
+            if head is not None:
+                found.append(head)
+    return found
+
+
+def head_of(place: int, use: LaneUse, scene: Scene) -> Head | None:
+    """The head, if the sum of the scraps would hold it and no instance does."""
+    lane = scene.yard.lanes[place]
+    left = scene.yard.wholes[place].plus(use.ran, -1)
+    if not any(each.within(left) for each in use.alike):
+        return None
+    entry = next(entry for entry in use.entries.values() if entry.open > entry.running)
+    since_s = entry.leak.handed_over_at_s
+    patience_s = scene.delays_s.get(lane.name, 0.0) + PATIENCE_S
+    if since_s is None or scene.now_s - since_s <= patience_s or not entry.bare.within(left):
+        return None
+    rooms = instances(place, scene)
+    has_room = not rooms or any(entry.bare.within(room.free) for room in rooms)
+    return None if has_room else Head(place, entry, rooms)
+
+
+def cheapest(head: Head) -> tuple[Victim, ...]:
+    """Whose end gives the head an instance, where that loses least; nobody, where none could."""
+    offers = [offer for room in head.rooms if (offer := room.offer(head.entry.bare))]
+    return min(offers, key=lambda offer: sum(victim.loss for victim in offer), default=())
+
+
+def waiting(head: Head, scene: Scene) -> Tasks:
+    """What of the head's leak can go back to the broker."""
+    leak = head.entry.leak
+    if scene.yard.lanes[head.place].index_by_shim and goes_whole(leak):
+        return Tasks()
+    stopping = scene.runs.stopping.get(leak.name, Tasks())
+    return leak.open - leak.running - stopping - leak.cancelling
+
+
+def is_behind(head: Head, tier: str, scene: Scene) -> bool:
+    """Whether tasks of a tier wait in the head's lane."""
+    use = scene.ledger.lanes[scene.yard.lanes[head.place].name]
+    return any(
+        entry.open > entry.running and entry.leak.tier == tier for entry in use.entries.values()
+    )
+
+
+def instances(place: int, scene: Scene) -> list[Room]:
+    """The instances of a lane on which something runs; none unless it is known of every task on
+    which one that is.
+    """
+    use = scene.ledger.lanes.get(scene.yard.lanes[place].name)
+    held = list(use.entries.values()) if use else []
+    free = free_by_instance(held, one_of(scene.yard, place), scene)
+    there: dict[str, list[Victim]] = defaultdict(list)
+    for victim in victims_of(held, place, scene) if free else ():
+        there[scene.runs.instances.get(victim.leak, {}).get(victim.task, "")].append(victim)
+    return [Room(at, free[name], there[name].copy) for at, name in enumerate(sorted(free))]
+
+
+def free_by_instance(held: Iterable[Entry], one: Amount, scene: Scene) -> Mapping[str, Amount]:
+    """What is or comes free on each; nothing where it is not known of some task where it runs."""
+    free: dict[str, Amount] = {}
+    for entry in held:
+        where = scene.runs.instances.get(entry.leak.name, {})
+        going = scene.runs.stopping.get(entry.leak.name, Tasks()) | entry.leak.cancelling
+        for task in entry.leak.running:
+            if task not in where:
+                return {}
+            left = free.get(where[task], one)
+            free[where[task]] = left if task in going else left.plus(entry.bare, -1)
+    return free

@@ -1,0 +1,122 @@
+"""Tasks at the head of a lane's queue that find room in its sum, and on none of its instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from headgate.tenancy import DEFAULT_TIERS
+from queue_broker.core.amounts import Amount, amount
+from queue_broker.core.ledger import Ledger
+from queue_broker.core.preempt import Runs, Scene
+from queue_broker.core.stuck import AGAIN_S, Head, Refusals, cheapest, heads, waiting
+from queue_broker.core.yard import Yard
+from queue_broker.records import Lane, Leak, Tasks
+from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
+
+#: Two instances of four vCPUs, with three tasks of one on each: two are left, one on each.
+LANE = a_lane(instances=2, queues=True, running=2)
+RUN = a_leak(1, a_group(1, tasks=6, runtime_s=9_999))
+WHERE = {0: "i-0", 1: "i-0", 2: "i-0", 3: "i-1", 4: "i-1", 5: "i-1"}
+
+
+def wide(tier: str = "production", vcpu: float = 2.0, number: int = 2) -> Leak:
+    """One task that has been handed over, and has not started."""
+    leak = a_leak(number, a_group(number, tier=tier, vcpu=vcpu))
+    return replace(leak, running=Tasks())
+
+
+def scene_of(
+    *leaks: Leak,
+    lane: Lane = LANE,
+    where: Mapping[int, str] = WHERE,
+    later_s: float = 60.0,
+    **runs: Any,
+) -> Scene:
+    known = Runs(instances={RUN.name: dict(where)}, **runs)
+    now_s = NOW_S + later_s
+    return Scene(Yard.of([lane]), Ledger.of(leaks, [lane]), known, DEFAULT_TIERS, now_s)
+
+
+def stuck(scene: Scene) -> list[str]:
+    return [head.entry.leak.name for head in heads({"lane"}, scene)]
+
+
+def the_head(scene: Scene) -> Head:
+    (head,) = heads({"lane"}, scene)
+    return head
+
+
+def test_a_task_that_only_the_sum_of_the_scraps_would_hold_is_stuck() -> None:
+    assert stuck(scene_of(RUN, wide())) == ["leak-2"]
+    assert stuck(scene_of(RUN, wide(vcpu=1.0))) == []
+
+
+def test_it_is_not_before_others_would_have_started() -> None:
+    assert stuck(scene_of(RUN, wide(), later_s=4.0)) == []
+    slow = replace(scene_of(RUN, wide(), later_s=30.0), delays_s={"lane": 28.0})
+    assert stuck(slow) == []
+
+
+def test_what_waits_behind_a_full_lane_is_not_stuck_but_queues() -> None:
+    full = a_leak(1, a_group(1, tasks=8, runtime_s=9_999))
+    where = {task: f"i-{task // 4}" for task in range(8)}
+    assert stuck(scene_of(full, wide(), where=where)) == []
+
+
+def test_where_batch_may_start_an_instance_nothing_is_stuck() -> None:
+    assert heads(set(), scene_of(RUN, wide())) == []
+
+
+def test_nobody_is_called_stuck_while_it_is_not_known_where_all_tasks_run() -> None:
+    assert stuck(scene_of(RUN, wide(), where={**WHERE} | {9: ""})) == ["leak-2"]
+    assert stuck(scene_of(RUN, wide(), where={0: "i-0"})) == []
+
+
+def test_those_of_one_instance_are_stopped_and_no_more_than_needed_where_that_loses_least() -> None:
+    ran_s = {RUN.name: {task: NOW_S - (500 if task < 3 else 100) for task in range(6)}}
+    (gone,) = cheapest(the_head(scene_of(RUN, wide(), started_s=ran_s)))
+    assert gone.task in {3, 4, 5}
+
+
+def test_room_that_is_coming_free_is_room() -> None:
+    assert stuck(scene_of(RUN, wide(), stopping={RUN.name: Tasks([4])})) == []
+
+
+def test_nobody_is_stopped_where_that_would_not_be_enough() -> None:
+    fixed = a_leak(1, a_group(1, tasks=6, tier="interactive", runtime_s=9_999))
+    scene = scene_of(fixed, wide())
+    assert cheapest(the_head(scene)) == ()
+    assert waiting(the_head(scene), scene) == Tasks([0])
+
+
+def test_a_part_of_an_array_that_goes_whole_is_not_taken_back() -> None:
+    bare = a_leak(2, a_group(2, tasks=2, vcpu=2.0, tags={"headgate:shim": "off"}))
+    scene = scene_of(RUN, replace(bare, running=Tasks()), lane=replace(LANE, index_by_shim=True))
+    assert waiting(the_head(scene), scene) == Tasks()
+
+
+def test_what_was_refused_is_tried_again_when_an_instance_has_room() -> None:
+    scene = scene_of(RUN, wide("interactive"))
+    refusals = Refusals()
+    refusals.add(the_head(scene), scene.now_s, stops=False)
+    assert refusals.lift(scene) == {0: [Amount(2_000, 1_024)]}
+    ended = replace(RUN, open=RUN.open - Tasks([0]), running=RUN.running - Tasks([0]))
+    assert refusals.lift(scene_of(ended)) == {}
+
+
+def test_what_may_have_others_stopped_is_tried_again_when_that_would_help() -> None:
+    fixed = a_leak(1, a_group(1, tasks=6, tier="interactive", runtime_s=9_999))
+    scene = scene_of(fixed, wide())
+    refusals = Refusals()
+    refusals.add(the_head(scene), scene.now_s, stops=True)
+    assert refusals.lift(scene) == {0: [amount(wide().allocation)]}
+    assert refusals.lift(scene_of(RUN)) == {}
+
+
+def test_what_was_refused_is_tried_again_after_a_while() -> None:
+    scene = scene_of(RUN, wide("interactive"))
+    refusals = Refusals()
+    refusals.add(the_head(scene), scene.now_s - AGAIN_S - 1, stops=False)
+    assert refusals.lift(scene) == {}

@@ -9,6 +9,7 @@ from headgate.lifecycle import State
 from headgate.tenancy import Tenant
 from headgate.usage import Observation
 from headgate.views import Training
+from queue_broker.events import Event, Started
 from queue_broker.records import (
     Accepted,
     Attempt,
@@ -16,7 +17,6 @@ from queue_broker.records import (
     Changes,
     Chunk,
     Document,
-    Event,
     Group,
     GroupId,
     HandOver,
@@ -29,7 +29,6 @@ from queue_broker.records import (
     LogPage,
     Split,
     Standing,
-    Started,
     Submission,
     Tasks,
 )

@@ -1,4 +1,4 @@
-"""The broker's own values: what the store keeps, what the engines are handed, what they report.
+"""The broker's own values: what the store keeps, and what the engines are handed.
 
 A *group* is the tasks of one job that share one predicted shape and one attempt number: a row with
 sets of task indexes, not a row a task. A *leak* is a part of a group handed to a lane in one go:
@@ -202,54 +202,6 @@ class Changes(NamedTuple):
 
     leaks: Sequence[Leak]
     gone: Sequence[str]
-
-
-@record(frozen=True, slots=True)
-class Started:
-    """The engine says that a task's process runs. `instance`: where, as far as it knows."""
-
-    leak: str
-    task: int
-    at_s: float
-    instance: str = ""
-
-
-@record(frozen=True, slots=True)
-class Ended:
-    """The engine says that a task's attempt is over."""
-
-    leak: str
-    task: int
-    at_s: float
-    cause: Cause
-    exit_code: int | None = None
-    usage: Usage | None = None
-    reason: str | None = None
-    started_at_s: float | None = None
-    #: The service's own statusReason and container's reason; None: it has no words of its own.
-    said: tuple[str, str] | None = None
-    final: bool = False  #: whether the engine could not run the task again
-
-
-Event = Started | Ended
-
-
-class Reported(NamedTuple):
-    """What an engine reported since it was asked last."""
-
-    started: Sequence[Started]
-    ended: Sequence[Ended]
-
-    @classmethod
-    def of(cls, events: Sequence[Event]) -> Reported:
-        return cls(
-            [event for event in events if isinstance(event, Started)],
-            [event for event in events if isinstance(event, Ended)],
-        )
-
-    @property
-    def events(self) -> int:
-        return len(self.started) + len(self.ended)
 
 
 @record(frozen=True, slots=True)

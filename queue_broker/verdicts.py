@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headgate.estimate import Estimate
 from headgate.record import record
-from queue_broker.records import Ended
+from queue_broker.events import Ended
 
 
 @dataclass(frozen=True, slots=True)

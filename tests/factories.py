@@ -11,18 +11,8 @@ from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from headgate.sweep import Grid
 from headgate.usage import Meter, Usage
-from queue_broker.records import (
-    Ended,
-    Group,
-    HandOver,
-    Intent,
-    JobId,
-    Leak,
-    Started,
-    Submission,
-    Table,
-    Tasks,
-)
+from queue_broker.events import Ended, Started
+from queue_broker.records import Group, HandOver, Intent, JobId, Leak, Submission, Table, Tasks
 from queue_broker.verdicts import Judged, Succeed, Verdict
 
 START_S = 1_700_000_000.0

@@ -22,8 +22,9 @@ from queue_broker.core.predict import Estimating
 from queue_broker.core.preempt import REASON, TAKEN_BACK
 from queue_broker.core.recall import recall
 from queue_broker.core.whole import PART, dropped, is_part
+from queue_broker.events import Ended
 from queue_broker.ports import Clock, Engine, Store
-from queue_broker.records import Ended, Group, JobId, Lane, Leak, Tasks
+from queue_broker.records import Group, JobId, Lane, Leak, Tasks
 
 log = logging.getLogger(__name__)
 

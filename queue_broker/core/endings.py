@@ -7,7 +7,7 @@ of them. Where the engine has the service's own words, those are matched. Pure.
 from __future__ import annotations
 
 from headgate.lifecycle import Cause
-from queue_broker.records import Ended
+from queue_broker.events import Ended
 
 #: The service's words for how an attempt ended; of the others, the attempt's own reason is told.
 STATUS_REASONS = {

@@ -12,8 +12,9 @@ from headgate.usage import Observation, Usage
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.predict import Modes, mode_of
 from queue_broker.core.retry import Grow, verdict
+from queue_broker.events import Ended, Reported
 from queue_broker.ports import CycleStore, Engine
-from queue_broker.records import Ended, Leak, Reported
+from queue_broker.records import Leak
 from queue_broker.verdicts import Judged
 
 #: The parameters of one task of a leak.

@@ -16,10 +16,11 @@ import numpy as np
 
 from headgate.resources import Resources
 from queue_broker.core.amounts import UNBOUNDED, Amount, amount
-from queue_broker.core.capacity import Board, Reservation, reserve
+from queue_broker.core.capacity import Board
 from queue_broker.core.fairness import Turn
 from queue_broker.core.ledger import Ledger
 from queue_broker.core.repack import Cold, repack
+from queue_broker.core.reservation import Reservation, reserve
 from queue_broker.core.yard import Ints, Ranking
 from queue_broker.records import Group, GroupId
 

@@ -21,7 +21,8 @@ from queue_broker.core.stuck import Head, Refusals, cheapest, heads, is_behind, 
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.core.window import Window
 from queue_broker.core.yard import Yard
-from queue_broker.records import Changes, Ended, Group, Lane, Leak, Reported, Tasks
+from queue_broker.events import Ended, Reported
+from queue_broker.records import Changes, Group, Lane, Leak, Tasks
 
 
 @dataclass(slots=True)

@@ -19,7 +19,8 @@ from queue_broker.core.hints import hints_of
 from queue_broker.core.ledger import Entry, Ledger
 from queue_broker.core.whole import goes_whole
 from queue_broker.core.yard import Ranking, Yard
-from queue_broker.records import Group, GroupId, Intent, Leak, Started, Tasks
+from queue_broker.events import Started
+from queue_broker.records import Group, GroupId, Intent, Leak, Tasks
 
 #: A task that writes checkpoints loses so much of its work.
 CHECKPOINT_LOSS = 0.1

@@ -10,7 +10,8 @@ from headgate.job import EvaluateOnExit
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.core.endings import both_reasons
-from queue_broker.records import Ended, Leak
+from queue_broker.events import Ended
+from queue_broker.records import Leak
 from queue_broker.verdicts import Fail, Requeue, Retry, Succeed, Verdict
 
 #: The next attempt's allocation after a kill for memory, or None when nothing bigger can be had.

@@ -15,6 +15,7 @@ from itertools import count, islice
 from headgate.estimate import Estimate
 from headgate.lifecycle import State
 from headgate.tenancy import Tenant
+from queue_broker.events import Started
 from queue_broker.records import (
     Changes,
     Group,
@@ -25,7 +26,6 @@ from queue_broker.records import (
     Leak,
     LeakId,
     Split,
-    Started,
     Submission,
     Tasks,
 )

@@ -33,8 +33,9 @@ from queue_broker.adapters.store.store import SqlStore
 from queue_broker.broker import Broker
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.parameters import Parameters
+from queue_broker.events import Event
 from queue_broker.main import Parts, wire
-from queue_broker.records import Event, HandOver, JobId, Lane, Leak, Submission, Tasks
+from queue_broker.records import HandOver, JobId, Lane, Leak, Submission, Tasks
 from queue_broker.settings import Settings
 from tests.contract.dying import die_after
 from tests.factories import a_submission, a_sweep, an_estimate

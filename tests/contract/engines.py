@@ -17,19 +17,8 @@ from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.adapters.engines.instant import InstantEngine, Outcome, World
 from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
-from queue_broker.records import (
-    Ended,
-    Event,
-    GroupId,
-    HandOver,
-    JobId,
-    Lane,
-    Leak,
-    LeakId,
-    Started,
-    Table,
-    Tasks,
-)
+from queue_broker.events import Ended, Event, Started
+from queue_broker.records import GroupId, HandOver, JobId, Lane, Leak, LeakId, Table, Tasks
 
 if TYPE_CHECKING:
     from queue_broker.ports import Engine

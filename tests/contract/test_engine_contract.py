@@ -11,7 +11,8 @@ import pytest
 from headgate.errors import InvalidInput, NotFound
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
-from queue_broker.records import Started, Tasks
+from queue_broker.events import Started
+from queue_broker.records import Tasks
 from tests.contract.aws_bench import AwsBench
 from tests.contract.engines import (
     FAILS,

@@ -7,7 +7,8 @@ import pytest
 from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import Ended, JobId, Leak, Listing, Split, Tasks
+from queue_broker.events import Ended
+from queue_broker.records import JobId, Leak, Listing, Split, Tasks
 from queue_broker.verdicts import Fail, Judged, Requeue, Succeed
 from tests.factories import START_S, a_submission, a_sweep, an_estimate, an_intent, starts, taken
 

@@ -11,7 +11,8 @@ from headgate.resources import Resources
 from headgate.usage import Meter, Usage
 from queue_broker.adapters.store import codec
 from queue_broker.adapters.store.outcomes import ended_at, pack_ended, unpack
-from queue_broker.records import Ended, Tasks
+from queue_broker.events import Ended
+from queue_broker.records import Tasks
 from tests.factories import an_estimate
 
 NUMBERS = st.floats(min_value=0, max_value=1e12, allow_nan=False)

@@ -16,17 +16,8 @@ from headgate.errors import NotFound
 from headgate.lifecycle import Cause
 from headgate.usage import Usage
 from queue_broker.adapters.engines.logs import read_page
-from queue_broker.records import (
-    Ended,
-    Event,
-    HandOver,
-    JobId,
-    Lane,
-    Leak,
-    LogPage,
-    Started,
-    Tasks,
-)
+from queue_broker.events import Ended, Event, Started
+from queue_broker.records import HandOver, JobId, Lane, Leak, LogPage, Tasks
 
 if TYPE_CHECKING:  # the ports name models and tables, whose libraries take seconds to load
     from queue_broker.ports import Clock

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from queue_broker.records import Ended, Event
+from queue_broker.events import Ended, Event
 
 Key = tuple[str, int, type[Event]]
 

@@ -19,7 +19,8 @@ from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.ledger import Ledger
 from queue_broker.adapters.store.schema import groups, leaks, starts
 from queue_broker.adapters.store.working import WorkingGroup
-from queue_broker.records import Changes, HandOver, Intent, Leak, Started, Tasks
+from queue_broker.events import Started
+from queue_broker.records import Changes, HandOver, Intent, Leak, Tasks
 
 IN_FLIGHT = ("starting", "running")
 #: What may change of a leak: its own state, and where somebody moves its job to.

@@ -9,7 +9,7 @@ from typing import Any
 
 from headgate.lifecycle import Cause
 from headgate.usage import Meter, Usage
-from queue_broker.records import Ended
+from queue_broker.events import Ended
 
 #: Below this, compressing costs more than it saves.
 SMALL_BYTES = 256

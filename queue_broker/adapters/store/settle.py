@@ -18,7 +18,7 @@ from queue_broker.adapters.store.leaks import IN_FLIGHT, WorkingLeak
 from queue_broker.adapters.store.ledger import Ledger
 from queue_broker.adapters.store.outcomes import pack_ended
 from queue_broker.adapters.store.schema import outcomes
-from queue_broker.records import Ended
+from queue_broker.events import Ended
 from queue_broker.verdicts import Fail, Judged, Requeue, Retry, Verdict
 
 #: The most attempts that one row remembers; readers of a cursor unpack a row whole.

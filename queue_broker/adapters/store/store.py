@@ -27,6 +27,7 @@ from queue_broker.adapters.store import (
 from queue_broker.adapters.store.database import Database
 from queue_broker.adapters.store.leadership import leadership
 from queue_broker.adapters.store.migrate import upgrade
+from queue_broker.events import Started
 from queue_broker.ports import Clock
 from queue_broker.records import (
     Accepted,
@@ -42,7 +43,6 @@ from queue_broker.records import (
     JobRecord,
     Leak,
     Split,
-    Started,
     Submission,
     Tasks,
 )

@@ -15,7 +15,7 @@ from headgate.lifecycle import Cause
 from headgate.usage import Meter, Usage
 from queue_broker.adapters.engines.aws.reports import Reports
 from queue_broker.adapters.engines.aws.sources import Insights, ShimLines, samples
-from queue_broker.records import Ended
+from queue_broker.events import Ended
 from tests.integration.aws.moto_server import Moto
 from tests.unit.queue_broker.adapters.engines.aws.batch import FakeBatch
 

@@ -33,7 +33,8 @@ from queue_broker.adapters.engines.aws.watching import FINISHED, Watching
 from queue_broker.adapters.engines.outbox import Outbox
 from queue_broker.adapters.engines.shim import TASKS_VARIABLE
 from queue_broker.core.bucket import TokenBucket
-from queue_broker.records import Ended, Event, HandOver, Lane, Leak, LogPage, Tasks
+from queue_broker.events import Ended, Event
+from queue_broker.records import HandOver, Lane, Leak, LogPage, Tasks
 
 if TYPE_CHECKING:
     from queue_broker.ports import Clock

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from queue_broker.adapters.engines.aws.sources import Source
 from queue_broker.adapters.engines.aws.verdict import with_measured
-from queue_broker.records import Ended
+from queue_broker.events import Ended
 
 if TYPE_CHECKING:
     from queue_broker.ports import Clock

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headgate.usage import Meter, Usage
 from queue_broker.adapters.engines.aws.faults import calling
 from queue_broker.adapters.engines.shim import Report, take_report
-from queue_broker.records import Ended
+from queue_broker.events import Ended
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient

@@ -13,7 +13,8 @@ from typing import Any
 from headgate.lifecycle import Cause
 from headgate.usage import Usage
 from queue_broker.adapters.engines.aws.sources import Measured
-from queue_broker.records import Ended, Leak
+from queue_broker.events import Ended
+from queue_broker.records import Leak
 
 #: The reasons that the broker itself gives to TerminateJob.
 CANCELLED, MADE_ROOM = "Headgate: cancelled", "Headgate: stopped to make room"

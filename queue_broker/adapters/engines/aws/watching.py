@@ -22,7 +22,8 @@ from queue_broker.adapters.engines.aws.tracked import Tracked, Tracker
 from queue_broker.adapters.engines.outbox import Outbox
 from queue_broker.core.retry import reason_of
 from queue_broker.core.whole import PART, goes_whole, under_shim
-from queue_broker.records import Ended, Leak, Started, Tasks
+from queue_broker.events import Ended, Started
+from queue_broker.records import Leak, Tasks
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from headgate.lifecycle import Cause
 from queue_broker.adapters.files import write_whole
-from queue_broker.records import Ended
+from queue_broker.events import Ended
 
 #: What stands in `pid` when a broker gave the attempt up.
 GIVEN_UP = "0 0\n"

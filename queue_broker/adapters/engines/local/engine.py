@@ -32,7 +32,8 @@ from queue_broker.adapters.engines.local.supervisor import Supervisor
 from queue_broker.adapters.engines.local.sweep import sweep_out
 from queue_broker.adapters.engines.logs import read_file_page
 from queue_broker.adapters.engines.outbox import Outbox
-from queue_broker.records import Event, HandOver, Lane, Leak, LogPage, Tasks
+from queue_broker.events import Event
+from queue_broker.records import HandOver, Lane, Leak, LogPage, Tasks
 
 if TYPE_CHECKING:  # the ports name models and tables, whose libraries take seconds to load
     from queue_broker.ports import Clock

@@ -22,7 +22,8 @@ from queue_broker.adapters.engines.local.process import spawn
 from queue_broker.adapters.engines.local.session import Session
 from queue_broker.adapters.engines.local.watch import Watch
 from queue_broker.adapters.engines.shim import SHIM
-from queue_broker.records import Ended, Leak
+from queue_broker.events import Ended
+from queue_broker.records import Leak
 
 SHELL = "/bin/sh"
 logger = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from queue_broker.adapters.engines.local.session import Session
 from queue_broker.adapters.engines.local.tree import Tree
 from queue_broker.adapters.engines.local.watch import Watch
 from queue_broker.adapters.engines.outbox import Outbox
-from queue_broker.records import Ended, Leak, Started, Tasks
+from queue_broker.events import Ended, Started
+from queue_broker.records import Leak, Tasks
 
 #: A shim fills its claim right after it made it; one that has not done so by now was killed.
 CLAIM_S = 1.0

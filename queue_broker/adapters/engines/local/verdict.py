@@ -9,7 +9,7 @@ from headgate.usage import Meter, Usage
 from queue_broker.adapters.engines.local.attempt import Result, Start, Stop
 from queue_broker.adapters.engines.local.gpu import Devices
 from queue_broker.adapters.engines.local.tree import Measured
-from queue_broker.records import Ended
+from queue_broker.events import Ended
 
 KILLED = 137  # 128 + SIGKILL, as shells and Docker say it
 #: The shim's exit code when it could not begin.

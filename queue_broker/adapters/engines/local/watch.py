@@ -12,7 +12,8 @@ from queue_broker.adapters.engines.local.gpu import Devices
 from queue_broker.adapters.engines.local.process import reap, runs, send
 from queue_broker.adapters.engines.local.tree import Measured, Tree, kill
 from queue_broker.adapters.engines.local.verdict import Traces, judge
-from queue_broker.records import Ended, Leak
+from queue_broker.events import Ended
+from queue_broker.records import Leak
 
 
 @dataclass(slots=True)

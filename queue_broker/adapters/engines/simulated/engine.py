@@ -11,7 +11,8 @@ from headgate.usage import Meter, Usage
 from queue_broker.adapters.engines.simulated.fleet import Fleet, Run
 from queue_broker.adapters.engines.simulated.model import FateOf, FleetModel
 from queue_broker.core.amounts import amount
-from queue_broker.records import Ended, Event, HandOver, Lane, Leak, LogPage, Started, Tasks
+from queue_broker.events import Ended, Event, Started
+from queue_broker.records import HandOver, Lane, Leak, LogPage, Tasks
 
 
 class SimulatedEngine:

@@ -6,8 +6,9 @@ import numpy as np
 
 from headgate.resources import Resources
 from queue_broker.core.amounts import Amount
-from queue_broker.core.capacity import Board, reserve_in
+from queue_broker.core.capacity import Board
 from queue_broker.core.ledger import Ledger, remaining_s
+from queue_broker.core.reservation import reserve_in
 from queue_broker.core.yard import Yard
 from queue_broker.records import Lane, Leak, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak

@@ -10,7 +10,8 @@ from headgate.lifecycle import Cause
 from headgate.tenancy import DEFAULT_TIERS
 from queue_broker.core.ledger import ENOUGH_MEASURED
 from queue_broker.core.policy import Policy, World
-from queue_broker.records import Changes, Ended, Group, Reported, Tasks
+from queue_broker.events import Ended, Reported
+from queue_broker.records import Changes, Group, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
 
 

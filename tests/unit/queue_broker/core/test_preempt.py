@@ -12,7 +12,8 @@ from queue_broker.core.amounts import Amount
 from queue_broker.core.ledger import ENOUGH_MEASURED, Ledger
 from queue_broker.core.preempt import Runs, Scene, choose
 from queue_broker.core.yard import Yard
-from queue_broker.records import Group, GroupId, Intent, Lane, Leak, Started, Tasks
+from queue_broker.events import Started
+from queue_broker.records import Group, GroupId, Intent, Lane, Leak, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
 
 PROMISE_S = 30.0

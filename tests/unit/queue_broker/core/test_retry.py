@@ -9,7 +9,8 @@ from headgate.job import EvaluateOnExit, Job, RetryStrategy
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.core.retry import verdict
-from queue_broker.records import Ended, GroupId, JobId, Leak, LeakId, Table, Tasks
+from queue_broker.events import Ended
+from queue_broker.records import GroupId, JobId, Leak, LeakId, Table, Tasks
 from queue_broker.verdicts import Fail, Requeue, Retry, Succeed, Verdict
 
 GIVEN = Resources(1, 1000)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from queue_broker.adapters.engines.aws.engine import AwsEngine
-from queue_broker.records import Ended, Leak
+from queue_broker.events import Ended
+from queue_broker.records import Leak
 from queue_broker.settings import AwsSettings
 from tests.unit.queue_broker.adapters.engines.aws.batch import FakeBatch, a_queue, clients_of
 from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak

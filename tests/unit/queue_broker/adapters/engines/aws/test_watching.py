@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from headgate.resources import Resources
-from queue_broker.records import Ended, Started, Tasks
+from queue_broker.events import Ended, Started
+from queue_broker.records import Tasks
 from tests.unit.queue_broker.adapters.engines.aws.batch import FakeBatch
 from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
 from tests.unit.queue_broker.adapters.engines.aws.scene import Scene

@@ -10,7 +10,8 @@ from typing import Any
 from headgate.usage import Usage
 from queue_broker.adapters.engines.local import cgroup
 from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
-from queue_broker.records import Ended, Leak, Started
+from queue_broker.events import Ended, Started
+from queue_broker.records import Leak
 from tests.contract.engines import endings, wait_until
 
 PYTHON = (sys.executable, "-S", "-c")

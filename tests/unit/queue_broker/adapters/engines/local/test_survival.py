@@ -16,7 +16,8 @@ from headgate.lifecycle import Cause
 from queue_broker.adapters.engines.local.attempt import Folder
 from queue_broker.adapters.engines.local.engine import LocalEngine
 from queue_broker.adapters.engines.shim import SHIM
-from queue_broker.records import Ended, Tasks
+from queue_broker.events import Ended
+from queue_broker.records import Tasks
 from tests.contract.engines import RUNS_ON, a_leak, endings, wait_until
 from tests.unit.queue_broker.adapters.engines.local import doomed_broker as doomed
 

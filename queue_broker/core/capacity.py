@@ -26,6 +26,10 @@ class Blocks:
     shut: Collection[int] = ()
     refused: Mapping[int, Sequence[Amount]] = field(default_factory=dict)
 
+    def refuses(self, each: Amount, place: int) -> bool:
+        """Whether the sum of a lane says nothing, since such a task found no instance there."""
+        return any(shape.within(each.bare) for shape in self.refused.get(place, ()))
+
 
 NO_BLOCKS = Blocks()
 
@@ -50,7 +54,7 @@ class Board:
     #: By place, where there is any: tasks by what they hold, and those of them that have ended.
     tasks: Mapping[int, tuple[Mapping[Amount, int], Mapping[Amount, int]]]
     full: npt.NDArray[np.bool_]  #: who comes next waits behind others, whatever is free
-    refused: Mapping[int, Sequence[Amount]]  #: by place, what no instance there has room for
+    blocks: Blocks
     elastic: bool = field(init=False)  #: whether there is anything left that could be started
     busy: Ints = field(init=False)  #: instances that what is used fills at the least
     left: Ints = field(init=False)  #: 3 x L: what these have left together
@@ -85,7 +89,7 @@ class Board:
             open=np.array([lane.closed is None for lane in lanes], dtype=bool),
             ahead_s=ahead_s(yard, lanes, used, uses, windows),
             full=queueing(yard, lanes, used, blocks.shut),
-            refused=blocks.refused,
+            blocks=blocks,
             tasks={
                 place: (use.alike, ended)
                 for place, (use, ended) in enumerate(zip(uses, gone, strict=True))
@@ -115,15 +119,11 @@ class Board:
         if self.elastic:
             self._scatter(each, upto, count)
         count[(self.busy > upto) | ~self.open | self.full] = 0
-        for place in self.refused:
-            if self.refuses(each, place):
+        for place in self.blocks.refused:
+            if self.blocks.refuses(each, place):
                 count[place] = 0
         found: Ints = np.maximum(count, 0)[places]
         return found
-
-    def refuses(self, each: Amount, place: int) -> bool:
-        """Whether the sum of a lane says nothing, since such a task found no instance there."""
-        return any(shape.within(each.bare) for shape in self.refused.get(place, ()))
 
     def _scatter(self, each: Amount, upto: Ints, count: Ints) -> None:
         """Where more can be started what is free lies scattered: what one of those that run has on

@@ -10,7 +10,7 @@ from headgate.lifecycle import Cause
 from headgate.tenancy import Tenant, Tier
 from queue_broker.core import preempt
 from queue_broker.core.bucket import TokenBucket
-from queue_broker.core.capacity import Blocks
+from queue_broker.core.capacity import NO_BLOCKS, Blocks
 from queue_broker.core.debts import Debts
 from queue_broker.core.fairness import Past, allocation
 from queue_broker.core.headroom import Headroom
@@ -47,6 +47,7 @@ class Policy:
     pressed: bool = False  #: whether the first tier had no room for all, by the last decision
     heads: list[Head] = field(default_factory=list)  #: as of the last decision
     refusals: Refusals = field(default_factory=Refusals)
+    blocks: Blocks = NO_BLOCKS  #: as of the last decision
     last_s: float | None = None
 
     def decide(
@@ -63,7 +64,9 @@ class Policy:
         self._note_arrivals(groups, world)
         self.last_s = world.now_s
         full = {lane.name for lane in lanes if lane.running == lane.instances}
-        self.heads = heads(full, self._scene(world))
+        scene = self._scene(world)
+        self.heads = heads(full, scene)
+        self.blocks = Blocks({head.place for head in self.heads}, self.refusals.lift(scene))
         if not groups:
             self.pressed = False
             return Decision((), {})
@@ -83,7 +86,7 @@ class Policy:
         scene = replace(
             self._scene(world),
             intents=decision.intents,
-            refused={place for place, _ in self.refusals.since_s},
+            blocks=self.blocks,
         )
         chosen = preempt.choose(decision.blocked, top.promise_s, scene)
         for head in self.heads:
@@ -151,9 +154,7 @@ class Policy:
             past=self.past,
             starts=self.starts,
             calls=None if self.bucket is None else max(0, self.bucket.left(world.now_s)),
-            blocks=Blocks(
-                {head.place for head in self.heads}, self.refusals.lift(self._scene(world))
-            ),
+            blocks=self.blocks,
             kept_ledger=self.ledger,
             kept_yard=self.yard,
         )

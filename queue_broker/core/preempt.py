@@ -15,6 +15,7 @@ from functools import cached_property
 
 from headgate.tenancy import Tier
 from queue_broker.core.amounts import NOTHING, Amount, amount
+from queue_broker.core.capacity import NO_BLOCKS, Blocks
 from queue_broker.core.hints import hints_of
 from queue_broker.core.ledger import Entry, Ledger
 from queue_broker.core.whole import goes_whole
@@ -89,8 +90,7 @@ class Scene:
     spared: Collection[str] = ()
     #: By lane, to start with room there.
     delays_s: Mapping[str, float] = field(default_factory=dict)
-    #: Places of which no instance had room for what was tried there: their sums say nothing.
-    refused: Collection[int] = ()
+    blocks: Blocks = NO_BLOCKS
 
     @cached_property
     def preemptible(self) -> set[str]:
@@ -128,7 +128,8 @@ def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str
     left = MOST_STOPPED
     for group in blocked:
         ranking = scene.yard.ranking(group)
-        suitable = [lanes[place] for place in ranking.order.tolist() if place not in scene.refused]
+        places = [at for at in ranking.order.tolist() if not scene.blocks.refuses(ranking.each, at)]
+        suitable = [lanes[place] for place in places]
         waited_s = scene.now_s - group.queued_at_s
         short = in_want(scene.left_of(group), ranking.each, suitable, promise_s - waited_s)
         if not short or ranking in spent:

@@ -30,7 +30,7 @@ def reserve(
         option
         for place in map(int, places)
         if board.open[place]
-        and not board.refuses(need, place)
+        and not board.blocks.refuses(need, place)
         and (option := reserve_in(need, place, board, ledger, now_s)) is not None
     ]
     return min(found, key=lambda option: (option.in_s, option.place), default=None)

@@ -9,6 +9,7 @@ from headgate.resources import Resources
 from headgate.tenancy import DEFAULT_TIERS
 from queue_broker.core import preempt
 from queue_broker.core.amounts import Amount
+from queue_broker.core.capacity import Blocks
 from queue_broker.core.ledger import ENOUGH_MEASURED, Ledger
 from queue_broker.core.preempt import Runs, Scene, choose
 from queue_broker.core.yard import Yard
@@ -75,6 +76,13 @@ def test_room_behind_a_lanes_own_queue_is_none() -> None:
     for_gpus = a_leak(1, a_group(9, tasks=2, gpus=1, runtime_s=9_999))
     lanes = [a_lane(vcpu=16, gpus=1, queues=True)]
     assert stopped([urgent()], [for_gpus], lanes=lanes) == {"leak-1": [0]}
+
+
+def test_where_wide_tasks_find_no_instance_others_are_still_stopped_for_small_ones() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=9_999))
+    blocks = Blocks(refused={0: [Amount(2_000, 1_024)]})
+    assert stopped([urgent()], [sweep], blocks=blocks) == {"leak-1": [0]}
+    assert stopped([urgent(vcpu=2.0)], [sweep], blocks=blocks) == {}
 
 
 def test_nothing_is_stopped_where_kin_ended_in_time_whatever_was_asked_for() -> None:

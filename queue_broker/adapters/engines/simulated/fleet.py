@@ -125,6 +125,7 @@ class Fleet:
             self._ended.append(run)
             if run.lane >= 0:
                 self.queues[run.lane].waiting.remove(run)
+                self._dispatch(run.lane)  # it may have been at the head, and the next one fits
         else:
             self._end(run, cause)
         self._tell()

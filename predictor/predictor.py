@@ -151,14 +151,15 @@ class Predictor:
         rows = rows_of_jobs([failed.job], self.families.past, [failed.parameters])
         voice = self.families.voice(rows.families[0], "memory_mib", self._weight(mode))
         factor = self.settings.retry_factor
+        blind = factor * given_mib
         if voice is None:
-            return factor * given_mib
+            return blind
         known = known_of(rows, "memory_mib", self.hear(rows), np.arange(1))
         left = outlook_beyond(voice.choice.in_turn(), known, float(np.log(given_mib)))
         if left is None:
-            return factor * given_mib
-        most = max(given_mib, float(np.exp(self.families.most(voice.key, "memory_mib"))))
-        return min(float(np.exp(left.cheapest(voice.way.weight))), factor * most)
+            return blind
+        most = float(np.exp(self.families.most(voice.key, "memory_mib")))
+        return min(float(np.exp(left.cheapest(voice.way.weight))), max(blind, factor * most))
 
     def explain(self, job: Job, mode: str = "cost") -> Explanation:
         """The estimate with what is behind it: histories, nearest past jobs, the model's

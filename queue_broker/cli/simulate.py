@@ -96,11 +96,11 @@ def tell_fleet(model: FleetModel) -> None:
     """What is replayed on."""
     lanes, one = model.lanes, model.lanes[0].shape
     instances = sum(lane.instances for lane in lanes)
-    gpus = f", {one.gpus} GPUs" if one.gpus else ""
+    gpus = f", GPUs {one.gpus}" if one.gpus else ""
     price = sum(lane.instances * lane.price_usd_hour for lane in lanes)
     console.print(
-        f"{instances:,} instances of {one.vcpu:g} vCPUs, {one.memory_mib / 1024:,.0f} GiB{gpus} "
-        f"in {len(lanes)} lanes, {price:,.2f} USD an hour"
+        f"lanes {len(lanes)}, instances {instances:,}, each of {one.vcpu:g} vCPUs and "
+        f"{one.memory_mib / 1024:,.0f} GiB{gpus}; {price:,.2f} USD an hour together"
     )
 
 

@@ -187,11 +187,12 @@ class Cycle:
             del told[name]
         for leak in sorted((leaks[name] for name in victims), key=age):
             tasks = victims[leak.name]
+            told[leak.name] = REASON if tasks & leak.running else TAKEN_BACK
             log.info(
-                "%d tasks of %s are stopped for a higher tier",
+                "%d tasks of %s: %s",
                 len(tasks),
                 leak.job_id,
+                told[leak.name],
                 extra={"action": "preempted", "job_id": leak.job_id, "tenant": leak.tenant},
             )
-            told[leak.name] = REASON if tasks & leak.running else TAKEN_BACK
             self.engine.stop(leak, tasks, interrupted=True)

@@ -109,16 +109,8 @@ class Ledger:
     @classmethod
     def of(cls, leaks: Sequence[Leak], lanes: Sequence[Lane]) -> Ledger:
         ledger = cls()
-        ledger.sync(leaks, lanes)
+        ledger.renew(Changes(leaks, ()), lanes)
         return ledger
-
-    def sync(self, leaks: Sequence[Leak], lanes: Sequence[Lane]) -> None:
-        """Bring the sums up to these leaks, which are all that are open."""
-        there = {leak.name for leak in leaks}
-        gone = [name for name in self.entries if name not in there]
-        same = {name: entry.leak for name, entry in self.entries.items()}
-        changed = [leak for leak in leaks if same.get(leak.name) is not leak]
-        self.renew(Changes(changed, gone), lanes)
 
     def renew(self, changes: Changes, lanes: Sequence[Lane]) -> None:
         """Bring the sums up to what changed since the last time."""

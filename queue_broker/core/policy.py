@@ -19,7 +19,7 @@ from queue_broker.core.ledger import Ledger, tier_shares
 from queue_broker.core.quotas import Starts
 from queue_broker.core.stuck import Head, Refusals, cheapest, heads, is_behind, waiting
 from queue_broker.core.tenant_tree import Tree
-from queue_broker.core.window import Window
+from queue_broker.core.window import FIRST, Window
 from queue_broker.core.yard import Yard
 from queue_broker.events import Ended, Reported
 from queue_broker.records import Changes, Group, Lane, Leak, Tasks
@@ -83,11 +83,7 @@ class Policy:
         if not self.preempts or not (decision.blocked or self.heads):
             return {}
         top = min(world.tiers, key=lambda tier: (tier.rank, tier.name))
-        scene = replace(
-            self._scene(world),
-            intents=decision.intents,
-            blocks=self.blocks,
-        )
+        scene = replace(self._scene(world), intents=decision.intents, blocks=self.blocks)
         chosen = preempt.choose(decision.blocked, top.promise_s, scene)
         for head in self.heads:
             for leak, tasks in self._unstick(head, top.name, decision, scene).items():
@@ -138,7 +134,7 @@ class Policy:
                 self.ledger.measure(leak, runtime_s)
         promise_s = min(tier.promise_s for tier in world.tiers)
         for lane, delays_s in delays.items():
-            window = self.windows.get(lane) or Window()
+            window = self.windows.get(lane, FIRST)
             self.windows[lane] = window.after_starts(delays_s, promise_s)
 
     def _snapshot(self, groups: Sequence[Group], lanes: Sequence[Lane], world: World) -> Snapshot:
@@ -166,7 +162,7 @@ class Policy:
         """The windows as they adapted, within what people set."""
         if not most_s:
             return self.windows
-        known = {lane: self.windows.get(lane) or Window() for lane in {*self.windows, *most_s}}
+        known = {lane: self.windows.get(lane, FIRST) for lane in {*self.windows, *most_s}}
         return {lane: one.within(most_s.get(lane)) for lane, one in known.items()}
 
     def _renew_tree(self, tenants: Sequence[Tenant]) -> None:

@@ -272,20 +272,25 @@ class Lane(Room):
 
 
 def victims_of(entries: Iterable[Entry], place: int, scene: Scene) -> Iterator[Victim]:
-    """Who of a lane's tasks could be stopped. Of an array that goes whole nobody: a child could not
-    go again.
-    """
-    by_shim = scene.yard.lanes[place].index_by_shim
+    """Who of a lane's tasks could be stopped."""
     for entry in entries:
         leak = entry.leak
-        if leak.tier not in scene.preemptible or (by_shim and goes_whole(leak)):
+        if leak.tier not in scene.preemptible:
             continue
         kept = CHECKPOINT_LOSS if leak.job.tags and hints_of(leak.job).checkpoints else 1.0
         worth = kept * (entry.each.nusd or entry.each.share(scene.yard.fleet))
-        stopping = scene.runs.stopping.get(leak.name, Tasks())
-        for task in leak.open - stopping - leak.cancelling:
+        for task in could_go_again(leak, place, scene):
             done_s = scene.runs.elapsed_s(leak, task, scene.now_s) if task in leak.running else 0.0
             yield Victim(worth * done_s, leak.name, task, entry.bare)
+
+
+def could_go_again(leak: Leak, place: int, scene: Scene) -> Tasks:
+    """The tasks of a leak that nobody stops yet. Of an array that goes whole none: a child could
+    not go again alone.
+    """
+    if scene.yard.lanes[place].index_by_shim and goes_whole(leak):
+        return Tasks()
+    return leak.open - scene.runs.stopping.get(leak.name, Tasks()) - leak.cancelling
 
 
 def one_of(yard: Yard, place: int) -> Amount:

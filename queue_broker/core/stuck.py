@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 from queue_broker.core.amounts import Amount
 from queue_broker.core.ledger import Entry, LaneUse
-from queue_broker.core.preempt import Room, Scene, Victim, one_of, victims_of
-from queue_broker.core.whole import goes_whole
+from queue_broker.core.preempt import Room, Scene, Victim, could_go_again, one_of, victims_of
 from queue_broker.records import Tasks
 
 #: A head is not stuck before so much more time than its lane takes to start tasks has passed.
@@ -36,21 +35,23 @@ class Head(NamedTuple):
 
 @dataclass(slots=True)
 class Refusals:
-    """What lanes had no instance for, by place and what a task needs: since when, and whether
-    others may be stopped for it.
+    """What lanes had no instance for, by a lane's name and what a task needs: since when, and
+    whether others may be stopped for it.
     """
 
-    since_s: dict[tuple[int, Amount], tuple[float, bool]] = field(default_factory=dict)
+    since_s: dict[tuple[str, Amount], tuple[float, bool]] = field(default_factory=dict)
 
     def add(self, head: Head, now_s: float, stops: bool) -> None:
-        self.since_s[head.place, head.entry.bare] = now_s, stops
+        self.since_s[head.entry.leak.lane, head.entry.bare] = now_s, stops
 
     def lift(self, scene: Scene) -> Mapping[int, list[Amount]]:
-        """What is still refused, now that some has ended."""
+        """What is still refused now that some has ended, by place."""
         found: dict[int, list[Amount]] = defaultdict(list)
-        for (place, each), (since_s, stops) in list(self.since_s.items()):
-            if scene.now_s - since_s > AGAIN_S or may_fit(each, place, scene, stops=stops):
-                del self.since_s[place, each]
+        for (lane, each), (since_s, stops) in list(self.since_s.items()):
+            place = scene.yard.places.get(lane)
+            waited = scene.now_s - since_s > AGAIN_S
+            if place is None or waited or may_fit(each, place, scene, stops=stops):
+                del self.since_s[lane, each]
             else:
                 found[place].append(each)
         return found
@@ -58,7 +59,7 @@ class Refusals:
 
 def may_fit(each: Amount, place: int, scene: Scene, *, stops: bool) -> bool:
     """Whether an instance has room, or could have; or nobody knows."""
-    rooms = instances(place, scene) if place < len(scene.yard.lanes) else []
+    rooms = instances(place, scene)
     free = any(each.within(room.free) for room in rooms)
     return not rooms or free or (stops and any(room.offer(each) is not None for room in rooms))
 
@@ -100,10 +101,7 @@ def cheapest(head: Head) -> tuple[Victim, ...]:
 def waiting(head: Head, scene: Scene) -> Tasks:
     """What of the head's leak can go back to the broker."""
     leak = head.entry.leak
-    if scene.yard.lanes[head.place].index_by_shim and goes_whole(leak):
-        return Tasks()
-    stopping = scene.runs.stopping.get(leak.name, Tasks())
-    return leak.open - leak.running - stopping - leak.cancelling
+    return could_go_again(leak, head.place, scene) - leak.running
 
 
 def is_behind(head: Head, tier: str, scene: Scene) -> bool:

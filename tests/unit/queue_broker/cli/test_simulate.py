@@ -45,7 +45,7 @@ def test_a_trace_is_replayed_under_each_policy() -> None:
     assert done.exit_code == 0, done.exception
     assert "headgate" in done.output
     assert "batch-fifo" in done.output
-    assert "1 instances of 4 vCPUs, 16 GiB in 1 lanes, 0.19 USD an hour" in done.output
+    assert "lanes 1, instances 1, each of 4 vCPUs and 16 GiB; 0.19 USD an hour" in done.output
 
 
 def test_a_sweep_that_could_never_start_is_refused_before_anything_is_replayed() -> None:
@@ -59,7 +59,7 @@ def test_a_sweep_may_ask_for_gpus() -> None:
     done = call("simulate", "gpus.csv", "--sweep", "5", "--sweep-gpus", "2")
 
     assert done.exit_code == 0, done.exception
-    assert "2 GPUs" in done.output
+    assert "GPUs 2" in done.output
 
 
 def test_two_settings_are_told_apart_though_their_files_have_one_name() -> None:

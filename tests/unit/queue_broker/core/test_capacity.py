@@ -10,7 +10,7 @@ from queue_broker.core.capacity import Board
 from queue_broker.core.ledger import Ledger, remaining_s
 from queue_broker.core.reservation import reserve_in
 from queue_broker.core.yard import Yard
-from queue_broker.records import Lane, Leak, Tasks
+from queue_broker.records import Changes, Lane, Leak, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
 
 
@@ -148,10 +148,10 @@ def test_the_ledger_follows_leaks_that_come_change_and_go() -> None:
     ledger = Ledger.of([first, second], lanes)
     assert ledger.lanes["lane"].amount.mcpu == 7_000
     partly = Leak(**{name: getattr(first, name) for name in first.__slots__} | {"open": Tasks([3])})
-    ledger.sync([partly], lanes)
+    ledger.renew(Changes([partly], ["leak-2"]), lanes)
     assert ledger.lanes["lane"].amount.mcpu == 1_000
     assert set(ledger.tenants) == {("sweep", "acme")}
-    ledger.sync([], lanes)
+    ledger.renew(Changes([], ["leak-1"]), lanes)
     assert not ledger.tenants
     assert not ledger.jobs
     assert ledger.lanes["lane"].amount == Amount()

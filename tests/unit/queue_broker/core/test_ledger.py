@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from queue_broker.adapters.store.leaks import changes
 from queue_broker.core.ledger import Ledger
 from queue_broker.records import Leak, Tasks
 from tests.unit.queue_broker.core.scenes import a_group, a_lane, a_leak
@@ -31,13 +32,15 @@ def test_a_ledger_kept_from_pass_to_pass_is_as_one_made_anew() -> None:
         fresh = replace(a_leak(turn, group, draw.choice(["one", "two"])), running=Tasks())
         leaks.append(fresh)
 
-        kept.sync(leaks, LANES)
+        before = {name: entry.leak for name, entry in kept.entries.items()}
+        kept.renew(changes(before, leaks), LANES)
 
         anew = Ledger.of(leaks, LANES)
         assert kept.tenants == anew.tenants
         assert kept.jobs == anew.jobs
         for name, use in anew.lanes.items():
             mine = kept.lanes[name]
-            assert (mine.amount, mine.alike, mine.starting) == (use.amount, use.alike, use.starting)
+            assert (mine.amount, mine.ran, mine.alike) == (use.amount, use.ran, use.alike)
+            assert mine.starting == use.starting
             assert abs(mine.starting_s - use.starting_s) < 1e-6
             assert mine.entries == use.entries

@@ -106,6 +106,17 @@ def test_what_was_refused_is_tried_again_when_an_instance_has_room() -> None:
     assert refusals.lift(scene_of(ended)) == {}
 
 
+def test_a_lane_is_known_again_though_others_have_come_before_it() -> None:
+    scene = scene_of(RUN, wide("interactive"))
+    refusals = Refusals()
+    refusals.add(the_head(scene), scene.now_s, stops=False)
+    lanes = [a_lane("another"), LANE]
+    later = replace(scene, yard=Yard.of(lanes), ledger=Ledger.of([RUN], lanes))
+    assert refusals.lift(later) == {1: [Amount(2_000, 1_024)]}
+    without = [a_lane("another")]
+    assert refusals.lift(replace(scene, yard=Yard.of(without), ledger=Ledger())) == {}
+
+
 def test_what_may_have_others_stopped_is_tried_again_when_that_would_help() -> None:
     fixed = a_leak(1, a_group(1, tasks=6, tier="interactive", runtime_s=9_999))
     scene = scene_of(fixed, wide())

@@ -19,6 +19,7 @@ from queue_broker.core.ledger import Ledger, tier_shares
 from queue_broker.core.quotas import Starts
 from queue_broker.core.stuck import Head, Refusals, cheapest, heads, is_behind, waiting
 from queue_broker.core.tenant_tree import Tree
+from queue_broker.core.victims import Runs, Scene, by_leak
 from queue_broker.core.window import FIRST, Window
 from queue_broker.core.yard import Yard
 from queue_broker.events import Ended, Reported
@@ -40,7 +41,7 @@ class Policy:
     debts: Debts = field(default_factory=Debts)
     past: Past = field(default_factory=Past)
     starts: Starts = field(default_factory=Starts)
-    runs: preempt.Runs = field(default_factory=preempt.Runs)
+    runs: Runs = field(default_factory=Runs)
     ledger: Ledger = field(default_factory=Ledger)
     yard: Yard = field(default_factory=lambda: Yard.of(()))
     tree: Tree = field(default_factory=Tree)
@@ -93,7 +94,7 @@ class Policy:
         return chosen
 
     def _unstick(
-        self, head: Head, top: str, decision: Decision, scene: preempt.Scene
+        self, head: Head, top: str, decision: Decision, scene: Scene
     ) -> Mapping[str, Tasks]:
         """Room for a head of the first tier; else, where the first tier needs its lane, the head
         itself, which is not tried there again before an instance has room for it.
@@ -101,15 +102,15 @@ class Policy:
         leak = head.entry.leak
         going = cheapest(head) if leak.tier == top else ()
         if going or not (leak.tier == top or decision.blocked or is_behind(head, top, scene)):
-            return preempt.by_leak(going)
+            return by_leak(going)
         back = waiting(head, scene)
         if not back:
             return {}
         self.refusals.add(head, scene.now_s, leak.tier == top)
         return {leak.name: back}
 
-    def _scene(self, world: World) -> preempt.Scene:
-        return preempt.Scene(
+    def _scene(self, world: World) -> Scene:
+        return Scene(
             self.yard,
             self.ledger,
             self.runs,

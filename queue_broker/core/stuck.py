@@ -10,13 +10,14 @@ loses least; another goes back to the broker as soon as the first tier needs the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from queue_broker.core.amounts import Amount
 from queue_broker.core.ledger import Entry, LaneUse
-from queue_broker.core.preempt import Room, Scene, Victim, could_go_again, one_of, victims_of
+from queue_broker.core.rooms import Room, instances, least
+from queue_broker.core.victims import Scene, Victim, could_go_again
 from queue_broker.records import Tasks
 
 #: A head is not stuck before so much more time than its lane takes to start tasks has passed.
@@ -59,7 +60,7 @@ class Refusals:
 
 def may_fit(each: Amount, place: int, scene: Scene, *, stops: bool) -> bool:
     """Whether an instance has room, or could have; or nobody knows."""
-    rooms = instances(place, scene)
+    rooms = list(instances(place, scene).values())
     free = any(each.within(room.free) for room in rooms)
     return not rooms or free or (stops and any(room.offer(each) is not None for room in rooms))
 
@@ -87,15 +88,14 @@ def head_of(place: int, use: LaneUse, scene: Scene) -> Head | None:
     patience_s = scene.delays_s.get(lane.name, 0.0) + PATIENCE_S
     if since_s is None or scene.now_s - since_s <= patience_s or not entry.bare.within(left):
         return None
-    rooms = instances(place, scene)
+    rooms = list(instances(place, scene).values())
     has_room = not rooms or any(entry.bare.within(room.free) for room in rooms)
     return None if has_room else Head(place, entry, rooms)
 
 
 def cheapest(head: Head) -> tuple[Victim, ...]:
     """Whose end gives the head an instance, where that loses least; nobody, where none could."""
-    offers = [offer for room in head.rooms if (offer := room.offer(head.entry.bare))]
-    return min(offers, key=lambda offer: sum(victim.loss for victim in offer), default=())
+    return least(room.offer(head.entry.bare) for room in head.rooms) or ()
 
 
 def waiting(head: Head, scene: Scene) -> Tasks:
@@ -110,30 +110,3 @@ def is_behind(head: Head, tier: str, scene: Scene) -> bool:
     return any(
         entry.open > entry.running and entry.leak.tier == tier for entry in use.entries.values()
     )
-
-
-def instances(place: int, scene: Scene) -> list[Room]:
-    """The instances of a lane on which something runs; none unless it is known of every task on
-    which one that is.
-    """
-    use = scene.ledger.lanes.get(scene.yard.lanes[place].name)
-    held = list(use.entries.values()) if use else []
-    free = free_by_instance(held, one_of(scene.yard, place), scene)
-    there: dict[str, list[Victim]] = defaultdict(list)
-    for victim in victims_of(held, place, scene) if free else ():
-        there[scene.runs.instances.get(victim.leak, {}).get(victim.task, "")].append(victim)
-    return [Room(at, free[name], there[name].copy) for at, name in enumerate(sorted(free))]
-
-
-def free_by_instance(held: Iterable[Entry], one: Amount, scene: Scene) -> Mapping[str, Amount]:
-    """What is or comes free on each; nothing where it is not known of some task where it runs."""
-    free: dict[str, Amount] = {}
-    for entry in held:
-        where = scene.runs.instances.get(entry.leak.name, {})
-        going = scene.runs.stopping.get(entry.leak.name, Tasks()) | entry.leak.cancelling
-        for task in entry.leak.running:
-            if task not in where:
-                return {}
-            left = free.get(where[task], one)
-            free[where[task]] = left if task in going else left.plus(entry.bare, -1)
-    return free

@@ -13,7 +13,8 @@ from queue_broker.demo.rounds import PRODUCTION
 
 NOTE = (
     "A production job waits for a running task to end where that is foretold to be within its "
-    "promise; else tasks of a sweep are stopped for it, and lose no attempt."
+    "promise, and to stop another would lose more; else tasks of a sweep are stopped for it, and "
+    "lose no attempt."
 )
 
 

@@ -148,14 +148,14 @@ class Replay:
         while self.urgent and self.urgent[0] <= self.clock_s:
             self.urgent.popleft()
         urgent = list(islice(self.urgent, 1))
-        event_s = self.engine.fleet.next_s()
-        if event_s is not None and self.store.waits(self.top):
-            urgent.append(event_s)
+        event_s, ended = self.engine.fleet.next_s(), bool(self.engine.poll(1))
+        if (ended or event_s is not None) and self.store.waits(self.top):
+            urgent.append(self.clock_s if ended or event_s is None else event_s)
         if urgent and min(urgent) < soonest:
             return max(min(urgent), self.clock_s + self.setting.wake_s)
         happens = [event_s, coming[0].submitted_at_s if coming else None]
         moments = [moment for moment in happens if moment is not None]
-        if busy or self.engine.poll(1):
+        if busy or ended:
             return soonest
         return max(soonest, min(moments)) if moments else None
 

@@ -7,11 +7,12 @@ import pytest
 
 from headgate.resources import Resources
 from headgate.tenancy import DEFAULT_TIERS
-from queue_broker.core import preempt
+from queue_broker.core import rooms
 from queue_broker.core.amounts import Amount
 from queue_broker.core.capacity import Blocks
 from queue_broker.core.ledger import ENOUGH_MEASURED, Ledger
-from queue_broker.core.preempt import Runs, Scene, choose
+from queue_broker.core.preempt import choose
+from queue_broker.core.victims import Runs, Scene, Victim
 from queue_broker.core.yard import Yard
 from queue_broker.events import Started
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak, Tasks
@@ -58,18 +59,78 @@ def test_a_child_that_could_not_go_again_alone_is_not_stopped() -> None:
     assert stopped([urgent()], [bare]) == {"leak-1": [0]}
 
 
+def lately(tasks: int = 1, ago_s: float = 0.0, gpus: int = 0) -> Group:
+    """Production that was submitted a little before 100 s, of which `stopped` asks."""
+    return a_group(1, tasks, tier="production", gpus=gpus, queued_at_s=NOW_S + 100 - ago_s)
+
+
 def test_nothing_is_stopped_where_enough_ends_in_time() -> None:
-    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=20))
-    waiting = a_group(1, tier="production", queued_at_s=NOW_S)
-    assert stopped([waiting], [sweep], later_s=0.0) == {}
+    assert stopped([lately()], [a_leak(1, a_group(9, tasks=4, runtime_s=120))]) == {}
 
 
 def test_an_end_that_leaves_no_time_to_start_is_not_in_time() -> None:
-    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=28))
-    waiting = a_group(1, tier="production", queued_at_s=NOW_S)
-    assert stopped([waiting], [sweep], later_s=0.0) == {}
-    delays_s = {"lane": 4.0}
-    assert stopped([waiting], [sweep], later_s=0.0, delays_s=delays_s) == {"leak-1": [0]}
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=124))
+    assert stopped([lately()], [sweep]) == {}
+    assert stopped([lately()], [sweep], delays_s={"lane": 8.0}) == {"leak-1": [0]}
+
+
+def test_who_has_hardly_begun_goes_rather_than_production_waits() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=120))
+    runs = Runs(started_s={"leak-1": {0: NOW_S, 1: NOW_S + 90, 2: NOW_S, 3: NOW_S}})
+    assert stopped([lately()], [sweep], runs=runs) == {"leak-1": [1]}
+
+
+def test_nobody_is_stopped_for_a_wait_no_longer_than_a_start() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=104))
+    runs = Runs(started_s={"leak-1": {0: NOW_S + 99.9}})
+    assert stopped([lately()], [sweep], runs=runs) == {"leak-1": [0]}
+    assert stopped([lately()], [sweep], runs=runs, delays_s={"lane": 4.0}) == {}
+
+
+def test_of_several_tasks_each_takes_what_costs_less_a_wait_or_a_stop() -> None:
+    soon = a_leak(1, a_group(8, tasks=2, runtime_s=110))
+    young = a_leak(2, a_group(9, tasks=2, runtime_s=9_999))
+    runs = Runs(started_s={"leak-2": {0: NOW_S + 95, 1: NOW_S + 60}})
+    assert stopped([lately(tasks=1)], [soon, young], runs=runs) == {"leak-2": [0]}
+    assert stopped([lately(tasks=3)], [soon, young], runs=runs) == {"leak-2": [0]}
+    assert stopped([lately(tasks=4)], [soon, young], runs=runs) == {"leak-2": [0, 1]}
+
+
+def test_nobody_is_stopped_for_who_waits_for_an_end_already() -> None:
+    soon = a_leak(1, a_group(8, tasks=1, runtime_s=110))
+    others = a_leak(2, a_group(9, tasks=3, runtime_s=9_999))
+    assert stopped([lately(tasks=2)], [soon, others]) == {"leak-2": [0]}
+
+
+def test_who_has_waited_longer_does_not_count_on_the_ends_that_are_in_time_for_others() -> None:
+    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=120))
+    late = a_group(2, tier="production", queued_at_s=NOW_S + 75)
+    assert stopped([lately(), late], [sweep]) == {"leak-1": [0]}
+
+
+def test_room_for_a_wide_task_is_made_on_one_instance() -> None:
+    narrow = a_leak(1, a_group(9, tasks=4, gpus=1, runtime_s=9_999))
+    lanes = [a_lane(gpus=2, instances=2, running=2)]
+    wide = lately(gpus=2)
+    started = {0: NOW_S + 90, 1: NOW_S, 2: NOW_S + 80, 3: NOW_S + 70}
+    somewhere = Runs(started_s={"leak-1": started})
+    assert stopped([wide], [narrow], lanes=lanes, runs=somewhere) == {"leak-1": [0, 2]}
+    where = {"leak-1": {0: "a", 1: "a", 2: "b", 3: "b"}}
+    known = Runs(started_s={"leak-1": started}, instances=where)
+    assert stopped([wide], [narrow], lanes=lanes, runs=known) == {"leak-1": [2, 3]}
+    both = [lately(tasks=2, gpus=2)]
+    assert stopped(both, [narrow], lanes=lanes, runs=known) == {"leak-1": [0, 1, 2, 3]}
+
+
+def test_ends_on_several_instances_make_no_room_together() -> None:
+    ending = [a_leak(n, a_group(n, gpus=1, runtime_s=110)) for n in (1, 2)]
+    young = a_leak(3, a_group(9, tasks=2, gpus=1, runtime_s=9_999))
+    lanes = [a_lane(gpus=2, instances=2, running=2)]
+    where = {"leak-1": {0: "a"}, "leak-2": {0: "b"}, "leak-3": {0: "a", 1: "b"}}
+    assert stopped([lately(gpus=1)], [*ending, young], lanes=lanes) == {}
+    runs = Runs(instances=where)
+    gone = stopped([lately(gpus=2)], [*ending, young], lanes=lanes, runs=runs)
+    assert gone == {"leak-1": [0], "leak-3": [0]}
 
 
 def test_room_behind_a_lanes_own_queue_is_none() -> None:
@@ -87,9 +148,8 @@ def test_where_wide_tasks_find_no_instance_others_are_still_stopped_for_small_on
 
 def test_nothing_is_stopped_where_kin_ended_in_time_whatever_was_asked_for() -> None:
     sweep = a_leak(1, a_group(9, tasks=4, runtime_s=3_600))
-    waiting = a_group(1, tier="production", queued_at_s=NOW_S)
-    assert stopped([waiting], [sweep], later_s=5.0) == {"leak-1": [0]}
-    assert stopped([waiting], [sweep], later_s=5.0, took_s=20.0) == {}
+    assert stopped([lately()], [sweep]) == {"leak-1": [0]}
+    assert stopped([lately()], [sweep], took_s=120.0) == {}
 
 
 def test_kin_that_took_longer_than_foretold_do_not_keep_production_waiting() -> None:
@@ -175,13 +235,13 @@ def test_only_the_lane_that_gave_somebody_up_is_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []
-    offer = preempt.Lane.offer
+    offer = rooms.Lane.offer
 
-    def counted(self: preempt.Lane, each: Amount) -> tuple[preempt.Victim, ...] | None:
+    def counted(self: rooms.Lane, each: Amount) -> tuple[Victim, ...] | None:
         asked.append(self.place)
         return offer(self, each)
 
-    monkeypatch.setattr(preempt.Lane, "offer", counted)
+    monkeypatch.setattr(rooms.Lane, "offer", counted)
     lanes = [a_lane(f"lane-{number}", instances=5) for number in range(10)]
     leaks = [a_leak(n, a_group(n, tasks=20), lane=f"lane-{n}") for n in range(10)]
     assert sum(map(len, stopped([urgent(tasks=50)], leaks, lanes=lanes).values())) == 50

@@ -9,8 +9,8 @@ from typing import Any
 from headgate.tenancy import DEFAULT_TIERS
 from queue_broker.core.amounts import Amount, amount
 from queue_broker.core.ledger import Ledger
-from queue_broker.core.preempt import Runs, Scene
 from queue_broker.core.stuck import AGAIN_S, Head, Refusals, cheapest, heads, waiting
+from queue_broker.core.victims import Runs, Scene
 from queue_broker.core.yard import Yard
 from queue_broker.records import Lane, Leak, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -131,30 +131,41 @@ class Order:
     def of(cls, standing: Standing, tier: str, waiting: Waiting) -> Order:
         """The order of one tier's groups."""
         order = cls(standing)
+        for tenant, groups in waiting.items():
+            order.leaf(standing.tree, tenant).groups = list(groups)
         averages = {who: mean for (of, who), mean in standing.past.average.items() if of == tier}
         having = {who: one.amount for (of, who), one in standing.held.items() if of == tier}
         for who in sorted({*averages, *having}):
-            for node in order.nodes(standing.tree, who):
-                node.held = node.held.plus(having.get(who, Amount()))
-                node.average += averages.get(who, 0.0)
-        for tenant, groups in waiting.items():
-            order.nodes(standing.tree, tenant)[-1].groups = list(groups)
+            held, average = having.get(who, NOTHING), averages.get(who, 0.0)
+            for node in order.known(standing.tree, who):
+                node.held = node.held.plus(held)
+                node.average += average
         order.build(order.root)
         return order
 
-    def nodes(self, tree: Tree, tenant: str) -> list[Node]:
-        """The nodes on the way to a tenant, the last being its own work (not its children's)."""
-        node, found = self.root, [self.root]
+    def leaf(self, tree: Tree, tenant: str) -> Node:
+        """Where a tenant's own work hangs (not its children's), with all nodes on the way."""
+        node = self.root
         for name in (*tree.path(tenant), ""):
             below = node.children.get(name)
             if below is None:
                 known = tree.known.get(name)
                 quota = bound(known.quota) if known and known.quota else None
-                below = Node(name, known.weight if known else 1.0, quota)
-                node.children[name] = below
-            found.append(below)
+                below = node.children[name] = Node(name, known.weight if known else 1.0, quota)
             node = below
-        return found
+        return node
+
+    def known(self, tree: Tree, tenant: str) -> Iterator[Node]:
+        """The nodes on the way to a tenant as far as somebody's with work goes the same way: what
+        others hold moves nobody's turn."""
+        node: Node | None = self.root
+        for name in (*tree.path(tenant), ""):
+            if node is None:
+                return
+            yield node
+            node = node.children.get(name)
+        if node is not None:
+            yield node
 
     def build(self, node: Node) -> bool:
         """Heaps of those who have work, bottom up; whether there is any."""

@@ -42,11 +42,8 @@ def reserve_in(
     """The lane's first moment with room for the head, as the predicted ends come."""
     free, in_s = board.free(place), 0.0
     entries = ledger.in_lane(board.yard.lanes[place].name)
-    ends = sorted(
-        ((ledger.remaining_s(entry.leak, now_s), entry) for entry in entries),
-        key=lambda end: (end[0], end[1].leak.leak_id),
-    )
-    for end_s, entry in ends:
+    left_s = ledger.remaining_s
+    for end_s, _, entry in sorted([(left_s(e.leak, now_s), e.leak.leak_id, e) for e in entries]):
         if need.within(free):
             break
         free, in_s = free.plus(entry.bare, entry.open), end_s

@@ -29,6 +29,9 @@ LeakId = NewType("LeakId", int)
 #: Task indexes, 0 to size - 1. A million neighbours take a few bytes.
 Tasks = BitMap
 
+#: How the reason begins of a job that never started because another failed; its name follows.
+DEPENDENCY_FAILED = "dependency failed: "
+
 
 class Table(StrEnum):
     """Where a sweep's parameters come from when they are not a grid."""

@@ -54,6 +54,10 @@ def to_summary(standing: Standing, place: Place) -> Answer:
         found["arrayProperties"] = {"index": standing.task}
     elif record.array:
         found["arrayProperties"] = {"size": record.size}
+    if share := record.job.batch.get("shareIdentifier"):
+        found["shareIdentifier"] = share
+    if cancelled(standing):
+        found["isTerminated" if standing.attempts else "isCancelled"] = True
     if (last := last_ended(standing)) is not None:
         found["container"] = exit_of(last)
     return found
@@ -93,10 +97,8 @@ def options(standing: Standing) -> Answer:
         found["timeout"] = {"attemptDurationSeconds": job.timeout_s}
     if "retry_strategy" in job.model_fields_set:
         found["retryStrategy"] = retry_strategy(job)
-    if share := job.batch.get("shareIdentifier"):
-        found |= {"shareIdentifier": share, "schedulingPriority": record.priority}
-    if cancelled(standing):
-        found["isTerminated" if standing.attempts else "isCancelled"] = True
+    if "shareIdentifier" in job.batch:
+        found["schedulingPriority"] = record.priority
     return found
 
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from headgate.lifecycle import FINISHED, Cause, State
 from queue_broker.core import endings
 from queue_broker.core.endings import container_reason
-from queue_broker.records import Attempt, JobId, Standing
+from queue_broker.records import DEPENDENCY_FAILED, Attempt, JobId, Standing
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
 
@@ -22,10 +22,13 @@ def last_ended(standing: Standing) -> Attempt | None:
 
 
 def cancelled(standing: Standing) -> bool:
+    """Whether somebody stopped it; what waited for a job that failed was stopped by nobody."""
     if standing.state is not State.FAILED or (standing.record.array and standing.task is None):
         return False
     last = last_ended(standing)
-    return last.cause is Cause.CANCELLED if last else True
+    if last is not None:
+        return last.cause is Cause.CANCELLED
+    return not (standing.record.reason or "").startswith(DEPENDENCY_FAILED)
 
 
 def status_reason(standing: Standing) -> str | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
+from queue_broker.ports import Shelf
 from queue_broker.records import Document
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.kept import (
@@ -47,32 +50,49 @@ STANDING = Document(
 INSTANCE_TYPE = re.compile(
     r"optimal|default_(x86_64|arm64)|[a-z]+(-|[0-9])[a-z0-9-]*(\.[a-z0-9-]+)?"
 )
+#: AWS lists all of its own here.
+KNOWN_TYPES = "optimal, default_x86_64, default_arm64, an instance family, an instance type"
 
 
 def create_environment(wire: Wire, call: Call) -> Answer:
     name = call.get("computeEnvironmentName")
     body = {key: value for key, value in call.given.items() if key != "computeEnvironmentName"}
-    if body["type"] == "MANAGED":
-        check_resources(body.get("computeResources"))
+    check(body)
     if name == STANDING.name:
         raise Fault("Object already exists")
-    create(wire.shelf, Document(ENVIRONMENT, name, {"state": "ENABLED", "tags": {}} | body))
+    own = {"state": "ENABLED", "tags": {}, "uuid": str(uuid4())}
+    create(wire.shelf, Document(ENVIRONMENT, name, own | body))
     return named_environment(call.place, name)
 
 
-def check_resources(resources: dict[str, Any] | None) -> None:
+def check(body: Mapping[str, Any]) -> None:
+    """What the service wants beyond its model's types. Whether a role exists it does not look up
+    either: with a wrong one, the environment becomes INVALID later."""
+    if body["type"] == "MANAGED":
+        check_resources(body.get("computeResources"))
+    elif not body.get("serviceRole"):
+        raise refused("ServiceRole is required.")
+
+
+def check_resources(resources: Mapping[str, Any] | None) -> None:
     """What EC2 needs and Fargate has not, in the service's words."""
     if resources is None:
         raise refused("computeResources: got nothing; allowed: an object, for type MANAGED")
     if resources["type"] in ("EC2", "SPOT"):
-        if not resources.get("instanceRole"):
-            raise refused("Instance role is required.")
+        check_instance_role(resources.get("instanceRole"))
         if "minvCpus" not in resources:
             raise refused("Resource minvCpus is required.")
-    for at, one in enumerate(resources.get("instanceTypes", ())):
+    for one in resources.get("instanceTypes", ()):
         if not INSTANCE_TYPE.fullmatch(one):
-            words = f"computeResources.instanceTypes.{at + 1}: got {one!r}"
-            raise refused(f"{words}; allowed: an instance type, a family, or optimal")
+            raise refused(f"Instance type can only be one of [{KNOWN_TYPES}], got {one}")
+
+
+def check_instance_role(given: str | None) -> None:
+    """A profile's short name or its ARN: the ARN of the role in it is a common mistake."""
+    if not given:
+        raise refused("Instance role is required.")
+    if given.startswith("arn:") and ":instance-profile/" not in given:
+        raise refused("The ECS Instance Role should be an ECS Instance Profile ARN.")
 
 
 def update_environment(wire: Wire, call: Call) -> Answer:
@@ -80,6 +100,7 @@ def update_environment(wire: Wire, call: Call) -> Answer:
     given = {key: value for key, value in call.given.items() if key != "computeEnvironment"}
     if resources := given.get("computeResources"):
         given["computeResources"] = found.body.get("computeResources", {}) | resources
+        check(found.body | given)
     wire.shelf.put(replace(found, body=found.body | given))
     return named_environment(call.place, found.name)
 
@@ -112,11 +133,28 @@ def to_environment(place: Place, document: Document) -> Answer:
     return {
         **named_environment(place, document.name),
         "ecsClusterArn": f"arn:aws:ecs:{place.region}:{place.account}:{cluster}",
-        "containerOrchestrationType": "EKS" if "eksConfiguration" in document.body else "ECS",
+        "containerOrchestrationType": "EKS" if on_eks(document) else "ECS",
         "status": "VALID",
         "statusReason": "ComputeEnvironment Healthy",
         **document.body,
     }
+
+
+def on_eks(environment: Document) -> bool:
+    return "eksConfiguration" in environment.body
+
+
+def on_fargate(environment: Document) -> bool | None:
+    """None of an UNMANAGED one, which does not say."""
+    kind = environment.body.get("computeResources", {}).get("type")
+    return None if kind is None else str(kind).startswith("FARGATE")
+
+
+def known_environments(shelf: Shelf, names: Collection[str]) -> dict[str, Document]:
+    """Those of these names that exist."""
+    made = sorted({*names} - {STANDING.name})
+    found = {one.name: one for one in shelf.named(ENVIRONMENT, made)} if made else {}
+    return found | {STANDING.name: STANDING}
 
 
 def named_environment(place: Place, name: str) -> Answer:
@@ -126,6 +164,7 @@ def named_environment(place: Place, name: str) -> Answer:
     }
 
 
-def environments(queue: Document) -> set[str]:
+def environments(queue: Document) -> list[str]:
+    """The names of a queue's environments, in the order in which they were given."""
     order = queue.body.get("computeEnvironmentOrder", ())
-    return {name_of(one["computeEnvironment"]) for one in order}
+    return [name_of(one["computeEnvironment"]) for one in order]

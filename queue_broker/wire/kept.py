@@ -44,10 +44,10 @@ def every(shelf: Shelf, kind: str, after: At | None = None) -> Iterator[Document
         after = (found[-1].name, found[-1].revision)
 
 
-def page(name: str, found: list[Answer], call: Call) -> Answer:
+def page(name: str, found: list[Answer], call: Call, most: int = pages.DEFAULT) -> Answer:
     """A page of a list that is short enough to be read whole (a Region has at most 50 of each)."""
     start = pages.from_token(call.get("nextToken"), int) or 0
-    most = pages.size(call.get("maxResults"))
+    most = pages.size(call.get("maxResults"), most)
     answer: Answer = {name: found[start : start + most]}
     if start + most < len(found):
         answer["nextToken"] = pages.to_token(start + most)

@@ -22,6 +22,7 @@ from queue_broker.wire.check import checked
 from queue_broker.wire.endings import place_of_stream, stream_of
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.frame import framed, parsed, place_of, read
+from queue_broker.wire.kept import page as paged
 from queue_broker.wire.keys import Gatekeeper
 from queue_broker.wire.model import load
 from queue_broker.wire.names import Place
@@ -30,7 +31,9 @@ from queue_broker.wire.service import Answer, Call, Wire
 GROUP = "/aws/batch/job"
 PREFIX = "Logs_20140328."
 #: CloudWatch's own bounds of one answer.
-MOST_EVENTS, MOST_BYTES = 10_000, 1 << 20
+MOST_EVENTS, MOST_BYTES, MOST_STREAMS = 10_000, 1 << 20, 50
+#: What Batch calls every bad request; CloudWatch has another word for it.
+BATCHS = "ClientException"
 #: DescribeLogStreams looks at the attempts of so many jobs, the newest.
 MOST_JOBS = 500
 
@@ -69,10 +72,12 @@ async def run(wire: Wire, gatekeeper: Gatekeeper, request: Request) -> Answer:
     shape = load("logs").operation_model(name).input_shape
     try:
         given = checked(shape, parsed(asked.body)) if shape is not None else {}
+        call = Call(name, given, caller, place_of(asked.headers, wire.settings))
+        return await run_in_threadpool(handler, wire, call)
     except Fault as fault:
+        if fault.code != BATCHS:
+            raise
         raise Fault(str(fault), "InvalidParameterException") from fault
-    call = Call(name, given, caller, place_of(asked.headers, wire.settings))
-    return await run_in_threadpool(handler, wire, call)
 
 
 def log_events(wire: Wire, call: Call) -> Answer:
@@ -182,14 +187,23 @@ def streams_of(standing: Standing) -> list[tuple[str, Stream]]:
 def log_streams(wire: Wire, call: Call) -> Answer:
     """The streams that begin so: one by its whole name, or those of the newest jobs."""
     check_group(call)
-    prefix, most = call.get("logStreamNamePrefix", ""), call.get("limit", 50)
+    prefix, by_time = call.get("logStreamNamePrefix", ""), call.get("orderBy") == "LastEventTime"
+    if prefix and by_time:
+        words = "Cannot order by LastEventTime with a logStreamNamePrefix."
+        raise Fault(words, "InvalidParameterException")
     exact = stream_named(wire, prefix)
     found = [exact] if exact else newest(wire, prefix)
-    return {"logStreams": [to_stream(call.place, *one) for one in sorted(found, key=name)[:most]]}
+    found.sort(key=last_event if by_time else name, reverse=call.get("descending", False))
+    told = [to_stream(call.place, *one) for one in found]
+    return paged("logStreams", told, call, call.get("limit", MOST_STREAMS))
 
 
 def name(stream: tuple[str, Stream]) -> str:
     return stream[0]
+
+
+def last_event(stream: tuple[str, Stream]) -> tuple[int, str]:
+    return stream[1].started_ms, stream[0]
 
 
 def newest(wire: Wire, prefix: str) -> list[tuple[str, Stream]]:

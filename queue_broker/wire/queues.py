@@ -6,12 +6,19 @@ stands for. Those that the configuration names are there without being created.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from queue_broker.ports import Shelf
 from queue_broker.records import Document
-from queue_broker.wire.environments import STANDING
+from queue_broker.wire.environments import (
+    STANDING,
+    environments,
+    known_environments,
+    on_eks,
+    on_fargate,
+)
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.kept import ENVIRONMENT, QUEUE, chosen, create, page, with_own
 from queue_broker.wire.names import Place, name_of
@@ -34,8 +41,7 @@ def check_order(shelf: Shelf, order: list[dict[str, Any]]) -> None:
     if not order:
         raise Fault("At least 1 compute environment must be provided")
     names = [name_of(one["computeEnvironment"], ENVIRONMENT) for one in order]
-    found = {document.name: document for document in shelf.named(ENVIRONMENT, names)}
-    known = {STANDING.name: STANDING} | found
+    known = known_environments(shelf, names)
     for at, name in enumerate(names):
         if name not in known:
             words = "a compute environment that exists"
@@ -45,12 +51,6 @@ def check_order(shelf: Shelf, order: list[dict[str, Any]]) -> None:
     if len({on_fargate(known[name]) for name in names} - {None}) > 1:
         words = "got EC2 and Fargate; allowed: compute environments of one kind"
         raise refused(f"computeEnvironmentOrder: {words}")
-
-
-def on_fargate(environment: Document) -> bool | None:
-    """None of an UNMANAGED one, which does not say."""
-    kind = environment.body.get("computeResources", {}).get("type")
-    return None if kind is None else str(kind).startswith("FARGATE")
 
 
 def check_policy(queue: Document, given: dict[str, Any]) -> None:
@@ -85,15 +85,24 @@ def describe_queues(wire: Wire, call: Call) -> Answer:
     wanted = [name_of(one, QUEUE) for one in call.get("jobQueues", ())]
     known = {name: standing(name) for name in configured(wire)}
     if wire.upstream is not None:
-        return with_own(wire.upstream, call, "jobQueues", own(call, wanted, known))
+        return with_own(wire.upstream, call, "jobQueues", own(wire, call, wanted, known))
     known |= {one.name: one for one in chosen(wire.shelf, QUEUE, wanted)}
-    return page("jobQueues", own(call, wanted, known), call)
+    return page("jobQueues", own(wire, call, wanted, known), call)
 
 
-def own(call: Call, wanted: list[str], known: dict[str, Document]) -> list[Answer]:
-    return [
-        to_queue(call.place, known[name]) for name in sorted(known) if not wanted or name in wanted
-    ]
+def own(wire: Wire, call: Call, wanted: list[str], known: dict[str, Document]) -> list[Answer]:
+    mine = [known[name] for name in sorted(known) if not wanted or name in wanted]
+    names = {name for queue in mine for name in environments(queue)}
+    behind = known_environments(wire.shelf, names)
+    return [to_queue(call.place, one) | {"jobQueueType": queue_type(one, behind)} for one in mine]
+
+
+def queue_type(queue: Document, known: Mapping[str, Document]) -> str:
+    """By its environments, which are of one kind."""
+    mine = [known[name] for name in environments(queue) if name in known]
+    if any(map(on_eks, mine)):
+        return "EKS"
+    return "ECS_FARGATE" if any(map(on_fargate, mine)) else "ECS"
 
 
 def to_queue(place: Place, document: Document) -> Answer:

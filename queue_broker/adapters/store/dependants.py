@@ -17,6 +17,7 @@ from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.ledger import Ledger
 from queue_broker.adapters.store.schema import dependencies, groups, jobs
 from queue_broker.adapters.store.working import WorkingJob
+from queue_broker.records import DEPENDENCY_FAILED
 
 
 @dataclass(slots=True)
@@ -105,10 +106,10 @@ def verdict(kind: str | None, end: Ends, size: int) -> tuple[BitMap, BitMap]:
 
 def words(kind: str | None, end: Ends) -> str:
     if kind == "SEQUENTIAL":
-        return f"dependency failed: an earlier task of {end.job_id}"
+        return f"{DEPENDENCY_FAILED}an earlier task of {end.job_id}"
     if kind == "N_TO_N":
-        return f"dependency failed: the same task of {end.job_id}"
-    return f"dependency failed: {end.job_id}"
+        return f"{DEPENDENCY_FAILED}the same task of {end.job_id}"
+    return f"{DEPENDENCY_FAILED}{end.job_id}"
 
 
 def apply(ledger: Ledger, job: WorkingJob, ruling: Ruling) -> int:

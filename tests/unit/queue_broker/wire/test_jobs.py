@@ -242,6 +242,8 @@ def test_a_share_and_a_state_are_looked_for_together(batch: Batch) -> None:
     asked = {"jobQueue": "default", "filters": [{"name": "SHARE_IDENTIFIER", "values": ["A"]}]}
     assert names(batch, **asked) == ["waits", "done"]
     assert names(batch, **asked, jobStatus="SUCCEEDED") == ["done"]
+    listed = batch.client.list_jobs(**asked)["jobSummaryList"]
+    assert {one["shareIdentifier"] for one in listed} == {"A"}
 
 
 def test_lists_come_in_pages_newest_first(batch: Batch) -> None:

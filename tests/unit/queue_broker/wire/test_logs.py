@@ -124,6 +124,42 @@ def test_streams_are_found_by_their_beginning(batch: Batch) -> None:
     assert [one["logGroupName"] for one in groups] == [GROUP]
 
 
+def test_streams_come_in_pages_by_name_or_by_time(batch: Batch) -> None:
+    logs = batch.speak("logs")
+    for name in ("b", "a", "c"):
+        batch.define(name)
+        batch.submit(jobDefinition=name)
+        batch.turn()
+        batch.clock.now_s += 1.0
+
+    def found(**more: Any) -> str:
+        asked = {"logGroupName": GROUP, "PaginationConfig": {"PageSize": 2}} | more
+        pages = list(logs.get_paginator("describe_log_streams").paginate(**asked))
+        assert [len(page["logStreams"]) for page in pages] == [2, 1]
+        return "".join(one["logStreamName"][0] for page in pages for one in page["logStreams"])
+
+    assert found() == "abc"
+    assert found(descending=True) == "cba"
+    assert found(orderBy="LastEventTime") == "bac"
+    assert found(orderBy="LastEventTime", descending=True) == "cab"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"orderBy": "LastEventTime", "logStreamNamePrefix": "a"}, "Cannot order by LastEventTime"),
+        ({"nextToken": "nonsense!"}, "nextToken"),
+        ({"limit": 51}, "limit"),
+    ],
+)
+def test_what_cannot_be_listed_is_an_invalid_parameter(
+    batch: Batch, more: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ClientError, match=words) as caught:
+        batch.speak("logs").describe_log_streams(logGroupName=GROUP, **more)
+    assert refusal(caught.value)[0] == "InvalidParameterException"
+
+
 @pytest.mark.parametrize(
     ("group", "stream"),
     [

@@ -14,7 +14,9 @@ def client(batch: Batch) -> Any:
 
 
 def an_environment(client: Any, name: str = "env") -> str:
-    made = client.create_compute_environment(computeEnvironmentName=name, type="UNMANAGED")
+    made = client.create_compute_environment(
+        computeEnvironmentName=name, type="UNMANAGED", serviceRole="role"
+    )
     return str(made["computeEnvironmentArn"])
 
 
@@ -196,8 +198,59 @@ def test_an_instance_type_that_cannot_be_one_is_refused(client: Any) -> None:
     named = {"computeEnvironmentName": "managed", "type": "MANAGED"}
     client.create_compute_environment(**named, computeResources=resources)
     resources["instanceTypes"] = ["m5.large", "unknown"]
-    with pytest.raises(ClientError, match=r"instanceTypes\.2: got 'unknown'"):
+    with pytest.raises(ClientError, match=r"Instance type can only be one of .* got unknown"):
         client.create_compute_environment(**named, computeResources=resources)
+    with pytest.raises(ClientError, match="Instance type can only be one of"):
+        client.update_compute_environment(
+            computeEnvironment="managed", computeResources={"instanceTypes": ["unknown"]}
+        )
+
+
+def test_the_role_of_instances_is_their_profile(client: Any) -> None:
+    resources: dict[str, Any] = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
+    resources["instanceRole"] = "arn:aws:iam::123456789012:role/any"
+    with pytest.raises(ClientError, match="should be an ECS Instance Profile ARN"):
+        client.create_compute_environment(
+            computeEnvironmentName="managed", type="MANAGED", computeResources=resources
+        )
+
+
+def test_only_an_unmanaged_environment_needs_a_service_role(client: Any) -> None:
+    with pytest.raises(ClientError, match="ServiceRole is required"):
+        client.create_compute_environment(computeEnvironmentName="env", type="UNMANAGED")
+    an_environment(client)
+    client.update_compute_environment(computeEnvironment="env", serviceRole="of nobody")
+    told = client.describe_compute_environments(computeEnvironments=["env"])
+    assert told["computeEnvironments"][0]["serviceRole"] == "of nobody"
+
+
+def test_an_environment_has_another_uuid_each_time_it_is_made(client: Any) -> None:
+    def made() -> str:
+        an_environment(client)
+        told = client.describe_compute_environments(computeEnvironments=["env"])
+        return str(told["computeEnvironments"][0]["uuid"])
+
+    first = made()
+    client.update_compute_environment(computeEnvironment="env", state="DISABLED")
+    client.delete_compute_environment(computeEnvironment="env")
+    assert made() != first
+
+
+def test_a_queue_is_of_its_environments_type(client: Any) -> None:
+    resources = {"type": "FARGATE", "maxvCpus": 8, "subnets": ["a"], "securityGroupIds": ["b"]}
+    cluster = {"eksClusterArn": "arn:aws:eks:us-east-1:1:cluster/c", "kubernetesNamespace": "n"}
+    for name, more in (("fargate", {}), ("eks", {"eksConfiguration": cluster})):
+        client.create_compute_environment(
+            computeEnvironmentName=name, type="MANAGED", computeResources=resources, **more
+        )
+        order = [{"order": 1, "computeEnvironment": name}]
+        client.create_job_queue(jobQueueName=name, priority=1, computeEnvironmentOrder=order)
+    a_queue(client)
+    told = {one["jobQueueName"]: one for one in client.describe_job_queues()["jobQueues"]}
+    types = {name: one["jobQueueType"] for name, one in told.items()}
+    assert types["fargate"] == "ECS_FARGATE"
+    assert types["eks"] == "EKS"
+    assert types["queue"] == types["default"] == "ECS"
 
 
 def test_queues_come_in_pages(client: Any) -> None:

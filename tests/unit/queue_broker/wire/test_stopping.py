@@ -14,6 +14,18 @@ def test_a_waiting_job_is_cancelled_at_once_with_the_reason_given(batch: Batch) 
     assert (told["status"], told["statusReason"]) == ("FAILED", "not needed")
     assert told["isCancelled"] is True
     assert "startedAt" not in told
+    (listed,) = batch.client.list_jobs(jobQueue="default", jobStatus="FAILED")["jobSummaryList"]
+    assert listed["isCancelled"] is True
+
+
+def test_what_waited_for_a_job_that_was_cancelled_was_not_cancelled_itself(batch: Batch) -> None:
+    first = batch.submit()
+    waits = batch.submit(dependsOn=[{"jobId": first}])
+    batch.client.cancel_job(jobId=first, reason="not needed")
+    batch.turn()
+    told = batch.describe(waits)
+    assert (told["status"], told["statusReason"]) == ("FAILED", f"dependency failed: {first}")
+    assert "isCancelled" not in told
 
 
 def test_a_running_job_is_not_cancelled_but_terminated(batch: Batch) -> None:

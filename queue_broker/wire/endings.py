@@ -58,7 +58,7 @@ def attempt_reason(attempt: Attempt) -> str:
 def on_ecs(attempt: Attempt, place: Place) -> Answer:
     """Names such as ECS gives: made of the attempt's own and its lane's."""
     task, instance = digest(f"{attempt.leak}:{attempt.task}"), digest(attempt.lane)
-    where = f"arn:aws:ecs:{place.region}:{place.account}"
+    where = place.of("ecs")
     return {
         "containerInstanceArn": f"{where}:container-instance/headgate/{instance}",
         "taskArn": f"{where}:task/headgate/{task}",

@@ -132,7 +132,7 @@ def to_environment(place: Place, document: Document) -> Answer:
     cluster = f"cluster/{document.name}_Batch"
     return {
         **named_environment(place, document.name),
-        "ecsClusterArn": f"arn:aws:ecs:{place.region}:{place.account}:{cluster}",
+        "ecsClusterArn": f"{place.of('ecs')}:{cluster}",
         "containerOrchestrationType": "EKS" if on_eks(document) else "ECS",
         "status": "VALID",
         "statusReason": "ComputeEnvironment Healthy",

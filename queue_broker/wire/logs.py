@@ -213,7 +213,7 @@ def newest(wire: Wire, prefix: str) -> list[tuple[str, Stream]]:
 
 
 def to_stream(place: Place, named: str, stream: Stream) -> Answer:
-    arn = f"arn:aws:logs:{place.region}:{place.account}:log-group:{GROUP}:log-stream:{named}"
+    arn = f"{place.of('logs')}:log-group:{GROUP}:log-stream:{named}"
     times = ("creationTime", "firstEventTimestamp", "lastEventTimestamp", "lastIngestionTime")
     told: Answer = dict.fromkeys(times, stream.started_ms)
     return told | {"logStreamName": named, "arn": arn, "storedBytes": 0}
@@ -223,7 +223,7 @@ def log_groups(wire: Wire, call: Call) -> Answer:
     del wire
     if not GROUP.startswith(call.get("logGroupNamePrefix", "")):
         return {"logGroups": []}
-    arn = f"arn:aws:logs:{call.place.region}:{call.place.account}:log-group:{GROUP}"
+    arn = f"{call.place.of('logs')}:log-group:{GROUP}"
     group = {"logGroupName": GROUP, "arn": f"{arn}:*", "logGroupArn": arn, "storedBytes": 0}
     return {"logGroups": [group]}
 

@@ -1,15 +1,32 @@
-"""Amazon Resource Names: arn:aws:batch:REGION:ACCOUNT:KIND/NAME."""
+"""Amazon Resource Names: arn:PARTITION:batch:REGION:ACCOUNT:KIND/NAME."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from queue_broker.wire.faults import Fault
 
 ARN = re.compile(
     r"arn:aws[a-z-]*:batch:(?P<region>[a-z0-9-]*):(?P<account>[0-9]*):(?P<kind>[a-z-]+)/(?P<name>.+)"
 )
+#: By what the names of a partition's Regions begin with; all others are of `aws`.
+PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
+
+
+@lru_cache(maxsize=64)
+def prefix(service: str, region: str, account: str) -> str:
+    found = (name for start, name in PARTITIONS.items() if region.startswith(start))
+    return f"arn:{next(found, 'aws')}:{service}:{region}:{account}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +37,11 @@ class Place:
     account: str
 
     def arn(self, kind: str, name: str) -> str:
-        return f"arn:aws:batch:{self.region}:{self.account}:{kind}/{name}"
+        return f"{self.of('batch')}:{kind}/{name}"
+
+    def of(self, service: str) -> str:
+        """How every ARN of a service begins here."""
+        return prefix(service, self.region, self.account)
 
 
 def name_of(given: str, kind: str = "") -> str:

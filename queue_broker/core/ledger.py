@@ -104,6 +104,7 @@ class Ledger:
     measured: dict[GroupId, Measured] = field(default_factory=dict)
     shapes: dict[str, tuple[Resources, float]] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
+    cancelling: set[str] = field(default_factory=set)  #: leaks of which tasks are being cancelled
     _seen: Sequence[Lane] = ()
 
     @classmethod
@@ -121,9 +122,12 @@ class Ledger:
             took_s = self.runtime_s(leak.group_id, leak.estimate)
             new = Entry(leak, old.each, old.bare, len(leak.open), len(leak.running), took_s)
             self.entries[leak.name] = new
+            if leak.cancelling:
+                self.cancelling.add(leak.name)
             self._shift(old, new, sums)
         for name in changes.gone:
             last = self.entries.pop(name, None)
+            self.cancelling.discard(name)
             if last is not None:
                 self._shift(last, Entry(last.leak, last.each, last.bare, 0, 0, 0.0), sums)
         self._hold(sums)

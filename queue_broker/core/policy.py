@@ -49,6 +49,7 @@ class Policy:
     heads: list[Head] = field(default_factory=list)  #: as of the last decision
     refusals: Refusals = field(default_factory=Refusals)
     blocks: Blocks = NO_BLOCKS  #: as of the last decision
+    lanes: Sequence[Lane] = ()  #: as of the last decision
     last_s: float | None = None
 
     def decide(
@@ -57,7 +58,7 @@ class Policy:
         """What is leaked now; the time since the last decision counts, and what became of the open
         leaks meanwhile."""
         passed_s = max(0.0, world.now_s - (world.now_s if self.last_s is None else self.last_s))
-        self.yard = self.yard.renewed(lanes)
+        self.lanes, self.yard = lanes, self.yard.renewed(lanes)
         self.ledger.renew(changes, lanes)
         self.runs.forget(changes.gone)
         self._renew_tree(world.tenants)
@@ -118,6 +119,7 @@ class Policy:
             world.now_s,
             spared=self.debts.due,
             delays_s={lane: one.base_s or 0.0 for lane, one in self.windows.items()},
+            lanes=self.lanes,
         )
 
     def learn(self, seen: Reported, leaks: Mapping[str, Leak], world: World) -> None:

@@ -9,15 +9,15 @@ little), and never more than needed. They are requeued with no attempt lost.
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import count
 from math import inf
 from typing import NamedTuple
 
-from queue_broker.core.amounts import Amount
-from queue_broker.core.rooms import Lane, Room
-from queue_broker.core.victims import Scene, Victim
+from queue_broker.core.hints import hints_of
+from queue_broker.core.lanes import Lane, Want
+from queue_broker.core.victims import Scene, Victim, by_leak
+from queue_broker.core.whole import goes_whole
 from queue_broker.core.yard import Ranking
 from queue_broker.records import Group, Tasks
 
@@ -25,63 +25,79 @@ from queue_broker.records import Group, Tasks
 MOST_STOPPED = 500
 #: A second of the first tier's wait is worth so many of the work that is lost for it.
 WORTH = 4.0
+NEVER = (inf, -1, 0)
 TAKEN_BACK = "taken back before it had started, to make room in its lane; no attempt was lost"
 REASON = "stopped to make room for a task of a higher tier; no attempt was lost"
 
 
 def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str, Tasks]:
     """Tasks to stop, by leak, for the groups that found no room."""
-    stopped: dict[str, Tasks] = defaultdict(Tasks)
     if scene.preemptible.isdisjoint(tier for tier, _ in scene.ledger.tenants):
         return {}
-    lanes = {place: Lane(place, scene, promise_s) for place in range(len(scene.yard.lanes))}
-    spent: set[Ranking] = set()  #: shapes for which nobody could be stopped any more
+    places = range(len(scene.yard.lanes))
+    lanes = {at: Lane(at, scene, promise_s) for at in places if not scene.lane(at).closed}
+    makings: dict[tuple[Ranking, int], Making] = {}
     left = MOST_STOPPED
     # Who has waited the longest first: the others have the time for ends that come later.
     for group in sorted(blocked, key=lambda group: group.queued_at_s):
-        ranking = scene.yard.ranking(group)
-        if ranking in spent:
-            continue
-        places = [at for at in ranking.order.tolist() if not scene.blocks.refuses(ranking.each, at)]
-        worth = WORTH * (ranking.priced.nusd or ranking.each.share(scene.yard.fleet))
-        making = Making(Want(ranking.each, worth), [lanes[place] for place in places])
+        if left <= 0:
+            break
+        tasks, ranking = scene.left_of(group), scene.yard.ranking(group)
+        at_once = together(group, tasks, ranking, scene)
+        making = makings.get((ranking, at_once))
+        if making is None:
+            making = making_for(ranking, at_once, lanes, scene)
+            makings[ranking, at_once] = making
         left_s = promise_s - (scene.now_s - group.queued_at_s)
-        for victims in making.stops(scene.left_of(group), left_s):
-            for victim in victims:
-                stopped[victim.leak].add(victim.task)
+        for victims in making.stops(tasks if at_once == 1 else 1, left_s):
             left -= len(victims)
             if left <= 0:
-                return dict(stopped)
-        if making.short:
-            spent.add(ranking)
-    return dict(stopped)
+                break
+    return by_leak(victim for lane in lanes.values() for victim in lane.gone())
 
 
-class Want(NamedTuple):
-    """What a task of the first tier needs, and what a second of its wait is worth."""
+def together(group: Group, tasks: int, ranking: Ranking, scene: Scene) -> int:
+    """How many tasks find room in one lane or not at all: a gang, and of an array that goes whole
+    as many as a lane could ever hold."""
+    if group.job.tags and hints_of(group.job).gang:
+        return tasks
+    if goes_whole(group) and any(lane.index_by_shim for lane in scene.yard.lanes):
+        ever = scene.yard.holds(ranking.each) * scene.yard.instances
+        return min(tasks, int(ever[ranking.order].max(initial=1)))
+    return 1
 
-    each: Amount
-    worth: float
+
+def making_for(ranking: Ranking, at_once: int, lanes: Mapping[int, Lane], scene: Scene) -> Making:
+    """Out of the open lanes that could ever hold so many, and have an instance for one."""
+    ever = scene.yard.holds(ranking.each) * scene.yard.instances
+    suit = [
+        lanes[at]
+        for at in ranking.order.tolist()
+        if at in lanes and ever[at] >= at_once and not scene.blocks.refuses(ranking.each, at)
+    ]
+    return Making(Want(ranking.each, at_once), suit)
 
 
 class Making:
-    """Room for tasks of one shape, out of the lanes that suit it."""
+    """Room for tasks of one shape, out of the lanes that suit it. It is kept from group to group,
+    so that what has no room and what has passed is not looked at for each of them."""
 
     def __init__(self, want: Want, lanes: Sequence[Lane]) -> None:
         self.want = want
         self.lanes = {lane.place: lane for lane in lanes}
-        self.ends: list[tuple[float, int, int]] = []
+        self.full: dict[int, int] = {}  #: by place, the changes of a lane that had no room
+        self.ends: list[tuple[float, int, int]] | None = None  #: seconds to a start, place, number
         self.going: Going | None = None
-        self.short = 0  #: tasks for which there is no room, and nobody to stop
+        self.spent = False  #: there is no room, and nobody to stop
 
     def stops(self, tasks: int, left_s: float) -> Iterator[tuple[Victim, ...]]:
         """Whom to stop for one task after the other, until all have room in time: whichever costs
         less, to wait for the next end or to stop somebody."""
-        for lane in self.lanes.values():
-            tasks -= lane.fill(self.want.each, tasks)
-        if tasks:
-            self.ends = [(lane.end_s(0), lane.place, 0) for lane in self.lanes.values()]
-            heapq.heapify(self.ends)
+        if self.spent:
+            return
+        tasks -= self.fill(tasks)
+        if tasks and self.going is not None:
+            self.going.refresh()
         while tasks:
             if self.had_better_wait(left_s):
                 tasks -= self.wait(tasks)
@@ -91,80 +107,111 @@ class Making:
                 break
             tasks -= 1
             yield victims
-        self.short = tasks
+        self.spent = tasks > 0
+
+    def fill(self, tasks: int) -> int:
+        """How many tasks have room now."""
+        went = 0
+        for place, lane in self.lanes.items():
+            if self.full.get(place) == lane.changes:
+                continue
+            went += lane.fill(self.want, tasks - went)
+            if went == tasks:
+                break
+            self.full[place] = lane.changes
+        return went
+
+    def next_end(self) -> tuple[float, int, int]:
+        """Where somebody could start the soonest after an end, and which end that is."""
+        if self.ends is None:
+            self.ends = [self.end_after(lane, 0) for lane in self.lanes.values()]
+            heapq.heapify(self.ends)
+        return self.ends[0] if self.ends else NEVER
+
+    def end_after(self, lane: Lane, at: int) -> tuple[float, int, int]:
+        end_s, at = lane.next_end(at)
+        return end_s + lane.delay_s, lane.place, at
 
     def had_better_wait(self, left_s: float) -> bool:
         """Whether the next end comes in time, and to stop somebody instead would lose more. What
         comes while a task starts needs no comparing: whoever is stopped has to start anew too."""
-        if not self.ends:
+        start_s, place, _ = self.next_end()
+        if start_s > left_s or start_s == inf:
             return False
-        end_s, place, _ = self.ends[0]
-        delay_s = self.lanes[place].delay_s
-        if end_s + delay_s > left_s:
-            return False
-        return end_s <= delay_s or end_s * self.want.worth <= self.stopped().loss()
+        end_s = start_s - self.lanes[place].delay_s
+        if end_s <= self.lanes[place].delay_s:
+            return True
+        instead = self.stopped().best()
+        return instead is None or WORTH * instead.lane.worth(self.want) * end_s <= instead.loss
 
     def wait(self, tasks: int) -> int:
         """How many tasks the next end makes room for."""
-        _, place, at = self.ends[0]
+        _, place, at = self.next_end()
         lane = self.lanes[place]
-        heapq.heapreplace(self.ends, (lane.end_s(at + 1), place, at + 1))
-        if not lane.passes(at, self.want.each):
-            return 0
-        filled = lane.fill(self.want.each, tasks)
+        passes = lane.passes(at, self.want)
+        if self.ends:
+            heapq.heapreplace(self.ends, self.end_after(lane, at + 1))
+        filled = lane.fill(self.want, tasks) if passes else 0
         if self.going is not None:
-            self.going.renew(lane)
+            self.going.refresh(lane)
         return filled
 
     def stopped(self) -> Going:
         """Made where it is needed alone: it looks at every task that runs."""
         if self.going is None:
-            self.going = Going(self.lanes.values(), self.want.each)
+            self.going = Going(self.lanes.values(), self.want)
         return self.going
 
 
 class Going:
     """Who would go for one more task of a shape after the other, where that costs least."""
 
-    def __init__(self, rooms: Iterable[Room], each: Amount) -> None:
-        self.each = each
+    def __init__(self, lanes: Collection[Lane], want: Want) -> None:
+        self.lanes = lanes
+        self.want = want
+        self.seen: dict[int, int] = {}  #: by place, the changes of a lane when it was asked
         self.latest: dict[int, Offer | None] = {}
         self.offers: list[Offer] = []
         self.numbers = count()
-        for room in rooms:
-            self.renew(room)
+        self.refresh()
 
-    def renew(self, room: Room) -> None:
-        """The room is another than it was."""
-        victims = room.offer(self.each)
+    def refresh(self, *lanes: Lane) -> None:
+        """Ask those lanes, or all, that are others than they were."""
+        for lane in lanes or self.lanes:
+            if self.seen.get(lane.place) != lane.changes:
+                self.seen[lane.place] = lane.changes
+                self._ask(lane)
+
+    def _ask(self, lane: Lane) -> None:
+        victims = lane.offer_for(self.want)
         offer = None
         if victims is not None:
             loss = sum(victim.loss for victim in victims)
-            offer = Offer(loss, room.place, next(self.numbers), room, victims)
+            offer = Offer(loss, lane.place, next(self.numbers), lane, victims)
             heapq.heappush(self.offers, offer)
-        self.latest[room.place] = offer
+        self.latest[lane.place] = offer
 
-    def loss(self) -> float:
-        """What the next would lose."""
+    def best(self) -> Offer | None:
+        """What would lose the least."""
         while self.offers and self.latest[self.offers[0].place] is not self.offers[0]:
             heapq.heappop(self.offers)
-        return self.offers[0].loss if self.offers else inf
+        return self.offers[0] if self.offers else None
 
     def next(self) -> tuple[Victim, ...] | None:
-        """They are taken out of their room, which alone makes another offer then."""
-        if self.loss() == inf:
+        """They are taken out of their lane, which alone makes another offer then."""
+        offer = self.best()
+        if offer is None:
             return None
-        offer = heapq.heappop(self.offers)
-        offer.room.accept(self.each, offer.victims)
-        self.renew(offer.room)
+        offer.lane.accept(self.want, offer.victims)
+        self.refresh(offer.lane)
         return offer.victims
 
 
 class Offer(NamedTuple):
-    """Who would go in a room, and what that would lose; a tie goes to the first place."""
+    """Who would go in a lane, and what that would lose; a tie goes to the first place."""
 
     loss: float
     place: int
     number: int
-    room: Room
+    lane: Lane
     victims: tuple[Victim, ...]

@@ -16,10 +16,11 @@ from queue_broker.core.ledger import Entry, Ledger
 from queue_broker.core.whole import goes_whole
 from queue_broker.core.yard import Yard
 from queue_broker.events import Started
-from queue_broker.records import Group, GroupId, Intent, Leak, Tasks
+from queue_broker.records import Group, GroupId, Intent, Lane, Leak, Tasks
 
 #: A task that writes checkpoints loses so much of its work.
 CHECKPOINT_LOSS = 0.1
+NOBODY = Tasks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,13 @@ class Runs:
     def instance(self, leak: str, task: int) -> str:
         return self.instances.get(leak, {}).get(task, "")
 
+    def being_stopped(self, leak: Leak) -> Tasks:
+        """Tasks that are on their way out already, also because somebody cancelled them."""
+        stopping = self.stopping.get(leak.name)
+        if stopping is None:
+            return leak.cancelling & leak.open if leak.cancelling else NOBODY
+        return (stopping | leak.cancelling) & leak.open
+
     def elapsed_s(self, leak: Leak, task: int, now_s: float) -> float:
         """How long a running task has run; after a restart of the broker, at most since its
         leak."""
@@ -89,19 +97,44 @@ class Scene:
     #: By lane, to start with room there.
     delays_s: Mapping[str, float] = field(default_factory=dict)
     blocks: Blocks = NO_BLOCKS
+    #: The yard's lanes as they are now: what is closed, and how many have ended there untold.
+    lanes: Sequence[Lane] = ()
 
     @cached_property
     def preemptible(self) -> set[str]:
         return {tier.name for tier in self.tiers if tier.preemptible}.difference(self.spared)
 
     @cached_property
-    def taken(self) -> Mapping[str, Amount]:
+    def taken(self) -> Mapping[str, Counter[Amount]]:
         """By lane, what goes there now."""
-        taken: dict[str, Amount] = defaultdict(Amount)
+        taken: dict[str, Counter[Amount]] = defaultdict(Counter)
         for intent in self.intents:
-            each = amount(intent.allocation)
-            taken[intent.lane] = taken[intent.lane].plus(each, len(intent.tasks))
+            taken[intent.lane][amount(intent.allocation)] += len(intent.tasks)
         return taken
+
+    @cached_property
+    def leaving(self) -> Mapping[str, Counter[Amount]]:
+        """By lane, what is being stopped there: its room comes free."""
+        leaving: dict[str, Counter[Amount]] = defaultdict(Counter)
+        for name in self.runs.stopping.keys() | self.ledger.cancelling:
+            entry = self.ledger.entries.get(name)
+            if entry is not None:
+                tasks = len(self.runs.being_stopped(entry.leak))
+                leaving[entry.leak.lane][entry.bare] += tasks
+        return leaving
+
+    @cached_property
+    def by_price(self) -> bool:
+        """Whether work is weighed by its price: where some lane has none, by its size."""
+        return all(lane.price_usd_hour > 0 for lane in self.yard.lanes)
+
+    def worth(self, each: Amount) -> float:
+        """What a second of a task is worth."""
+        return each.nusd if self.by_price else each.bare.share(self.yard.fleet)
+
+    def lane(self, place: int) -> Lane:
+        """As it is now."""
+        return (self.lanes or self.yard.lanes)[place]
 
     def left_of(self, group: Group) -> int:
         """Tasks of the group that do not go now."""
@@ -131,7 +164,7 @@ def victims_of(entries: Iterable[Entry], place: int, scene: Scene) -> Iterator[V
         if leak.tier not in scene.preemptible:
             continue
         kept = CHECKPOINT_LOSS if leak.job.tags and hints_of(leak.job).checkpoints else 1.0
-        worth = entry.each.nusd or entry.each.share(scene.yard.fleet)
+        worth = scene.worth(entry.each)
         for task in could_go_again(leak, place, scene):
             loss = 0.0
             if task in leak.running:
@@ -145,7 +178,7 @@ def could_go_again(leak: Leak, place: int, scene: Scene) -> Tasks:
     """
     if scene.yard.lanes[place].index_by_shim and goes_whole(leak):
         return Tasks()
-    return leak.open - scene.runs.stopping.get(leak.name, Tasks()) - leak.cancelling
+    return leak.open - scene.runs.being_stopped(leak)
 
 
 def one_of(yard: Yard, place: int) -> Amount:

@@ -84,3 +84,13 @@ def test_what_was_taken_back_does_not_go_there_again_and_others_do() -> None:
     policy.decide([], Changes([], ["leak-2"]), [LANE], world)
     wide = a_group(5, tier="production", vcpu=2.0)
     assert decided(policy, world, wide, a_group(6, tier="production")) == ([6], {})
+
+
+def test_nobody_is_stopped_in_a_lane_that_is_closed_just_now() -> None:
+    policy, world = Policy(headroom=None), World(DEFAULT_TIERS, (), NOW_S + 60.0)
+    sweep, lane = a_leak(1, a_group(1, tasks=4, runtime_s=9_999)), a_lane()
+    policy.decide([], Changes([sweep], []), [lane], world)
+    urgent = a_group(2, tier="production", queued_at_s=NOW_S)
+    for closed, gone in (("no capacity", []), (None, ["leak-1"])):
+        decision = policy.decide([urgent], Changes([], []), [replace(lane, closed=closed)], world)
+        assert list(policy.victims(decision, world)) == gone

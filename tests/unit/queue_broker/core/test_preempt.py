@@ -7,7 +7,7 @@ import pytest
 
 from headgate.resources import Resources
 from headgate.tenancy import DEFAULT_TIERS
-from queue_broker.core import rooms
+from queue_broker.core import lanes as core_lanes
 from queue_broker.core.amounts import Amount
 from queue_broker.core.capacity import Blocks
 from queue_broker.core.ledger import ENOUGH_MEASURED, Ledger
@@ -235,13 +235,13 @@ def test_only_the_lane_that_gave_somebody_up_is_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []
-    offer = rooms.Lane.offer
+    offer_for = core_lanes.Lane.offer_for
 
-    def counted(self: rooms.Lane, each: Amount) -> tuple[Victim, ...] | None:
+    def counted(self: core_lanes.Lane, want: core_lanes.Want) -> tuple[Victim, ...] | None:
         asked.append(self.place)
-        return offer(self, each)
+        return offer_for(self, want)
 
-    monkeypatch.setattr(rooms.Lane, "offer", counted)
+    monkeypatch.setattr(core_lanes.Lane, "offer_for", counted)
     lanes = [a_lane(f"lane-{number}", instances=5) for number in range(10)]
     leaks = [a_leak(n, a_group(n, tasks=20), lane=f"lane-{n}") for n in range(10)]
     assert sum(map(len, stopped([urgent(tasks=50)], leaks, lanes=lanes).values())) == 50

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from queue_broker.core.amounts import NOTHING, Amount, priced, resources
 from queue_broker.core.capacity import ended_in
 from queue_broker.core.ledger import Entry, LaneUse
-from queue_broker.core.rooms import Room, instances, least
+from queue_broker.core.rooms import Ends, Room, instances, least
 from queue_broker.core.victims import NOBODY, Scene, Victim, victims_of
 from queue_broker.records import Leak, Tasks
 
@@ -93,22 +93,48 @@ class Lane(Room):
             at += 1
         return (ends[at][0] if at < len(ends) else inf), at
 
-    def passes(self, at: int, want: Want) -> bool:
-        """Count the room of that leak as free, so that nobody has to stop it. Where there are
-        several instances only if it is enough for a task: scraps of several are no room.
+    def passes_until(self, at: int, want: Want) -> bool:
+        """Count the room of that leak as free, and of those that end before. Where there are
+        several instances that one's alone, if it is enough for a task: scraps of several are no
+        room.
         """
+        if not self.scraps(want):
+            passed = [self.passes(one) for one in range(self._first_end, at + 1)]
+            return any(passed)
         entry = self.ends()[at][1]
-        tasks = len(entry.leak.open - self.leaving(entry.leak))
-        scraps = self.several and want.together == 1
-        if entry.leak.name in self.spared or (
-            scraps and not want.each.within(self.free.plus(entry.bare, tasks))
-        ):
+        enough = want.each.within(self.free.plus(entry.bare, self.staying(entry.leak)))
+        return enough and self.passes(at)
+
+    def scraps(self, want: Want) -> bool:
+        """Whether what is free may be scattered too much for what is wanted."""
+        return self.several and want.together == 1
+
+    def passes(self, at: int) -> bool:
+        """Count the room of that leak as free, so that nobody has to stop it."""
+        entry = self.ends()[at][1]
+        if entry.leak.name in self.spared:
             return False
-        self.end(entry, tasks)
+        self.end(entry, self.staying(entry.leak))
         if self._rooms:
             self._end(entry, self._rooms)
         _, self._first_end = self.next_end(self._first_end)
         return True
+
+    def loss_after(self, at: int, want: Want) -> float:
+        """What those would lose who still go here once that leak has ended and all before it."""
+        if self.scraps(want):
+            return 0.0  # it makes all the room, or is not waited for
+        free, ended = self.free, set[str]()
+        for _, entry in self.ends()[self._first_end : at + 1]:
+            if entry.leak.name not in self.spared:
+                free = free.plus(entry.bare, self.staying(entry.leak))
+                ended.add(entry.leak.name)
+        offer = self.offer(want.all, ends=Ends(free, ended))
+        return inf if offer is None else sum(victim.loss for victim in offer)
+
+    def staying(self, leak: Leak) -> int:
+        """How many of its tasks there are whose room does not count as free yet."""
+        return len(leak.open - self.leaving(leak))
 
     def leaving(self, leak: Leak) -> Tasks:
         """Tasks whose room counts as free before their leak ends."""

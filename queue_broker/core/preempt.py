@@ -40,9 +40,11 @@ def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str
     left = MOST_STOPPED
     # Who has waited the longest first: the others have the time for ends that come later.
     for group in sorted(blocked, key=lambda group: group.queued_at_s):
+        tasks, ranking = scene.left_of(group), scene.yard.ranking(group)
         if left <= 0:
             break
-        tasks, ranking = scene.left_of(group), scene.yard.ranking(group)
+        if tasks <= 0:
+            continue
         at_once = together(group, tasks, ranking, scene)
         making = makings.get((ranking, at_once))
         if making is None:
@@ -88,6 +90,8 @@ class Making:
         self.full: dict[int, int] = {}  #: by place, the changes of a lane that had no room
         self.ends: list[tuple[float, int, int]] | None = None  #: seconds to a start, place, number
         self.going: Going | None = None
+        self.waited_s: dict[int, float] = {}  #: by place, for the next task, and room is short yet
+        self.passed_over = False  #: whether there are ends that were not worth waiting for
         self.spent = False  #: there is no room, and nobody to stop
 
     def stops(self, tasks: int, left_s: float) -> Iterator[tuple[Victim, ...]]:
@@ -103,11 +107,14 @@ class Making:
                 tasks -= self.wait(tasks)
                 continue
             victims = self.stopped().next()
-            if victims is None:
+            if victims is not None:
+                tasks -= 1
+                self.waited_s = {}
+                yield victims
+            elif not self.passed_over:
                 break
-            tasks -= 1
-            yield victims
-        self.spent = tasks > 0
+            self.look_again()
+        self.spent, self.waited_s = tasks > 0, {}
 
     def fill(self, tasks: int) -> int:
         """How many tasks have room now."""
@@ -133,28 +140,50 @@ class Making:
         return end_s + lane.delay_s, lane.place, at
 
     def had_better_wait(self, left_s: float) -> bool:
-        """Whether the next end comes in time, and to stop somebody instead would lose more. What
-        comes while a task starts needs no comparing: whoever is stopped has to start anew too."""
-        start_s, place, _ = self.next_end()
-        if start_s > left_s or start_s == inf:
-            return False
-        end_s = start_s - self.lanes[place].delay_s
-        if end_s <= self.lanes[place].delay_s:
-            return True
-        instead = self.stopped().best()
-        return instead is None or WORTH * instead.lane.worth(self.want) * end_s <= instead.loss
+        """Whether an end comes in time, and to stop others now instead would lose more; one that
+        leaves somebody to be stopped all the same is passed over, unless it spares more than the
+        wait is worth. What comes while a task starts needs no comparing: whoever is stopped has to
+        start anew too.
+        """
+        while True:
+            start_s, place, at = self.next_end()
+            if start_s > left_s or start_s == inf:
+                return False
+            lane = self.lanes[place]
+            end_s = start_s - lane.delay_s
+            instead = None if end_s <= lane.delay_s else self.stopped().best()
+            if instead is None:
+                return True
+            second = WORTH * instead.lane.worth(self.want)
+            loses = instead.loss + second * self.waited_s.get(instead.place, 0.0)
+            if second * end_s > loses:
+                return False
+            if second * end_s + lane.loss_after(at, self.want) <= loses:
+                return True
+            self.go_on(lane, at)
+            self.passed_over = True
 
     def wait(self, tasks: int) -> int:
         """How many tasks the next end makes room for."""
-        _, place, at = self.next_end()
+        start_s, place, at = self.next_end()
         lane = self.lanes[place]
-        passes = lane.passes(at, self.want)
-        if self.ends:
-            heapq.heapreplace(self.ends, self.end_after(lane, at + 1))
+        passes = lane.passes_until(at, self.want)
+        self.go_on(lane, at)
         filled = lane.fill(self.want, tasks) if passes else 0
+        self.waited_s = {place: start_s - lane.delay_s} if passes and not filled else {}
         if self.going is not None:
             self.going.refresh(lane)
         return filled
+
+    def look_again(self) -> None:
+        """For the next task the ends that were passed over may be worth waiting for."""
+        if self.passed_over:
+            self.ends, self.passed_over = None, False
+
+    def go_on(self, lane: Lane, at: int) -> None:
+        """To the end after this one, which is the next of all."""
+        if self.ends:
+            heapq.heapreplace(self.ends, self.end_after(lane, at + 1))
 
     def stopped(self) -> Going:
         """Made where it is needed alone: it looks at every task that runs."""

@@ -4,11 +4,19 @@ stopped for it. Pure."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from queue_broker.core.amounts import Amount
 from queue_broker.core.ledger import Entry
 from queue_broker.core.victims import Scene, Victim, one_of, victims_of
+
+
+class Ends(NamedTuple):
+    """Leaks that have ended by some moment, and what is free then."""
+
+    free: Amount
+    leaks: Collection[str]
 
 
 class Room:
@@ -49,29 +57,40 @@ class Room:
         """Whether there is room for somebody who was to go after all, without any wait."""
         return victim.frees.within(self.free.plus(self.later, -1))
 
-    def offer(self, each: Amount, sure: Sequence[Victim] = ()) -> tuple[Victim, ...] | None:
+    def offer(
+        self, each: Amount, sure: Sequence[Victim] = (), ends: Ends | None = None
+    ) -> tuple[Victim, ...] | None:
         """Who would go so that one more task fits, `sure` in any case; None where that is not
-        enough."""
-        free, going, surely = self.free, list[Victim](), set(sure)
+        enough. With `ends`: once those leaks have ended."""
+        free, ended = (self.free, ()) if ends is None else (ends.free, ends.leaks)
         for victim in sure:
             free = free.plus(victim.frees)
-        others = (victim for victim in self.going() if victim not in surely)
-        while not each.within(free):
+        surely, left, going = set(sure), free, list[Victim]()
+        others = (one for one in self.going() if one not in surely and one.leak not in ended)
+        while not each.within(left):
             following = next(others, None)
             if following is None:
                 return None
             going.append(following)
-            free = free.plus(following.frees)
-        for victim in reversed(tuple(going)):  # the dearest first: was it needed after all?
-            if each.within(free.plus(victim.frees, -1)):
-                going.remove(victim)
-                free = free.plus(victim.frees, -1)
-        return (*sure, *going)
+            left = left.plus(following.frees)
+        return (*sure, *needed(going, each, free))
 
     def give_up(self, victim: Victim) -> None:
         """He goes."""
         self.victims().remove(victim)
         self.shift(victim.frees, -1)
+
+
+def needed(going: Sequence[Victim], each: Amount, free: Amount) -> list[Victim]:
+    """Those who have to go beside what is free, the dearest spared first."""
+    found = list(going)
+    for victim in going:
+        free = free.plus(victim.frees)
+    for victim in reversed(going):
+        if each.within(free.plus(victim.frees, -1)):
+            found.remove(victim)
+            free = free.plus(victim.frees, -1)
+    return found
 
 
 def least(offers: Iterable[tuple[Victim, ...] | None]) -> tuple[Victim, ...] | None:

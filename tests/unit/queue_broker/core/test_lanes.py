@@ -11,7 +11,6 @@ import pytest
 from headgate.resources import Resources
 from headgate.tenancy import DEFAULT_TIERS
 from queue_broker.core.lanes import Lane as LaneRoom
-from queue_broker.core.lanes import Want
 from queue_broker.core.ledger import Ledger
 from queue_broker.core.preempt import choose
 from queue_broker.core.victims import Runs, Scene
@@ -182,9 +181,9 @@ def test_what_has_passed_is_not_walked_through_for_each_group_that_waits(
     asked: list[int] = []
     passes = LaneRoom.passes
 
-    def counted(self: LaneRoom, at: int, want: Want) -> bool:
+    def counted(self: LaneRoom, at: int) -> bool:
         asked.append(at)
-        return passes(self, at, want)
+        return passes(self, at)
 
     monkeypatch.setattr(LaneRoom, "passes", counted)
     lanes = [a_lane(vcpu=40)]

@@ -96,6 +96,32 @@ def test_of_several_tasks_each_takes_what_costs_less_a_wait_or_a_stop() -> None:
     assert stopped([lately(tasks=4)], [soon, young], runs=runs) == {"leak-2": [0, 1]}
 
 
+def test_an_end_is_not_waited_for_where_the_others_go_all_the_same() -> None:
+    """Of eight that a wide task needs the room of, one ends after 20 s."""
+    lanes, wide = [a_lane(vcpu=8)], a_group(1, tier="production", vcpu=8, queued_at_s=NOW_S + 100)
+    soon, others = a_leak(1, a_group(8, runtime_s=120)), a_leak(2, a_group(9, 7, runtime_s=9_999))
+    all_go = {"leak-1": [0], "leak-2": list(range(7))}
+    assert stopped([wide], [soon, others], lanes=lanes) == all_go
+    young = Runs(started_s={"leak-2": dict.fromkeys(range(7), NOW_S + 99)})
+    assert stopped([wide], [soon, others], lanes=lanes, runs=young) == all_go
+    at_once = a_leak(1, a_group(8, runtime_s=102))
+    spared = stopped([wide], [at_once, others], lanes=lanes, runs=young)
+    assert spared == {"leak-2": list(range(7))}
+
+
+def test_ends_that_only_together_make_the_room_are_waited_for_together() -> None:
+    lanes, wide = [a_lane(vcpu=2)], a_group(1, tier="production", vcpu=2, queued_at_s=NOW_S + 100)
+    ending = [a_leak(n, a_group(n, runtime_s=runtime_s)) for n, runtime_s in ((1, 110), (2, 111))]
+    young = Runs(started_s={"leak-1": {0: NOW_S + 99}})
+    assert stopped([wide], ending, lanes=lanes, runs=young) == {}
+
+
+def test_who_waits_for_an_end_waits_for_others_at_the_same_moment_too() -> None:
+    lanes, wide = [a_lane(vcpu=8)], a_group(1, tier="production", vcpu=8, queued_at_s=NOW_S + 100)
+    ending = [a_leak(number, a_group(number, runtime_s=120)) for number in range(8)]
+    assert stopped([wide], ending, lanes=lanes) == {}
+
+
 def test_nobody_is_stopped_for_who_waits_for_an_end_already() -> None:
     soon = a_leak(1, a_group(8, tasks=1, runtime_s=110))
     others = a_leak(2, a_group(9, tasks=3, runtime_s=9_999))

@@ -149,8 +149,9 @@ class Replay:
             self.urgent.popleft()
         urgent = list(islice(self.urgent, 1))
         event_s, ended = self.engine.fleet.next_s(), bool(self.engine.poll(1))
-        if (ended or event_s is not None) and self.store.waits(self.top):
-            urgent.append(self.clock_s if ended or event_s is None else event_s)
+        told_s = self.clock_s if ended else event_s
+        if told_s is not None and self.store.waits(self.top):
+            urgent.append(told_s)
         if urgent and min(urgent) < soonest:
             return max(min(urgent), self.clock_s + self.setting.wake_s)
         happens = [event_s, coming[0].submitted_at_s if coming else None]

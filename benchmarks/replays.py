@@ -36,10 +36,6 @@ class Burst:
     setting: Setting
     sweep_at_s: float
 
-    @property
-    def sweep_tasks(self) -> int:
-        return len(self.swept) - len(self.alone)
-
     def saturated_until_s(self, *outcomes: Outcome) -> float:
         """The end of the span in which the sweep keeps the fleet full under every policy."""
         rows = [outcome.of_tier("sweep") for outcome in outcomes]

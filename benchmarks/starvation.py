@@ -11,104 +11,87 @@ PATH: a trace (docs/howto/simulate.md), for example LCG-2005-1 of the Parallel W
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.replays import baseline, burst, headgate
+from benchmarks.replays import Burst, baseline, burst, headgate
 from benchmarks.report import Options, Result, main
+from queue_broker.simulation.outcome import Outcome
 
 OTHERS = ("batch-fifo-priorities", "batch-fair-share", "slurm-multifactor", "kueue-cohort")
 
 
+@dataclass(frozen=True, slots=True)
+class Replays:
+    """The same arrivals and sweep under Headgate and in one FIFO queue."""
+
+    case: Burst
+    ours: Outcome
+    fifo: Outcome
+
+    def claim(
+        self, name: str, value: float, unit: str, against: dict[str, float], target: str | None
+    ) -> Result:
+        """Of all tasks of our replay, as a ratio to the best of `against`."""
+        n, seconds = len(self.case.swept), self.ours.seconds
+        ratio = value / min(against.values())
+        return Result(name, value, unit, n, seconds, against, ratio, target)
+
+    def p99_s(self, outcome: Outcome) -> float:
+        return outcome.wait_quantile_s(self.case.swept.tier == "production", 0.99)
+
+
 def measure(options: Options) -> Iterator[Result]:
-    case = (
-        burst(options, days=0.25, sweep_tasks=30_000)
-        if options.quick
-        else burst(options, days=11.0, sweep_tasks=1_000_000)
-    )
-    production = case.alone.tier == "production"
+    days, sweep_tasks = (0.25, 30_000) if options.quick else (11.0, 1_000_000)
+    case = burst(options, days, sweep_tasks)
     alone = headgate(case.alone, case.setting)
     ours = headgate(case.swept, case.setting)
-    fifo = baseline("batch-fifo", case.swept, case.setting)
-    swept = case.swept.tier == "production"
-    sweeps = case.swept.tier == "sweep"
-    n, seconds = len(case.swept), ours.seconds
-    p99 = ours.wait_quantile_s(swept, 0.99)
-    p99_alone = alone.wait_quantile_s(production, 0.99)
-    p99_fifo = fifo.wait_quantile_s(swept, 0.99)
-    yield Result(
-        "production p99 wait, with the sweep against without",
-        p99,
-        "s",
-        n,
-        seconds,
-        {"without the sweep": p99_alone},
-        p99 / p99_alone,
-        "<= 1.1",
-    )
-    yield Result(
-        "production p99 wait against Batch FIFO (one queue)",
-        p99,
-        "s",
-        n,
-        seconds,
-        {"batch-fifo": p99_fifo},
-        p99 / p99_fifo,
-        "<= 0.05",
-    )
-    until_s = case.saturated_until_s(ours, fifo)
-    use, use_fifo = (one.use(case.sweep_at_s, until_s) for one in (ours, fifo))
-    yield Result(
-        "use of the fleet meanwhile",
-        use,
-        "of its vCPUs",
-        n,
-        seconds,
-        {"batch-fifo": use_fifo},
-        use / use_fifo,
-        ">= 0.97",
-    )
-    done, done_fifo = ours.makespan_s(sweeps), fifo.makespan_s(sweeps)
-    yield Result(
-        "the sweep's end, against a FIFO queue that makes all who come after it wait for it",
-        done,
-        "s",
-        case.sweep_tasks,
-        seconds,
-        {"batch-fifo": done_fifo},
-        done / done_fifo,
-        "<= 1.1",
-    )
-    left_s = case.left_over_s(baseline("strict-priority", case.alone, case.setting))
-    yield Result(
-        "the sweep's end, against the soonest that takes nothing from the others",
-        done,
-        "s",
-        case.sweep_tasks,
-        seconds,
-        {"bound": left_s},
-        done / left_s,
-    )
-    everybody = np.ones(n, dtype=bool)
-    whole, whole_fifo = (one.makespan_s(everybody) for one in (ours, fifo))
-    yield Result(
-        "everybody's makespan",
-        whole,
-        "s",
-        n,
-        seconds,
-        {"batch-fifo": whole_fifo},
-        whole / whole_fifo,
-        "<= 1.1",
-    )
-    others = {
-        name: baseline(name, case.swept, case.setting).wait_quantile_s(swept, 0.99)
-        for name in OTHERS
+    both = Replays(case, ours, baseline("batch-fifo", case.swept, case.setting))
+    yield from waits(both, alone)
+    yield use(both)
+    yield from ends(both)
+    yield peers(both)
+
+
+def waits(both: Replays, alone: Outcome) -> Iterator[Result]:
+    p99_s = both.p99_s(both.ours)
+    without = {
+        "without the sweep": alone.wait_quantile_s(both.case.alone.tier == "production", 0.99)
     }
-    best = min(others.values())
-    yield Result(
-        "production p99 wait against ideal peers", p99, "s", n, seconds, others, p99 / best
-    )
+    name = "production p99 wait, with the sweep against without"
+    yield both.claim(name, p99_s, "s", without, "<= 1.1")
+    name = "production p99 wait against Batch FIFO (one queue)"
+    yield both.claim(name, p99_s, "s", {"batch-fifo": both.p99_s(both.fifo)}, "<= 0.05")
+
+
+def use(both: Replays) -> Result:
+    """Of the fleet's vCPUs, while the sweep could fill them under either."""
+    until_s = both.case.saturated_until_s(both.ours, both.fifo)
+    ours, fifo = (one.use(both.case.sweep_at_s, until_s) for one in (both.ours, both.fifo))
+    name = "use of the fleet meanwhile"
+    return both.claim(name, ours, "of its vCPUs", {"batch-fifo": fifo}, ">= 0.97")
+
+
+def ends(both: Replays) -> Iterator[Result]:
+    sweeps = both.case.swept.tier == "sweep"
+    done_s, fifo_s = both.ours.makespan_s(sweeps), both.fifo.makespan_s(sweeps)
+    name = "the sweep's end, against a FIFO queue that makes all who come after it wait for it"
+    yield both.claim(name, done_s, "s", {"batch-fifo": fifo_s}, "<= 1.1")
+    strict = baseline("strict-priority", both.case.alone, both.case.setting)
+    name = "the sweep's end, against the soonest that takes nothing from the others"
+    yield both.claim(name, done_s, "s", {"bound": both.case.left_over_s(strict)}, None)
+    everybody = np.ones(len(both.case.swept), dtype=bool)
+    whole_s, fifo_s = both.ours.makespan_s(everybody), both.fifo.makespan_s(everybody)
+    yield both.claim("everybody's makespan", whole_s, "s", {"batch-fifo": fifo_s}, "<= 1.1")
+
+
+def peers(both: Replays) -> Result:
+    """Schedulers that know all and act at once, the better of which we are held against."""
+    swept, setting = both.case.swept, both.case.setting
+    others = {name: both.p99_s(baseline(name, swept, setting)) for name in OTHERS}
+    name = "production p99 wait against ideal peers"
+    return both.claim(name, both.p99_s(both.ours), "s", others, None)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from queue_broker.core.amounts import NOTHING, Amount, amount
+from queue_broker.core.holes import Holes, Seating
 from queue_broker.core.ledger import LaneUse, Ledger
+from queue_broker.core.runs import Runs
 from queue_broker.core.window import FIRST, Window, room_s
 from queue_broker.core.yard import Floats, Ints, Yard, times
 from queue_broker.records import Lane
@@ -19,28 +21,14 @@ SEVERAL = 4
 NONE: Mapping[Amount, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """Places whose queue a stuck head keeps shut, and what no instance of a place has room for."""
-
-    shut: Collection[int] = ()
-    refused: Mapping[int, Sequence[Amount]] = field(default_factory=dict)
-
-    def refuses(self, each: Amount, place: int) -> bool:
-        """Whether the sum of a lane says nothing, since such a task found no instance there."""
-        return any(shape.within(each.bare) for shape in self.refused.get(place, ()))
-
-
-NO_BLOCKS = Blocks()
-
-
 @dataclass(slots=True)
 class Board:
     """The lanes as they fill up.
 
-    Within a lane ECS places the tasks, so that only the sum is known. Where all instances run it is
-    taken as packed tightly: if ECS does worse, tasks wait in STARTING, the start delay grows, and
-    the window closes. Where more may be started it is taken as scattered evenly over those that
+    Within a lane ECS places the tasks, so that the sum is counted; where all instances run it is
+    taken as packed tightly, but for tasks that need a good part of one where it is known who runs
+    on which (`holes.py`). If ECS does worse, tasks wait in STARTING, the start delay grows, and the
+    window closes. Where more may be started it is taken as scattered evenly over those that
     run, since what ends leaves its room where it was: a task that finds none would have Batch
     start an instance of this lane, which only happened to have scraps, and not of the cheapest.
     `ahead_s` is how many predicted seconds of work may still queue beyond what is free.
@@ -54,11 +42,12 @@ class Board:
     #: By place, where there is any: tasks by what they hold, and those of them that have ended.
     tasks: Mapping[int, tuple[Mapping[Amount, int], Mapping[Amount, int]]]
     full: npt.NDArray[np.bool_]  #: who comes next waits behind others, whatever is free
-    blocks: Blocks
+    seating: Seating
     elastic: bool = field(init=False)  #: whether there is anything left that could be started
     busy: Ints = field(init=False)  #: instances that what is used fills at the least
     left: Ints = field(init=False)  #: 3 x L: what these have left together
     _alike: dict[Amount, Ints] = field(default_factory=dict)
+    _scattered: dict[Amount, list[int]] = field(default_factory=dict)
     _followed: dict[Amount, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,9 +63,11 @@ class Board:
         lanes: Sequence[Lane],
         ledger: Ledger,
         windows: Mapping[str, Window],
-        blocks: Blocks = NO_BLOCKS,
+        runs: Runs | None = None,
+        shut: Collection[int] = (),
     ) -> Board:
-        """The lanes with what they hold now; `lanes` are the yard's, in its order."""
+        """The lanes with what they hold now; `lanes` are the yard's, in its order. `shut`: places
+        whose queue a stuck head keeps shut."""
         uses = [ledger.lanes.get(lane.name) for lane in lanes]
         gone = [ended_in(lane) for lane in lanes]
         used = np.array(
@@ -88,8 +79,8 @@ class Board:
             ready=ready(yard, lanes, used),
             open=np.array([lane.closed is None for lane in lanes], dtype=bool),
             ahead_s=ahead_s(yard, lanes, used, uses, windows),
-            full=queueing(yard, lanes, used, blocks.shut),
-            blocks=blocks,
+            full=queueing(yard, lanes, used, shut),
+            seating=Seating(lanes, uses, runs or Runs()),
             tasks={
                 place: (use.alike, ended)
                 for place, (use, ended) in enumerate(zip(uses, gone, strict=True))
@@ -119,10 +110,31 @@ class Board:
         if self.elastic:
             self._scatter(each, upto, count)
         count[(self.busy > upto) | ~self.open | self.full] = 0
-        for place in self.blocks.refused:
-            if self.blocks.refuses(each, place):
-                count[place] = 0
+        for place in self.scattered(each):
+            if count[place] > 0 and (holes := self._holes_at(place)) is not None:
+                count[place] = holes.holds(each.bare, int(count[place]))
         found: Ints = np.maximum(count, 0)[places]
+        return found
+
+    def holes(self, each: Amount, place: int) -> Holes | None:
+        """The instances of a lane, where its sum may be all scraps for such a task."""
+        return self._holes_at(place) if place in self.scattered(each) else None
+
+    def _holes_at(self, place: int) -> Holes | None:
+        return self.seating.at(place, lambda: self._put_at(place))
+
+    def _put_at(self, place: int) -> Mapping[Amount, int]:
+        """Tasks that this decision has put into a lane, by what they hold."""
+        held, ended = self.tasks.get(place, (NONE, NONE))
+        before = {bare: max(0, held.get(bare, 0) - ended.get(bare, 0)) for bare in self._alike}
+        return {bare: int(now[place]) - before[bare] for bare, now in self._alike.items()}
+
+    def scattered(self, each: Amount) -> list[int]:
+        """The lanes in which the sum may be all scraps for such a task."""
+        found = self._scattered.get(each)
+        if found is None:
+            holds = self.yard.holds(each).tolist()
+            found = self._scattered[each] = self.seating.places(each.bare, holds)
         return found
 
     def _scatter(self, each: Amount, upto: Ints, count: Ints) -> None:
@@ -169,6 +181,8 @@ class Board:
     def put(self, each: Amount, place: int, tasks: int) -> None:
         """One lane is reckoned in plain numbers: arrays this short take three times as long."""
         self.alike(each)[place] += tasks
+        if self.seating.holes:
+            self.seating.put(each.bare, {place: tasks})
         instances, one = int(self.yard.instances[place]), self.yard.one[place].tolist()
         used = [a + b * tasks for a, b in zip(self.used[place].tolist(), each, strict=False)]
         busy = min(instances, max(-(-a // max(b, 1)) for a, b in zip(used, one, strict=True)))
@@ -183,6 +197,8 @@ class Board:
             return
         places, counts = as_arrays(seats)
         self.alike(each)[places] += counts
+        if self.seating.holes:
+            self.seating.put(each.bare, seats)
         one = self.yard.one[places]
         used = self.used[places] + counts[:, None] * np.array(each[:3])
         busy = np.minimum(instances_filled(used, one), self.yard.instances[places])

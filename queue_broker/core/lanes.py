@@ -3,7 +3,7 @@ runs on which, each. Pure."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from math import inf
@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from queue_broker.core.amounts import NOTHING, Amount, priced, resources
 from queue_broker.core.capacity import ended_in
+from queue_broker.core.holes import Holes, may_scatter
 from queue_broker.core.ledger import Entry, LaneUse
 from queue_broker.core.rooms import Ends, Room, instances, least
-from queue_broker.core.victims import NOBODY, Scene, Victim, victims_of
+from queue_broker.core.runs import NOBODY
+from queue_broker.core.victims import Scene, Victim, victims_of
 from queue_broker.records import Leak, Tasks
 
 
@@ -49,7 +51,8 @@ class Lane(Room):
         for gone in (ended_in(now), scene.leaving.get(now.name, {})):
             for each, tasks in gone.items():
                 self.shift(each, -tasks)
-        for each, tasks in scene.taken.get(now.name, {}).items():
+        self._filled = Counter(scene.taken.get(now.name, {}))
+        for each, tasks in self._filled.items():
             self.shift(each, tasks)
 
     def find(self) -> Iterator[Victim]:
@@ -81,9 +84,27 @@ class Lane(Room):
         count = want.all.times_into(self.free, most)
         if count:
             count = min(count, max(0, self.slots(want.each)) // want.together)
+        if count and (rooms := self._at_risk(want.each)):
+            upto = count * want.together
+            holds = sum(want.each.times_into(room.free, upto) for room in rooms.values())
+            count = min(count, holds // want.together)
         if count:
-            self.shift(want.each, count * want.together)
+            self._seat(want.each, count * want.together)
         return count
+
+    def _at_risk(self, each: Amount) -> Mapping[str, Room]:
+        """The instances, where the lane's sum may be all scraps for such a task and it is known."""
+        holds = int(self.scene.yard.holds(each)[self.place])
+        return (
+            self.rooms() if may_scatter(each, self.scene.lane(self.place), self.held, holds) else {}
+        )
+
+    def _seat(self, each: Amount, tasks: int) -> None:
+        """What is wanted has room."""
+        self.shift(each, tasks)
+        self._filled[each] += tasks
+        if self._rooms:
+            seat(each, tasks, self._rooms)
 
     def next_end(self, at: int = 0) -> tuple[float, int]:
         """Predicted seconds until the next leak ends that is not counted as free, and where it
@@ -101,9 +122,17 @@ class Lane(Room):
         if not self.scraps(want):
             passed = [self.passes(one) for one in range(self._first_end, at + 1)]
             return any(passed)
-        entry = self.ends()[at][1]
-        enough = want.each.within(self.free.plus(entry.bare, self.staying(entry.leak)))
-        return enough and self.passes(at)
+        return self._makes_room(self.ends()[at][1], want.each) and self.passes(at)
+
+    def _makes_room(self, entry: Entry, each: Amount) -> bool:
+        """Whether a leak's end is enough for a task; where it is known, on one instance."""
+        rooms = self._at_risk(each)
+        if not rooms:
+            return each.within(self.free.plus(entry.bare, self.staying(entry.leak)))
+        where = self.scene.runs.instance
+        staying = entry.leak.running - self.leaving(entry.leak)
+        ends = Counter(where(entry.leak.name, task) for task in staying)
+        return any(each.within(rooms[on].free.plus(entry.bare, n)) for on, n in ends.items())
 
     def scraps(self, want: Want) -> bool:
         """Whether what is free may be scattered too much for what is wanted."""
@@ -172,7 +201,7 @@ class Lane(Room):
         self.shift(want.each, want.together)
         self._accepted.append((want, offer))
         if self._rooms:
-            self._seat(want, offer, self._rooms)
+            self._replace(want, offer, self._rooms)
 
     def gone(self) -> list[Victim]:
         """Who goes in the end: not those whom somebody larger, who goes too, made needless."""
@@ -195,8 +224,10 @@ class Lane(Room):
         if self._rooms is None:
             self._rooms = instances(self.place, self.scene) if self.several else {}
             if self._rooms:
+                for each, tasks in self._filled.items():
+                    seat(each, tasks, self._rooms)
                 for want, offer in self._accepted:
-                    self._seat(want, offer, self._rooms)
+                    self._replace(want, offer, self._rooms)
                 for leak in self.spared:
                     self._end(self.entries[leak], self._rooms)
         return self._rooms
@@ -207,7 +238,7 @@ class Lane(Room):
         for task in leak.running - self.leaving(leak):
             rooms[self.scene.runs.instance(leak.name, task)].end(entry, 1)
 
-    def _seat(self, want: Want, offer: Sequence[Victim], rooms: Mapping[str, Room]) -> None:
+    def _replace(self, want: Want, offer: Sequence[Victim], rooms: Mapping[str, Room]) -> None:
         """Those who go leave their instances, and what is wanted goes to one of them."""
         left: dict[str, Room] = {}
         for victim in offer:
@@ -220,7 +251,14 @@ class Lane(Room):
             home.shift(want.each, 1)
 
 
+def seat(each: Amount, tasks: int, rooms: Mapping[str, Room]) -> None:
+    """So many tasks go to the instances that ECS's binpack takes first, as far as they find any."""
+    holes = Holes({name: room.free for name, room in rooms.items()})
+    holes.seat(each, tasks)
+    for name, left in holes.free.items():
+        rooms[name].free = left
+
+
 def enough(offer: Sequence[Victim], each: Amount) -> bool:
-    """Whether those who go need not be of one instance: each alone makes the room, or nobody is
-    needed."""
-    return not offer or (len(offer) == 1 and each.within(offer[0].frees))
+    """Whether the room of one alone is enough, so that it does not matter where the others are."""
+    return len(offer) == 1 and each.within(offer[0].frees)

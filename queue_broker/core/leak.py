@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
 from headgate.resources import Resources
 from headgate.tenancy import Tier
-from queue_broker.core.capacity import NO_BLOCKS, Blocks, Board
+from queue_broker.core.capacity import Board
 from queue_broker.core.debts import Debts, price_s
 from queue_broker.core.fairness import Order, Past, Standing, Turn, by_tier
 from queue_broker.core.intents import MAX_LEAK, to_intents
 from queue_broker.core.ledger import Ledger
 from queue_broker.core.place import NO_ROOM, Placing
 from queue_broker.core.quotas import Quotas, Starts
+from queue_broker.core.runs import Runs
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.core.whole import PART, is_part
 from queue_broker.core.window import Window
@@ -50,7 +51,8 @@ class Snapshot:
     starts: Starts = field(default_factory=Starts)
     headroom: Resources = field(default_factory=Resources)
     calls: int | None = None
-    blocks: Blocks = NO_BLOCKS
+    runs: Runs = field(default_factory=Runs)
+    shut: Collection[int] = ()  #: places whose queue a stuck head keeps shut
     kept_ledger: Ledger | None = None
     kept_yard: Yard | None = None
 
@@ -114,7 +116,8 @@ class Desk:
         self.left: dict[GroupId, int] = {}  #: of groups of which some have gone
         self.by_tier = by_tier(snapshot.groups)
         self.quotas = Quotas(snapshot.tree, ledger, snapshot.starts)
-        board = Board.of(yard, snapshot.lanes, ledger, snapshot.windows, snapshot.blocks)
+        windows, runs = snapshot.windows, snapshot.runs
+        board = Board.of(yard, snapshot.lanes, ledger, windows, runs, snapshot.shut)
         self.placing = Placing(board, ledger, snapshot.now_s, snapshot.headroom, snapshot.calls)
         self.standing = Standing(
             total=yard.fleet,

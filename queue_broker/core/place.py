@@ -233,17 +233,15 @@ class Placing:
         kept = self._reserved
         if kept.place != place or runtime_p95_s(turn.group) <= kept.in_s:
             return tasks
-        tasks = each.times_into(kept.spare, tasks)
+        tasks = kept.spare.holds(each, tasks)
         if not tasks:
             self.why = BEHIND_HEAD
-        self._reserved = Reservation(place, kept.in_s, kept.spare.plus(each, -tasks))
+        kept.spare.seat(each, tasks)
         return tasks
 
     def _reserve(self, head: Turn) -> Reservation:
-        ranking = self.board.yard.ranking(head.group)
-        need = Amount().plus(ranking.each, self._at_once(head))
-        found = reserve(need, ranking.order, self.board, self.ledger, self.now_s)
-        return found or Reservation(-1, 0.0, Amount())
+        ranking, together = self.board.yard.ranking(head.group), self._at_once(head)
+        return reserve(ranking.each, together, ranking.order, self.board, self.ledger, self.now_s)
 
     def _note_shortage(self, turn: Turn, ranking: Ranking, went: int, *, top: bool) -> None:
         """Remember that such tasks find no room any more, and who was the first without any."""

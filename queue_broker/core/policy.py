@@ -10,16 +10,16 @@ from headgate.lifecycle import Cause
 from headgate.tenancy import Tenant, Tier
 from queue_broker.core import preempt
 from queue_broker.core.bucket import TokenBucket
-from queue_broker.core.capacity import NO_BLOCKS, Blocks
 from queue_broker.core.debts import Debts
 from queue_broker.core.fairness import Past, allocation
 from queue_broker.core.headroom import Headroom
 from queue_broker.core.leak import Decision, Snapshot, decide
 from queue_broker.core.ledger import Ledger, tier_shares
 from queue_broker.core.quotas import Starts
-from queue_broker.core.stuck import Head, Refusals, cheapest, heads, is_behind, waiting
+from queue_broker.core.runs import Runs
+from queue_broker.core.stuck import Head, cheapest, heads, is_behind, waiting
 from queue_broker.core.tenant_tree import Tree
-from queue_broker.core.victims import Runs, Scene, by_leak
+from queue_broker.core.victims import Scene, by_leak
 from queue_broker.core.window import FIRST, Window
 from queue_broker.core.yard import Yard
 from queue_broker.events import Ended, Reported
@@ -47,8 +47,6 @@ class Policy:
     tree: Tree = field(default_factory=Tree)
     pressed: bool = False  #: whether the first tier had no room for all, by the last decision
     heads: list[Head] = field(default_factory=list)  #: as of the last decision
-    refusals: Refusals = field(default_factory=Refusals)
-    blocks: Blocks = NO_BLOCKS  #: as of the last decision
     lanes: Sequence[Lane] = ()  #: as of the last decision
     last_s: float | None = None
 
@@ -66,9 +64,7 @@ class Policy:
         self._note_arrivals(groups, world)
         self.last_s = world.now_s
         full = {lane.name for lane in lanes if lane.running == lane.instances}
-        scene = self._scene(world)
-        self.heads = heads(full, scene)
-        self.blocks = Blocks({head.place for head in self.heads}, self.refusals.lift(scene))
+        self.heads = heads(full, self._scene(world))
         if not groups:
             self.pressed = False
             return Decision((), {})
@@ -85,7 +81,7 @@ class Policy:
         if not self.preempts or not (decision.blocked or self.heads):
             return {}
         top = min(world.tiers, key=lambda tier: (tier.rank, tier.name))
-        scene = replace(self._scene(world), intents=decision.intents, blocks=self.blocks)
+        scene = replace(self._scene(world), intents=decision.intents)
         chosen = preempt.choose(decision.blocked, top.promise_s, scene)
         for head in self.heads:
             for leak, tasks in self._unstick(head, top.name, decision, scene).items():
@@ -98,17 +94,14 @@ class Policy:
         self, head: Head, top: str, decision: Decision, scene: Scene
     ) -> Mapping[str, Tasks]:
         """Room for a head of the first tier; else, where the first tier needs its lane, the head
-        itself, which is not tried there again before an instance has room for it.
+        itself, which is not sent there again before an instance has room for it.
         """
         leak = head.entry.leak
         going = cheapest(head) if leak.tier == top else ()
         if going or not (leak.tier == top or decision.blocked or is_behind(head, top, scene)):
             return by_leak(going)
         back = waiting(head, scene)
-        if not back:
-            return {}
-        self.refusals.add(head, scene.now_s, leak.tier == top)
-        return {leak.name: back}
+        return {leak.name: back} if back else {}
 
     def _scene(self, world: World) -> Scene:
         return Scene(
@@ -153,7 +146,8 @@ class Policy:
             past=self.past,
             starts=self.starts,
             calls=None if self.bucket is None else max(0, self.bucket.left(world.now_s)),
-            blocks=self.blocks,
+            runs=self.runs,
+            shut={head.place for head in self.heads},
             kept_ledger=self.ledger,
             kept_yard=self.yard,
         )

@@ -70,13 +70,9 @@ def together(group: Group, tasks: int, ranking: Ranking, scene: Scene) -> int:
 
 
 def making_for(ranking: Ranking, at_once: int, lanes: Mapping[int, Lane], scene: Scene) -> Making:
-    """Out of the open lanes that could ever hold so many, and have an instance for one."""
+    """Out of the open lanes that could ever hold so many."""
     ever = scene.yard.holds(ranking.each) * scene.yard.instances
-    suit = [
-        lanes[at]
-        for at in ranking.order.tolist()
-        if at in lanes and ever[at] >= at_once and not scene.blocks.refuses(ranking.each, at)
-    ]
+    suit = [lanes[at] for at in ranking.order.tolist() if at in lanes and ever[at] >= at_once]
     return Making(Want(ranking.each, at_once), suit)
 
 

@@ -4,12 +4,13 @@ stopped for it. Pure."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from queue_broker.core.amounts import Amount
+from queue_broker.core.holes import holes_in
 from queue_broker.core.ledger import Entry
-from queue_broker.core.victims import Scene, Victim, one_of, victims_of
+from queue_broker.core.victims import Scene, Victim, victims_of
 
 
 class Ends(NamedTuple):
@@ -99,29 +100,20 @@ def least(offers: Iterable[tuple[Victim, ...] | None]) -> tuple[Victim, ...] | N
     return min(made, key=lambda offer: sum(victim.loss for victim in offer), default=None)
 
 
-def instances(place: int, scene: Scene) -> dict[str, Room]:
-    """The instances of a lane on which something runs; none unless it is known of every task on
-    which one that is.
+def instances(place: int, scene: Scene, *, seated: bool = True) -> dict[str, Room]:
+    """The instances of a lane; none unless it is known of every task on which one it runs.
+    `seated`: what has not started yet has its seats.
     """
-    use = scene.ledger.lanes.get(scene.yard.lanes[place].name)
+    lane = scene.lane(place)
+    use = scene.ledger.lanes.get(lane.name)
     held = list(use.entries.values()) if use else []
-    free = free_by_instance(held, one_of(scene.yard, place), scene)
+    holes = holes_in(lane, held, scene.runs, scene.runs.being_stopped)
+    if holes is None:
+        return {}
+    if seated:
+        holes.seat_starting(held, scene.runs)
     there: dict[str, list[Victim]] = defaultdict(list)
-    for victim in victims_of(held, place, scene) if free else ():
+    for victim in victims_of(held, place, scene):
         there[scene.runs.instance(*victim.key)].append(victim)
-    named = enumerate(sorted(free))
-    return {name: Room(at, free[name], there[name].copy) for at, name in named}
-
-
-def free_by_instance(held: Iterable[Entry], one: Amount, scene: Scene) -> Mapping[str, Amount]:
-    """What is or comes free on each; nothing where it is not known of some task where it runs."""
-    free: dict[str, Amount] = {}
-    for entry in held:
-        where = scene.runs.instances.get(entry.leak.name, {})
-        going = scene.runs.being_stopped(entry.leak)
-        for task in entry.leak.running:
-            if task not in where:
-                return {}
-            left = free.get(where[task], one)
-            free[where[task]] = left if task in going else left.plus(entry.bare, -1)
-    return free
+    named = enumerate(sorted(holes.free))
+    return {name: Room(at, holes.free[name], there[name].copy) for at, name in named}

@@ -9,12 +9,9 @@ loses least; another goes back to the broker as soon as the first tier needs the
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from typing import NamedTuple
 
-from queue_broker.core.amounts import Amount
 from queue_broker.core.ledger import Entry, LaneUse
 from queue_broker.core.rooms import Room, instances, least
 from queue_broker.core.victims import Scene, Victim, could_go_again
@@ -22,8 +19,6 @@ from queue_broker.records import Tasks
 
 #: A head is not stuck before so much more time than its lane takes to start tasks has passed.
 PATIENCE_S = 5.0
-#: What no instance had room for is tried again after so long, should nobody see that one has.
-AGAIN_S = 300.0
 
 
 class Head(NamedTuple):
@@ -32,37 +27,6 @@ class Head(NamedTuple):
     place: int
     entry: Entry
     rooms: list[Room]
-
-
-@dataclass(slots=True)
-class Refusals:
-    """What lanes had no instance for, by a lane's name and what a task needs: since when, and
-    whether others may be stopped for it.
-    """
-
-    since_s: dict[tuple[str, Amount], tuple[float, bool]] = field(default_factory=dict)
-
-    def add(self, head: Head, now_s: float, stops: bool) -> None:
-        self.since_s[head.entry.leak.lane, head.entry.bare] = now_s, stops
-
-    def lift(self, scene: Scene) -> Mapping[int, list[Amount]]:
-        """What is still refused now that some has ended, by place."""
-        found: dict[int, list[Amount]] = defaultdict(list)
-        for (lane, each), (since_s, stops) in list(self.since_s.items()):
-            place = scene.yard.places.get(lane)
-            waited = scene.now_s - since_s > AGAIN_S
-            if place is None or waited or may_fit(each, place, scene, stops=stops):
-                del self.since_s[lane, each]
-            else:
-                found[place].append(each)
-        return found
-
-
-def may_fit(each: Amount, place: int, scene: Scene, *, stops: bool) -> bool:
-    """Whether an instance has room, or could have; or nobody knows."""
-    rooms = list(instances(place, scene).values())
-    free = any(each.within(room.free) for room in rooms)
-    return not rooms or free or (stops and any(room.offer(each) is not None for room in rooms))
 
 
 def heads(full: Collection[str], scene: Scene) -> list[Head]:
@@ -88,7 +52,7 @@ def head_of(place: int, use: LaneUse, scene: Scene) -> Head | None:
     patience_s = scene.delays_s.get(lane.name, 0.0) + PATIENCE_S
     if since_s is None or scene.now_s - since_s <= patience_s or not entry.bare.within(left):
         return None
-    rooms = list(instances(place, scene).values())
+    rooms = list(instances(place, scene, seated=False).values())
     has_room = not rooms or any(entry.bare.within(room.free) for room in rooms)
     return None if has_room else Head(place, entry, rooms)
 

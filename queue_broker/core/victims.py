@@ -10,17 +10,15 @@ from functools import cached_property
 
 from headgate.tenancy import Tier
 from queue_broker.core.amounts import Amount, amount
-from queue_broker.core.capacity import NO_BLOCKS, Blocks
 from queue_broker.core.hints import hints_of
 from queue_broker.core.ledger import Entry, Ledger
+from queue_broker.core.runs import Runs
 from queue_broker.core.whole import goes_whole
 from queue_broker.core.yard import Yard
-from queue_broker.events import Started
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak, Tasks
 
 #: A task that writes checkpoints loses so much of its work.
 CHECKPOINT_LOSS = 0.1
-NOBODY = Tasks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,50 +33,6 @@ class Victim:
     @property
     def key(self) -> tuple[str, int]:
         return self.leak, self.task
-
-
-@dataclass(slots=True)
-class Runs:
-    """When the tasks of preemptible tiers started, which of them are being stopped, and on which
-    instance each task is, as far as engines say; of those that have ended too, until their leak is
-    over.
-    """
-
-    started_s: dict[str, dict[int, float]] = field(default_factory=dict)
-    stopping: dict[str, Tasks] = field(default_factory=dict)
-    instances: dict[str, dict[int, str]] = field(default_factory=dict)
-
-    def learn(self, starts: Sequence[Started], leaks: Mapping[str, Leak], tiers: set[str]) -> None:
-        for start in starts:
-            leak = leaks.get(start.leak)
-            if leak is None:
-                continue
-            if start.instance:
-                self.instances.setdefault(start.leak, {})[start.task] = start.instance
-            if leak.tier in tiers:
-                self.started_s.setdefault(start.leak, {})[start.task] = start.at_s
-
-    def forget(self, gone: Iterable[str]) -> None:
-        """Drop leaks that have ended."""
-        for name in gone:
-            self.started_s.pop(name, None)
-            self.stopping.pop(name, None)
-            self.instances.pop(name, None)
-
-    def instance(self, leak: str, task: int) -> str:
-        return self.instances.get(leak, {}).get(task, "")
-
-    def being_stopped(self, leak: Leak) -> Tasks:
-        """Tasks that are on their way out already, also because somebody cancelled them."""
-        stopping = self.stopping.get(leak.name)
-        if stopping is None:
-            return leak.cancelling & leak.open if leak.cancelling else NOBODY
-        return (stopping | leak.cancelling) & leak.open
-
-    def elapsed_s(self, leak: Leak, task: int, now_s: float) -> float:
-        """How long a running task has run; after a restart of the broker, at most since its
-        leak."""
-        return now_s - self.started_s.get(leak.name, {}).get(task, leak.created_at_s)
 
 
 @dataclass(frozen=True)
@@ -96,7 +50,6 @@ class Scene:
     spared: Collection[str] = ()
     #: By lane, to start with room there.
     delays_s: Mapping[str, float] = field(default_factory=dict)
-    blocks: Blocks = NO_BLOCKS
     #: The yard's lanes as they are now: what is closed, and how many have ended there untold.
     lanes: Sequence[Lane] = ()
 
@@ -179,7 +132,3 @@ def could_go_again(leak: Leak, place: int, scene: Scene) -> Tasks:
     if scene.yard.lanes[place].index_by_shim and goes_whole(leak):
         return Tasks()
     return leak.open - scene.runs.being_stopped(leak)
-
-
-def one_of(yard: Yard, place: int) -> Amount:
-    return Amount(*map(int, yard.one[place]))

@@ -19,7 +19,8 @@ from queue_broker.core.lanes import Lane as LaneRoom
 from queue_broker.core.lanes import Want
 from queue_broker.core.ledger import Ledger
 from queue_broker.core.preempt import WORTH, choose
-from queue_broker.core.victims import Runs, Scene, Victim
+from queue_broker.core.runs import Runs
+from queue_broker.core.victims import Scene, Victim
 from queue_broker.core.yard import Yard
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
@@ -86,7 +87,8 @@ def cases(draw: st.DrawFn) -> Case:
         a_lane(
             f"lane-{number}",
             vcpu=draw(st.sampled_from([2, 4, 8])),
-            instances=draw(st.integers(1, 3)),
+            instances=(instances := draw(st.integers(1, 3))),
+            running=draw(st.sampled_from([None, instances])),
             price_usd_hour=draw(st.sampled_from([0.0, 0.1, 1.0])),
             queues=draw(st.booleans()),
             index_by_shim=draw(st.booleans()),

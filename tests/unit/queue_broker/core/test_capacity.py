@@ -8,7 +8,6 @@ from headgate.resources import Resources
 from queue_broker.core.amounts import Amount
 from queue_broker.core.capacity import Board
 from queue_broker.core.ledger import Ledger, remaining_s
-from queue_broker.core.reservation import reserve_in
 from queue_broker.core.yard import Yard
 from queue_broker.records import Changes, Lane, Leak, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
@@ -100,18 +99,6 @@ def test_where_nobody_says_what_runs_only_a_lane_that_costs_nothing_is_warm() ->
     lanes = [a_lane("free"), a_lane("priced", price_usd_hour=1.0)]
     board, _ = board_of(lanes, [])
     assert room(board, ONE, cold=False) == [4, 0]
-
-
-def test_the_head_fits_when_enough_has_ended() -> None:
-    leaks = [
-        a_leak(1, a_group(1, tasks=2, runtime_s=50)),
-        a_leak(2, a_group(2, tasks=2, runtime_s=80)),
-    ]
-    board, ledger = board_of([a_lane()], leaks)
-    kept = reserve_in(Amount(mcpu=3_000, mib=1), 0, board, ledger, NOW_S)
-    assert kept is not None
-    assert kept.in_s == 80
-    assert kept.spare == Amount(mcpu=1_000, mib=16_383)
 
 
 def test_a_task_past_its_quantile_is_given_the_next_one() -> None:

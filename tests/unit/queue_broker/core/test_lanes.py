@@ -13,7 +13,8 @@ from headgate.tenancy import DEFAULT_TIERS
 from queue_broker.core.lanes import Lane as LaneRoom
 from queue_broker.core.ledger import Ledger
 from queue_broker.core.preempt import choose
-from queue_broker.core.victims import Runs, Scene
+from queue_broker.core.runs import Runs
+from queue_broker.core.victims import Scene
 from queue_broker.core.yard import Yard
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
@@ -61,6 +62,31 @@ def test_a_closed_lane_is_no_room_and_gives_nobody_up() -> None:
     full, half = a_sweep(1, 4, "open"), a_sweep(2, 2, "shut")
     assert stopped([wanted()], [full, half], lanes) == {"leak-1": [0]}
     assert stopped([wanted()], [half], lanes[1:]) == {}
+
+
+def test_scraps_of_several_instances_are_no_room() -> None:
+    lanes = [a_lane(instances=2, running=2)]
+    sweep = a_sweep(tasks=4)
+    assert stopped([wanted(vcpu=3.0)], [sweep], lanes, on({sweep.name: "aaab"})) == {}
+    assert len(stopped([wanted(vcpu=3.0)], [sweep], lanes, on({sweep.name: "aabb"}))["leak-1"]) == 1
+    assert len(stopped([wanted(vcpu=3.0)], [sweep], lanes)) == 0  # who knows
+
+
+def test_room_on_one_instance_is_given_once() -> None:
+    lanes, sweep = [a_lane(instances=2, running=2)], a_sweep(tasks=4)
+    runs = on({sweep.name: "aaab"})
+    two = stopped([wanted(2, vcpu=3.0)], [sweep], lanes, runs)
+    given = Intent(GroupId(8), 1, Tasks([0]), "lane", Resources(3, 1_024))
+    second = stopped([wanted(vcpu=3.0)], [sweep], lanes, runs, intents=[given])
+    assert two == second == {"leak-1": [0, 1]}
+
+
+def test_an_end_is_waited_for_where_it_is_enough_on_one_instance() -> None:
+    lanes = [a_lane(instances=2, running=2)]
+    leaks = [a_sweep(1, 2, runtime_s=LATER_S + 2), a_sweep(2, 2)]
+    whole = [wanted(vcpu=4.0)]
+    assert stopped(whole, leaks, lanes, on({"leak-1": "aa", "leak-2": "bb"})) == {}
+    assert "leak-2" in stopped(whole, leaks, lanes, on({"leak-1": "ab", "leak-2": "ab"}))
 
 
 def test_what_has_ended_untold_is_room() -> None:

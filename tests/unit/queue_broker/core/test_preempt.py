@@ -8,11 +8,10 @@ import pytest
 from headgate.resources import Resources
 from headgate.tenancy import DEFAULT_TIERS
 from queue_broker.core import lanes as core_lanes
-from queue_broker.core.amounts import Amount
-from queue_broker.core.capacity import Blocks
 from queue_broker.core.ledger import ENOUGH_MEASURED, Ledger
 from queue_broker.core.preempt import choose
-from queue_broker.core.victims import Runs, Scene, Victim
+from queue_broker.core.runs import Runs
+from queue_broker.core.victims import Scene, Victim
 from queue_broker.core.yard import Yard
 from queue_broker.events import Started
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak, Tasks
@@ -163,13 +162,6 @@ def test_room_behind_a_lanes_own_queue_is_none() -> None:
     for_gpus = a_leak(1, a_group(9, tasks=2, gpus=1, runtime_s=9_999))
     lanes = [a_lane(vcpu=16, gpus=1, queues=True)]
     assert stopped([urgent()], [for_gpus], lanes=lanes) == {"leak-1": [0]}
-
-
-def test_where_wide_tasks_find_no_instance_others_are_still_stopped_for_small_ones() -> None:
-    sweep = a_leak(1, a_group(9, tasks=4, runtime_s=9_999))
-    blocks = Blocks(refused={0: [Amount(2_000, 1_024)]})
-    assert stopped([urgent()], [sweep], blocks=blocks) == {"leak-1": [0]}
-    assert stopped([urgent(vcpu=2.0)], [sweep], blocks=blocks) == {}
 
 
 def test_nothing_is_stopped_where_kin_ended_in_time_whatever_was_asked_for() -> None:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from headgate.tenancy import DEFAULT_TIERS
-from queue_broker.core.amounts import Amount, amount
 from queue_broker.core.ledger import Ledger
-from queue_broker.core.stuck import AGAIN_S, Head, Refusals, cheapest, heads, waiting
-from queue_broker.core.victims import Runs, Scene
+from queue_broker.core.runs import Runs
+from queue_broker.core.stuck import Head, cheapest, heads, waiting
+from queue_broker.core.victims import Scene
 from queue_broker.core.yard import Yard
 from queue_broker.records import Lane, Leak, Tasks
 from tests.unit.queue_broker.core.scenes import NOW_S, a_group, a_lane, a_leak
@@ -80,6 +80,15 @@ def test_those_of_one_instance_are_stopped_and_no_more_than_needed_where_that_lo
     assert gone.task in {3, 4, 5}
 
 
+def test_what_waits_behind_the_head_has_no_seat_before_it() -> None:
+    assert stuck(scene_of(RUN, wide(), replace(wide(vcpu=1.0, number=3)))) == ["leak-2"]
+
+
+def test_an_instance_with_nothing_on_it_has_room() -> None:
+    three = replace(LANE, instances=3, running=3)
+    assert stuck(scene_of(RUN, wide(), lane=three)) == []
+
+
 def test_room_that_is_coming_free_is_room() -> None:
     assert stuck(scene_of(RUN, wide(), stopping={RUN.name: Tasks([4])})) == []
 
@@ -95,39 +104,3 @@ def test_a_part_of_an_array_that_goes_whole_is_not_taken_back() -> None:
     bare = a_leak(2, a_group(2, tasks=2, vcpu=2.0, tags={"headgate:shim": "off"}))
     scene = scene_of(RUN, replace(bare, running=Tasks()), lane=replace(LANE, index_by_shim=True))
     assert waiting(the_head(scene), scene) == Tasks()
-
-
-def test_what_was_refused_is_tried_again_when_an_instance_has_room() -> None:
-    scene = scene_of(RUN, wide("interactive"))
-    refusals = Refusals()
-    refusals.add(the_head(scene), scene.now_s, stops=False)
-    assert refusals.lift(scene) == {0: [Amount(2_000, 1_024)]}
-    ended = replace(RUN, open=RUN.open - Tasks([0]), running=RUN.running - Tasks([0]))
-    assert refusals.lift(scene_of(ended)) == {}
-
-
-def test_a_lane_is_known_again_though_others_have_come_before_it() -> None:
-    scene = scene_of(RUN, wide("interactive"))
-    refusals = Refusals()
-    refusals.add(the_head(scene), scene.now_s, stops=False)
-    lanes = [a_lane("another"), LANE]
-    later = replace(scene, yard=Yard.of(lanes), ledger=Ledger.of([RUN], lanes))
-    assert refusals.lift(later) == {1: [Amount(2_000, 1_024)]}
-    without = [a_lane("another")]
-    assert refusals.lift(replace(scene, yard=Yard.of(without), ledger=Ledger())) == {}
-
-
-def test_what_may_have_others_stopped_is_tried_again_when_that_would_help() -> None:
-    fixed = a_leak(1, a_group(1, tasks=6, tier="interactive", runtime_s=9_999))
-    scene = scene_of(fixed, wide())
-    refusals = Refusals()
-    refusals.add(the_head(scene), scene.now_s, stops=True)
-    assert refusals.lift(scene) == {0: [amount(wide().allocation)]}
-    assert refusals.lift(scene_of(RUN)) == {}
-
-
-def test_what_was_refused_is_tried_again_after_a_while() -> None:
-    scene = scene_of(RUN, wide("interactive"))
-    refusals = Refusals()
-    refusals.add(the_head(scene), scene.now_s - AGAIN_S - 1, stops=False)
-    assert refusals.lift(scene) == {}

@@ -12,6 +12,7 @@ from headgate.tenancy import Tier
 from queue_broker.core.capacity import Board
 from queue_broker.core.debts import Debts, price_s
 from queue_broker.core.fairness import Order, Past, Standing, Turn, by_tier
+from queue_broker.core.hosts import START_S, Hosts
 from queue_broker.core.intents import MAX_LEAK, to_intents
 from queue_broker.core.ledger import Ledger
 from queue_broker.core.place import NO_ROOM, Placing
@@ -118,7 +119,8 @@ class Desk:
         self.quotas = Quotas(snapshot.tree, ledger, snapshot.starts)
         windows, runs = snapshot.windows, snapshot.runs
         board = Board.of(yard, snapshot.lanes, ledger, windows, runs, snapshot.shut)
-        self.placing = Placing(board, ledger, snapshot.now_s, snapshot.headroom, snapshot.calls)
+        hosts = Hosts(yard, snapshot.lanes, ledger, snapshot.now_s, runs.instances)
+        self.placing = Placing(board, hosts, snapshot.headroom, snapshot.calls)
         self.standing = Standing(
             total=yard.fleet,
             tree=snapshot.tree,
@@ -162,6 +164,7 @@ class Desk:
         if not groups:
             return
         shapes = self.placing.board.yard.rankings(groups)
+        self.placing.patient = tier.promise_s >= START_S
         if not self.placing.hopeful(set(shapes), top=top):
             self._hold_all(tier, groups, shapes, top=top)
             return

@@ -184,7 +184,7 @@ class Ledger:
         known = self.measured.get(group_id)
         if known is not None and known.count >= ENOUGH_MEASURED:
             return known.mean_s
-        return (estimate.runtime_s if estimate else UNKNOWN).p50
+        return foretold(estimate).p50
 
     def remaining_s(self, leak: Leak, now_s: float) -> float:
         """Predicted seconds until a leak's tasks end. Kin that have ended say it, once they are as
@@ -199,9 +199,13 @@ class Ledger:
         return use.entries.values() if use else ()
 
 
+def foretold(estimate: Estimate | None) -> Quantiles:
+    return estimate.runtime_s if estimate else UNKNOWN
+
+
 def remaining_s(leak: Leak, now_s: float) -> float:
     """As foretold before the leak: past a quantile, the next one counts."""
-    runtime_s = leak.estimate.runtime_s if leak.estimate else UNKNOWN
+    runtime_s = foretold(leak.estimate)
     return left_of((runtime_s.p50, runtime_s.p95), now_s - leak.created_at_s)
 
 

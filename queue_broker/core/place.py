@@ -3,7 +3,9 @@
 The order decides who goes; this decides where: first on what runs already, then on what would have
 to be started, cheapest first, and last behind others in lanes that keep a queue of their own. What
 has to be started is then packed as a whole, since the packer finds cheaper fleets than one turn
-after the other can.
+after the other can. Few tasks are placed by what is known of each instance: where it costs least,
+so not on one that they would keep running for more than a new one costs; without the time for a
+start, on what has started.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from headgate.resources import Resources
 from queue_broker.core.amounts import UNBOUNDED, Amount, amount
 from queue_broker.core.capacity import Board
 from queue_broker.core.fairness import Turn
-from queue_broker.core.ledger import Ledger
+from queue_broker.core.hosts import Hosts
+from queue_broker.core.ledger import foretold
 from queue_broker.core.repack import Cold, repack
 from queue_broker.core.reservation import Reservation, reserve
 from queue_broker.core.yard import Ints, Ranking
@@ -38,14 +41,15 @@ class Placing:
     def __init__(
         self,
         board: Board,
-        ledger: Ledger,
-        now_s: float,
+        hosts: Hosts,
         headroom: Resources,
         calls: int | None,
     ) -> None:
         self.board = board
-        self.ledger = ledger
-        self.now_s = now_s
+        self.hosts = hosts
+        self.ledger = hosts.ledger
+        self.now_s = hosts.now_s
+        self.patient = False  #: whether the tier has time for an instance's start
         self.calls = UNBOUNDED if calls is None else calls
         self.placed: dict[tuple[GroupId, str], int] = {}
         self.cold: dict[tuple[GroupId, int], int] = defaultdict(int)
@@ -131,13 +135,32 @@ class Placing:
             self.why = HEADROOM
         if turn.gang or turn.whole:
             return self._together(turn, most, ranking) if bounded >= self._at_once(turn) else 0
-        went = self._into(turn, bounded, each, places, cold=False)
+        if self.board.elastic and self.hosts.looks_at(bounded):
+            went = self._one_by_one(turn, bounded, ranking, patient=self.patient and not top)
+        else:
+            went = self._into(turn, bounded, each, places, cold=False)
         if went < bounded and self.board.elastic:
             went += self._into(turn, bounded - went, each, places, cold=True)
         # Whose turn it is may queue; once somebody waits, a smaller task may not go ahead of him.
         if went < most and not top and self._queueing and self._head is None:
             went += self._behind(turn, most - went, each, places)
         return went
+
+    def _one_by_one(self, turn: Turn, most: int, ranking: Ranking, *, patient: bool) -> int:
+        """Each to where it costs least, or starts soonest: what runs already, or a new instance."""
+        each, runtime_s = ranking.each, foretold(turn.group.estimate)
+        places = ranking.order[self.board.fits(each, ranking.order, cold=True) > 0]
+        for went in range(most):
+            for seat in self.hosts.seats(each, runtime_s, places, patient=patient):
+                tasks = self._beside_head(turn, seat.place, each, 1)
+                if self._seat(turn.group, seat.place, tasks):
+                    self.hosts.take(seat, each, runtime_s)
+                    self.board.put(each, seat.place, 1)
+                    self.board.ready[seat.place] += seat.at is None
+                    break
+            else:
+                return went
+        return most
 
     def _into(self, turn: Turn, most: int, each: Amount, places: Ints, *, cold: bool) -> int:
         """Into free room, lane by lane in the order of their cost."""
@@ -152,6 +175,7 @@ class Placing:
             if went == most:
                 break
         self.board.put_all(each, seats)
+        self.hosts.came(each, foretold(turn.group.estimate), seats)
         if cold:
             for place, tasks in seats.items():
                 self.cold[turn.group.group_id, place] += tasks
@@ -165,6 +189,7 @@ class Placing:
             place = int(places[i])
             if self._beside_head(turn, place, each, most) == most and self.calls > 0:
                 self.board.put(each, place, self._seat(turn.group, place, most))
+                self.hosts.came(each, foretold(turn.group.estimate), {place: most})
                 return most
         self.why = GANG if turn.gang else WHOLE
         return 0

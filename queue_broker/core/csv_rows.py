@@ -62,11 +62,15 @@ def reader(
 
 
 def header(file: BinaryIO) -> list[str]:
-    """The names in the first line; the file is left where it was."""
+    """The names in the first line, each `InvalidInput` unless it is text; the file is left where
+    it was."""
     start = file.tell()
-    line = file.readline(1 << 20).decode("utf-8-sig", errors="replace")
+    line = file.readline(1 << 20)
     file.seek(start)
-    return next(csv.reader([line]), [])
+    try:
+        return next(csv.reader([line.decode("utf-8-sig")]), [])
+    except UnicodeDecodeError as error:
+        raise InvalidInput.of("table.columns", line, f"names in UTF-8 ({error})") from error
 
 
 def blame(odd: list[pcsv.InvalidRow], error: Exception) -> InvalidInput:

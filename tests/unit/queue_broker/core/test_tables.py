@@ -178,6 +178,12 @@ def test_a_wrong_line_of_csv_is_named(content: bytes, words: str) -> None:
         rows_of(content, Format.CSV)
 
 
+@pytest.mark.parametrize("content", [b"M\xfcller\n1\n", b"a\nM\xfcller\n"])
+def test_what_is_not_in_utf_8_is_refused_in_words(content: bytes) -> None:
+    with pytest.raises(InvalidInput, match=r"^table[\w.]*: got b?'.*'; allowed: "):
+        rows_of(content, Format.CSV)
+
+
 def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
     assert rows_of(b"\xef\xbb\xbfa\n1\n", Format.CSV) == [{"a": 1}]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,13 +19,18 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from headgate.errors import InvalidInput
+from headgate.errors import InvalidInput, Problem
 from headgate.job import Job, Name, TenantName
 from headgate.tenancy import DEFAULT_TENANT, DEFAULT_TIERS, Tenant, Tier
 from headgate.validation import problems, refuse
 from headgate.value import Value
 
-CONFIG_FILE = "headgate.toml"
+CONFIG_FILE, PREFIX = "headgate.toml", "HEADGATE_"
+#: Not the broker's, and may stand beside its own: the client's, and what a task is told.
+OTHERS = re.compile(r"URL|TOKEN|TASKS|ALLOCATED_\w+")
+AWS_VARIABLE = 'HEADGATE_AWS, with all of [aws] as JSON: {"bucket": "..."}'
+#: How alike a variable is to a setting that it is taken for a slip of.
+ALIKE = 0.75
 #: With a driver or without, as in `postgresql+psycopg://`.
 DATABASE = re.compile(r"(postgres|postgresql|sqlite)(\+\w+)?://")
 
@@ -86,7 +93,7 @@ class Settings(BaseSettings):
     A field is set by `HEADGATE_<FIELD>` in the environment, or by its name in `headgate.toml`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="HEADGATE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     data_dir: Path = Path("headgate-data")  #: the embedded database, logs, models and history
     database_url: str | None = None  #: None: SQLite in `data_dir`
@@ -192,14 +199,31 @@ class Settings(BaseSettings):
 def read_settings(**overrides: Any) -> Settings:
     """The settings of this process; `InvalidInput` names each wrong field."""
     given = {name: value for name, value in overrides.items() if value is not None}
+    check_variables(os.environ)
     try:
         return Settings(**given)
     except ValidationError as error:
         raise InvalidInput(problems(error)) from error
     except SettingsError as error:  # of a variable that should hold JSON, as HEADGATE_TIERS
-        raise InvalidInput.of("HEADGATE_...", "a variable", f"JSON in it ({error})") from error
+        name = re.sub(r'.*field "(\w+)".*', r"\1", str(error)).upper()
+        allowed = f"JSON ({error.__cause__})"  # what it holds may be tokens
+        raise InvalidInput([Problem(f"{PREFIX}{name}", "something else", allowed)]) from error
     except (OSError, ValueError) as error:  # a ValueError: it is no TOML, or not in UTF-8
         raise InvalidInput.of(CONFIG_FILE, "a file", f"one of TOML ({error})") from error
+
+
+def check_variables(names: Iterable[str]) -> None:
+    """Refuse a variable that was meant to be a setting's: the broker would take the default, as
+    SQLite in place of somebody's PostgreSQL, and say nothing."""
+    known = [field.upper() for field in Settings.model_fields]
+    for name in sorted(names):
+        own = name.upper().removeprefix(PREFIX)
+        if own == name.upper() or own in known or OTHERS.fullmatch(own):
+            continue
+        if own.startswith("AWS_"):
+            raise InvalidInput([Problem(name, "no setting", AWS_VARIABLE)])
+        if near := get_close_matches(own, known, n=1, cutoff=ALIKE):
+            raise InvalidInput([Problem(name, "no setting", f"{PREFIX}{near[0]}, perhaps")])
 
 
 def tier_named(name: str, tiers: Sequence[Tier]) -> Tier:

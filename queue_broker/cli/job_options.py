@@ -144,11 +144,13 @@ def memory_mib(name: str, text: str | None) -> int | None:
 
 
 def pairs(option_name: str, given: list[str] | None) -> dict[str, str]:
-    split = [one.partition("=") for one in given or ()]
-    for name, equals, _ in split:
+    found: dict[str, str] = {}
+    for one in given or ():
+        name, equals, value = one.partition("=")
         if not name or not equals:
-            raise InvalidInput.of(option_name, name, "NAME=VALUE")
-    return {name: value for name, _, value in split}
+            raise InvalidInput.of(option_name, one, "NAME=VALUE")
+        found[name] = value
+    return found
 
 
 def literals(texts: dict[str, str]) -> dict[str, Any]:

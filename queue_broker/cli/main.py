@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from textwrap import dedent
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -196,6 +197,19 @@ def main() -> None:
             raise
         say(f"this command needs {error.name}: pip install 'headgate[broker]'")
         sys.exit(1)
+    except OSError as error:  # a full disk, a folder that cannot be written, no terminal any more
+        say(str(error))
+        leave(1)
+
+
+def leave(code: int) -> NoReturn:
+    """End without writing what was held back for an output that cannot take it: Python would
+    complain of that in its own words."""
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.exit(code)
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def exit_code(error: HeadgateError) -> int:

@@ -31,7 +31,8 @@ def up(
 ) -> None:
     """Start the broker, and run jobs until Ctrl-C: on this machine, or on AWS Batch if so set.
 
-    Every option is also a line in headgate.toml or HEADGATE_<OPTION> in the environment.
+    Every option is also a line in headgate.toml or `HEADGATE_OPTION` in the environment:
+    `port = 8000`, HEADGATE_PORT=8000.
 
     Examples:
 

@@ -47,6 +47,52 @@ def test_a_bad_setting_is_refused_by_field(given: dict[str, object], words: str)
     assert words in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("HEADGATE_PROT", "HEADGATE_PROT: got no setting; allowed: HEADGATE_PORT, perhaps"),
+        ("HEADGATE_DATABSE_URL", "allowed: HEADGATE_DATABASE_URL, perhaps"),
+        ("HEADGATE_AWS_BUCKET", "allowed: HEADGATE_AWS, with all of [aws] as JSON"),
+    ],
+)
+def test_a_variable_that_was_meant_to_be_a_setting_is_refused(
+    name: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "8000")
+
+    with pytest.raises(InvalidInput) as refused:
+        read_settings()
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HEADGATE_URL",
+        "HEADGATE_TOKEN",
+        "HEADGATE_ALLOCATED_MEMORY_MIB",  # of the task that a broker is run in
+        "HEADGATE_TASKS",
+        "HEADGATE_SERVICE_HOST",  # of Kubernetes, for a service named so
+        "HEADGATE_PORT_8470_TCP_ADDR",
+        "headgate_port",
+    ],
+)
+def test_variables_of_others_are_left_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "8471")
+
+    assert read_settings().memory_attempts == 4
+
+
+def test_a_variable_that_is_no_json_is_named_and_its_secrets_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HEADGATE_TOKENS", "s3cret=team")
+
+    with pytest.raises(InvalidInput) as refused:
+        read_settings()
+    assert str(refused.value).startswith("HEADGATE_TOKENS: got something else; allowed: JSON (Exp")
+
+
 def test_a_broker_with_tokens_may_listen_to_the_world() -> None:
     assert read_settings(host="0.0.0.0", tokens={"secret": "team"}).host == "0.0.0.0"  # noqa: S104
 

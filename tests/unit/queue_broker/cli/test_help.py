@@ -42,6 +42,13 @@ def test_every_option_says_what_it_is(path: tuple[str, ...], command: Any) -> No
 
 
 @EVERY
+def test_no_word_is_lost_on_the_screen(path: tuple[str, ...], command: Any) -> None:
+    """Markdown takes <WORD> for markup, and leaves it out."""
+    for text in (command.help, *(one.help for one in command.params)):
+        assert not re.search(r"<\w+>", text), text
+
+
+@EVERY
 def test_every_command_shows_how_it_is_called(path: tuple[str, ...], command: Any) -> None:
     called = " ".join(("headgate", *path))
 

@@ -129,7 +129,7 @@ def test_a_job_without_a_name_is_named_for_what_it_runs(fields: dict[str, Any], 
         ({}, "command: got \\[\\]; allowed: at least one token"),
         ({"command": ["x"], "memory": "big"}, "--memory: got 'big'"),
         ({"command": ["x"], "env": ["A"]}, "--env: got 'A'; allowed: NAME=VALUE"),
-        ({"command": ["x"], "tag": ["=1"]}, "--tag: got ''; allowed: NAME=VALUE"),
+        ({"command": ["x"], "tag": ["=1"]}, "--tag: got '=1'; allowed: NAME=VALUE"),
         ({"command": ["x"], "attempts": 11}, "retry_strategy.attempts: got 11"),
         (
             {"command": ["x"], "timeout": 5},

@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -107,6 +108,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
         (NotFound("there is no job x"), 2, "error: there is no job x"),
         (BrokerUnreachable("no broker answers"), 2, "error: no broker answers"),
         (WaitTimeout("x goes on"), 124, "error: x goes on"),
+        (OSError(28, "No space left on device"), 1, "error: [Errno 28] No space left on device"),
         (
             ModuleNotFoundError("No module named 'lightgbm'", name="lightgbm"),
             1,
@@ -128,6 +130,17 @@ def test_a_foreseen_error_is_a_line_and_an_exit_code(
 
     assert caught.value.code == code
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
+def test_an_output_that_takes_nothing_is_a_line_and_no_traceback() -> None:
+    command = [sys.executable, "-m", "queue_broker.cli.main", "catalogue", "show"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (1, "error: [Errno 28] No space left on device\n")
 
 
 def test_ctrl_c_in_any_command_leaves_without_a_traceback(

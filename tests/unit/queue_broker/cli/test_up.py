@@ -60,8 +60,7 @@ def test_a_configuration_that_is_wrong_is_refused(text: str) -> None:
 def test_a_variable_that_is_no_json_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADGATE_TIERS", "production")
 
-    assert "HEADGATE_..." in refusal()
-    assert '"tiers"' in refusal()
+    assert refusal().startswith("HEADGATE_TIERS: got something else; allowed: JSON (")
 
 
 def test_the_listener_is_closed_and_nothing_is_promised_when_serving_fails(

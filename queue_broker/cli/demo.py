@@ -17,17 +17,19 @@ from typing import Annotated
 import typer
 
 from headgate.client import Client
-from headgate.errors import HeadgateError, Unavailable
+from headgate.errors import HeadgateError, InvalidInput, Unavailable
 from queue_broker.cli.screen import console
 
 HEADGATE = (sys.executable, "-m", "queue_broker.cli.main")
 PATIENCE_S = 60.0
+#: What the demo's broker says, by which its folder is known again.
+LOG = "broker.log"
 
 
 def demo(
-    data_dir: Annotated[Path, typer.Option(help="Emptied first; all of the demo is in there.")] = (
-        Path("headgate-data/demo")
-    ),
+    data_dir: Annotated[
+        Path, typer.Option(help="New, or an earlier demo's, which is emptied first.")
+    ] = Path("headgate-data/demo"),
     stay: Annotated[
         bool | None, typer.Option(help="Stay up at the end; by default on a terminal only.")
     ] = None,
@@ -41,8 +43,7 @@ def demo(
         headgate demo
         headgate demo --data-dir /tmp/headgate-demo --no-stay
     """
-    shutil.rmtree(data_dir, ignore_errors=True)
-    data_dir.mkdir(parents=True)
+    empty(data_dir)
     with broker(data_dir) as address, Client(address) as client:
         play(client, data_dir)
         console.print(f"\nDashboard: [bold]{address}/dashboard[/bold]")
@@ -50,6 +51,27 @@ def demo(
             console.print("Ctrl-C ends the demo.")
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
+
+
+def empty(data_dir: Path) -> None:
+    """Make the folder anew; `InvalidInput` where what is in it is not an earlier demo's, and
+    `Conflict` where that still runs."""
+    from queue_broker.adapters.store.leadership import LOCK_FILE, LockFile
+
+    used = data_dir.exists() and (not data_dir.is_dir() or any(data_dir.iterdir()))
+    if used and not (data_dir / LOG).is_file():
+        allowed = "a folder that is new, empty, or an earlier demo's: it is emptied first"
+        raise InvalidInput.of("--data-dir", str(data_dir), allowed)
+    if (data_dir / LOCK_FILE).exists():
+        lock = LockFile(data_dir)
+        lock.try_lead()
+        lock.resign()
+    shutil.rmtree(data_dir, ignore_errors=True)
+    try:
+        data_dir.mkdir(parents=True)
+    except OSError as error:
+        allowed = f"a folder to write in ({error.strerror})"
+        raise InvalidInput.of("--data-dir", str(data_dir), allowed) from error
 
 
 def play(client: Client, data_dir: Path) -> None:
@@ -95,7 +117,7 @@ def rows_in_lake(data_dir: Path) -> int:
 def broker(data_dir: Path) -> Iterator[str]:
     """A broker process of its own, stopped at the end however the demo ends."""
     address = f"http://127.0.0.1:{free_port()}"
-    log = data_dir / "broker.log"
+    log = data_dir / LOG
     command = [*HEADGATE, "up", "--port", address.rpartition(":")[2], "--data-dir", str(data_dir)]
     with log.open("wb") as sink:
         process = subprocess.Popen(

@@ -164,7 +164,7 @@ def root(
     A first job, in two terminals:
 
         headgate up
-        headgate submit --wait -- python train.py --depth 7
+        headgate submit --wait -- python "$PWD/train.py" --depth 7
     """
     del version
     # Where the SDK looks, so that every command and whatever it starts speak to one broker.

@@ -85,7 +85,7 @@ def print_jobs(page: JobList, filters: str = "", chosen: bool = False) -> None:
     elif chosen:
         console.print("No such job. Without filters: headgate list")
     else:
-        console.print("No jobs yet. Submit one: headgate submit -- python train.py")
+        console.print("No jobs yet. Submit one: headgate submit --wait -- echo hello")
     if page.next:
         more = f"more: headgate list{escape(filters)} --after {page.next}"
         console.print(f"[dim]{more}[/]", soft_wrap=True)  # to be copied whole

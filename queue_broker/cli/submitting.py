@@ -25,11 +25,12 @@ def submit(job: Job, wait: Wait = False) -> None:
     """Submit one job, and print its id.
 
     No resources need to be asked for: the broker predicts them. What is asked for is where a kind
-    of job that nobody has seen before starts from.
+    of job that nobody has seen before starts from. On the broker's own machine a task starts in an
+    empty folder, so paths are given whole.
 
     Examples:
 
-        headgate submit -- python train.py --depth 7
+        headgate submit -- python "$PWD/train.py" --depth 7
         headgate submit --wait --name etl --tier production --memory 4G -- ./etl.sh
         headgate submit --input s3://bucket/data.parquet=73400320 -- python fit.py
         headgate submit --file job.json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,18 @@ def test_a_first_job_from_the_command_line(broker: Broker) -> None:
     assert job_id is not None
     assert broker.run("logs", job_id.group()).stdout == "hello\n"
     assert "SUCCEEDED" in broker.run("status", job_id.group()).stdout
+
+
+def test_the_readmes_first_job_runs_as_it_is_written(broker: Broker) -> None:
+    lines = (Path(__file__).parents[2] / "README.md").read_text().splitlines()
+    first = next(line for line in lines if line.startswith("$ headgate submit"))
+    (broker.data_dir / "train.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    words = shlex.split(first.replace("$PWD", str(broker.data_dir)), comments=True)[2:]
+
+    done = broker.run(*(sys.executable if word == "python" else word for word in words))
+
+    assert done.stdout.endswith("['--depth', '7']\n"), done
+    assert done.returncode == 0
 
 
 def test_a_job_gets_the_exit_code_of_its_command(broker: Broker) -> None:

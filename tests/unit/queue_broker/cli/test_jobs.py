@@ -246,7 +246,7 @@ def test_a_piped_list_has_a_line_a_job_with_all_of_its_name(
 
 
 def test_empty_lists_say_what_to_do_next(headgate: Headgate) -> None:
-    assert headgate("list") == "No jobs yet. Submit one: headgate submit -- python train.py\n"
+    assert headgate("list") == "No jobs yet. Submit one: headgate submit --wait -- echo hello\n"
     assert headgate("list", "--state", "FAILED") == "No such job. Without filters: headgate list\n"
     assert "headgate list" in headgate("queue")
 

@@ -52,7 +52,10 @@ def memory(mib: float | None) -> str:
 
 
 def memory_hours(gib_hours: float) -> tuple[str, str]:
-    """Value and unit: GiB-hours, and TiB-hours from 10,000 on, so that they fit a tile."""
+    """Value and unit, so that they fit a tile: GiB-hours, MiB-hours below a tenth, and TiB-hours
+    from 10,000 on."""
+    if 0 < abs(gib_hours) < 0.1:
+        return number(gib_hours * 1024), "MiB-h"
     if abs(gib_hours) < 10_000:
         return number(gib_hours), "GiB-h"
     return number(gib_hours / 1024), "TiB-h"

@@ -187,6 +187,11 @@ def test_what_users_write_cannot_leave_its_place(window: Window) -> None:
         assert "<script>alert" not in window.client.get(path).text
 
 
+@pytest.mark.parametrize("part", ["queue", "held", "jobs"])
+def test_a_table_wider_than_a_telephone_moves_by_itself(window: Window, part: str) -> None:
+    assert f'<div id="{part}" class="scroll" tabindex="0"' in window.client.get("/dashboard").text
+
+
 def test_a_long_name_is_cut_by_the_browser_and_whole_in_its_tip(window: Window) -> None:
     name = "n" * 128
     window.submit(a_job(name=name))

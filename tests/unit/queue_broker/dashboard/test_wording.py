@@ -67,7 +67,10 @@ def test_money_keeps_small_sums_visible_and_moments_are_utc() -> None:
     assert wording.moment(0) == "1970-01-01 00:00:00 UTC"
 
 
-def test_many_gib_hours_become_tib_hours() -> None:
+def test_gib_hours_are_told_in_the_unit_that_fits() -> None:
+    assert wording.memory_hours(0.0) == ("0", "GiB-h")
+    assert wording.memory_hours(-0.000731) == ("−0.749", "MiB-h")
+    assert wording.memory_hours(0.1) == ("0.100", "GiB-h")
     assert wording.memory_hours(9_999.0) == ("9,999", "GiB-h")
     assert wording.memory_hours(-262_144.0) == ("−256", "TiB-h")
 

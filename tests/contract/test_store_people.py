@@ -89,6 +89,19 @@ def test_only_the_wanted_failures_are_tried_again(store: SqlStore) -> None:
     assert counts_of(store, SWEEP) == {State.RUNNABLE: 1, State.FAILED: 3}
 
 
+def test_why_a_job_failed_is_no_longer_said_once_all_of_it_is_tried_again(store: SqlStore) -> None:
+    make_runnable(store, a_sweep(size=4))
+    [leak] = leak_all(store)
+    store.settle(ends(leak, verdict=Fail("exit code 1")))
+    store.retry_failed(SWEEP, Tasks([1]))
+    assert store.job(SWEEP).reason == "exit code 1"
+    store.retry_failed(SWEEP, None)
+    assert store.job(SWEEP).reason is None
+    again = leak_all(store)
+    store.settle([end for one in again for end in ends(one)])
+    assert (store.job(SWEEP).state, store.job(SWEEP).reason) == (State.SUCCEEDED, None)
+
+
 def test_what_failed_before_its_estimate_is_estimated_when_tried_again(store: SqlStore) -> None:
     accept(store, a_sweep(size=10))
     store.cancel(SWEEP, Tasks(range(4)), "a typo")

@@ -67,6 +67,8 @@ def retry_failed(connection: Connection, job_id: JobId, tasks: Tasks | None, now
             fresh = ledger.twin(group, 1, group.estimate, fresh_state(group, depends))
             fresh.put(again, "waiting")
             total += len(again)
+    if total and not any(group.failed for group in ledger.of(number)):
+        ledger.jobs[number].explain(None)  # what succeeds now would seem to have failed
     ledger.flush(now_s)
     if depends and total:
         connection.execute(update(dependencies).where(mine).values(ripe=True))

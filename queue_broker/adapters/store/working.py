@@ -107,7 +107,7 @@ class WorkingJob:
             self.started_at_s = at_s
             self.changed = True
 
-    def explain(self, reason: str) -> None:
+    def explain(self, reason: str | None) -> None:
         self.reason, self.changed = reason, True
 
     def next_leak(self) -> int:

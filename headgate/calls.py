@@ -152,8 +152,8 @@ def _given(**query: str | int | float | None) -> dict[str, str | int | float]:
     return {name: value for name, value in query.items() if value is not None}
 
 
-def _job(job_id: str) -> str:
-    if not job_id:  # the path would lead elsewhere
+def _job(job_id: object) -> str:
+    if not isinstance(job_id, str) or not job_id:  # the path would lead elsewhere
         raise InvalidInput.of("job_id", job_id, "the id that a submission gave")
     return f"/jobs/{quote(job_id, safe='')}"
 

@@ -87,7 +87,10 @@ def _from_file(path: Path) -> Upload:
 
 def _from_pandas(frame: Any) -> Upload:
     """Parquet by pandas itself; rows where pandas has no Parquet library."""
-    missing = frame.isna().any()
+    gaps = frame.isna()
+    for name in gaps.columns[gaps.columns.duplicated()]:
+        raise InvalidInput.of("table.columns", scalar(name), "names, each of them once")
+    missing = gaps.any()
     for column in missing.index[missing]:
         row = int(frame[column].isna().to_numpy().argmax())
         # Parquet would turn NaN into an innocent null.
@@ -102,6 +105,10 @@ def _from_pandas(frame: Any) -> Upload:
                 "pandas needs pyarrow to send a DataFrame; or give its rows: "
                 "table=frame.to_dict('records')"
             ) from None
+        except (TypeError, ValueError) as error:  # as Arrow has them; the last names the column
+            words = "; ".join(map(str, error.args))
+            allowed = f"columns of one kind each, or rows: frame.to_dict('records') ({words})"
+            raise InvalidInput.of("table", "a DataFrame", allowed) from error
 
     return Upload(PARQUET, body)
 

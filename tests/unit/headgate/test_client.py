@@ -113,7 +113,7 @@ def test_what_is_submitted_must_be_a_job() -> None:
             a_client(Broker()).estimate(given)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("job_id", ["", None])
+@pytest.mark.parametrize("job_id", ["", None, 5])
 def test_what_is_no_id_is_refused_before_it_is_asked_for(job_id: Any) -> None:
     with pytest.raises(InvalidInput, match=r"job_id: got .*; allowed: the id"):
         a_client(Broker()).job(job_id).status()

@@ -73,6 +73,23 @@ class PolarsLike:
         file.write(b"PAR1")
 
 
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (
+            pd.DataFrame([[1, 2]], columns=["a", "a"]),
+            "table.columns: got 'a'; allowed: names, each",
+        ),
+        (pd.DataFrame({"a": [1, "x"]}), "got 'a DataFrame'; allowed: columns of one kind each"),
+    ],
+)
+def test_a_frame_that_parquet_cannot_hold_is_refused_in_words(
+    frame: pd.DataFrame, words: str
+) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        sent(frame)
+
+
 def test_a_polars_frame_writes_itself() -> None:
     assert upload(TEMPLATE, PolarsLike()).content_type == PARQUET
     assert sent(PolarsLike())[1] == b"PAR1"

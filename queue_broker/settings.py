@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -116,7 +116,6 @@ class Settings(BaseSettings):
     aws_account: str = Field(default="123456789012", pattern=r"[0-9]{12}")  #: in ARNs
     engine: Literal["local", "aws"] = "local"  #: where tasks run
     aws: AwsSettings = AwsSettings()
-    access_token: SecretStr | None = None  #: what this machine's own CLI sends
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

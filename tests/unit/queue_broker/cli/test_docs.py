@@ -14,6 +14,7 @@ from headgate.flows import operation
 from queue_broker.api import fleet, jobs, submitting, wishes
 from queue_broker.cli.main import COMMANDS
 from queue_broker.core.tables import Format
+from queue_broker.settings import AwsSettings, Settings, read_settings
 
 DOCS = Path(__file__).parents[4] / "docs"
 
@@ -22,11 +23,35 @@ def page(name: str) -> str:
     return (DOCS / name).read_text()
 
 
-def test_the_cli_page_lists_the_commands_on_jobs_and_no_other_names() -> None:
-    named = set(re.findall(r"^\| `headgate (\w+)", page("reference/cli.md"), re.MULTILINE))
+def test_the_cli_page_lists_the_commands_and_no_other_names() -> None:
+    named = set(re.findall(r"^\| `headgate ([\w-]+)", page("reference/cli.md"), re.MULTILINE))
 
-    assert {name for name, one in COMMANDS.items() if one.panel == "Jobs"} <= named
-    assert named <= COMMANDS.keys()
+    assert named == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("field", [*Settings.model_fields, *AwsSettings.model_fields])
+def test_the_page_of_settings_lists_every_one(field: str) -> None:
+    assert f"`{field}`" in page("reference/settings.md")
+
+
+def test_the_page_of_settings_lists_nothing_else() -> None:
+    first = re.findall(r"^\| (`[^|]*`) \|", page("reference/settings.md"), re.MULTILINE)
+    named = {name for cell in first for name in re.findall(r"`(\w+)`", cell)}
+
+    assert named == Settings.model_fields.keys() | AwsSettings.model_fields.keys()
+
+
+def test_the_file_of_the_page_of_settings_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = re.findall(r"```toml\n(.*?)```", page("reference/settings.md"), re.DOTALL)[0]
+    Path("headgate.toml").write_text(file)
+
+    settings = read_settings()
+
+    assert (settings.port, settings.queues["nightly"].tier) == (8471, "production")
+    assert settings.tenants[0].quota is not None
 
 
 def test_the_api_page_lists_every_route() -> None:

@@ -106,9 +106,19 @@ class Broker:
             self.loops["cycle"].wake()
 
     def problems(self) -> list[str]:
-        """What is wrong just now, in words for people."""
-        found = [loop.problem for loop in self.loops.values()]
-        return [problem for problem in (*found, self.forecaster.problem) if problem]
+        """Why it is not ready: the cycle does not turn. Who is not is taken out, or replaced."""
+        return [problem for name, problem in self.found() if name == "cycle"]
+
+    def troubles(self) -> list[str]:
+        """What else is wrong. Every broker has it at once and serves without: the history or the
+        models are out of reach, a queue of messages is."""
+        return [problem for name, problem in self.found() if name != "cycle"]
+
+    def found(self) -> list[tuple[str, str]]:
+        """All that is wrong just now, in words for people, by where."""
+        loops = {name: loop.problem for name, loop in self.loops.items()}
+        every = {**loops, "model": self.forecaster.problem}
+        return [(name, problem) for name, problem in every.items() if problem]
 
     def stop(self) -> None:
         """Stop the loops, then the tasks (they go on at the next start), then give all back."""

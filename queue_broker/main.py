@@ -183,6 +183,7 @@ def application(broker: Broker) -> FastAPI:
         limits=broker.limits,
         tokens=broker.settings.tokens,
         problems=broker.problems,
+        troubles=broker.troubles,
         stopping=lambda: broker.stopping,
         changed=broker.wake,
     )

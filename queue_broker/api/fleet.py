@@ -48,8 +48,10 @@ async def healthz() -> dict[str, str]:
 
 @health.get("/readyz")
 def readyz(services: Serving) -> dict[str, str]:
-    """The store answers and the cycle turns; else 503 with what is wrong."""
+    """The store answers and the cycle turns; else 503 with what is wrong. `but` is what is wrong
+    beside that."""
     services.store.ping()
     if problems := services.problems():
         raise Unavailable("; ".join(problems))
-    return {"status": "ready"}
+    troubles = services.troubles()
+    return {"status": "ready"} | ({"but": "; ".join(troubles)} if troubles else {})

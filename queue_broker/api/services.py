@@ -27,7 +27,8 @@ def no_problems() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Made by the composition root. `problems` says what keeps the broker from being ready."""
+    """Made by the composition root. `problems` says what keeps the broker from being ready, and
+    `troubles` what does not."""
 
     submitter: Submitter
     insights: Insights
@@ -35,6 +36,7 @@ class Services:
     limits: Limits
     tokens: Mapping[str, str] = field(default_factory=dict)  #: token -> tenant; none: open
     problems: Callable[[], list[str]] = no_problems
+    troubles: Callable[[], list[str]] = no_problems
     stopping: Callable[[], bool] = lambda: False  #: long polls end early then
     changed: Callable[[], None] = lambda: None  #: somebody's wish is in the store: run a cycle
 

@@ -56,6 +56,20 @@ def test_a_stop_while_the_engine_is_away_is_a_stop_all_the_same(
     again.stop()
 
 
+def test_a_broker_is_unready_for_its_cycle_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = build(Settings(data_dir=tmp_path))
+    away = {name: SimpleNamespace(problem=f"{name}: away") for name in ("cycle", "keeping")}
+    monkeypatch.setattr(broker, "loops", away)
+    monkeypatch.setattr(broker.forecaster, "problem", "the model v2 was refused")
+
+    assert broker.problems() == ["cycle: away"]
+    assert broker.troubles() == ["keeping: away", "the model v2 was refused"]
+    monkeypatch.undo()
+    broker.stop()
+
+
 def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "headgate.db").write_text("no database at all, though long enough to be one" * 9)
 

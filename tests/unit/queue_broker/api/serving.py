@@ -79,6 +79,7 @@ class Edge:
         self.store = SqlStore(url, lambda: START_S)
         self.fleet = Fleet()
         self.problems: list[str] = []
+        self.troubles: list[str] = []
         self.changes = 0
         self.commit = GroupCommit(self.store)
         self.limits = Limits(
@@ -116,6 +117,7 @@ class Edge:
             limits=self.limits,
             tokens=self.settings.tokens,
             problems=lambda: self.problems,
+            troubles=lambda: self.troubles,
             changed=self.changed,
         )
 

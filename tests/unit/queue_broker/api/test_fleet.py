@@ -53,6 +53,15 @@ def test_a_broker_with_a_problem_lives_but_is_not_ready(http: httpx.Client, edge
     assert problem(http.get("/readyz")) == (503, "the cycle has not turned for 60 s")
 
 
+def test_a_trouble_that_all_brokers_share_leaves_them_ready(http: httpx.Client, edge: Edge) -> None:
+    edge.troubles.append("keeping: the bucket is away")
+
+    answer = http.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "but": "keeping: the bucket is away"}
+
+
 def test_the_openapi_document_knows_every_body(http: httpx.Client) -> None:
     document = http.get("/openapi.json").json()
 

@@ -68,7 +68,7 @@ def checked(item: Observation) -> Observation:
     )
     for name, value, most in limits:
         if value is not None and not 0 < value <= most:
-            raise Dropped(f"{name}: not between 0 and {most:g}; is its unit right?")
+            raise Dropped(f"{name}: not between 0 and {most:,.0f}; is its unit right?")
     if not MIN_TIME_S <= item.finished_at_s <= MAX_TIME_S:
         raise Dropped("finished_at_s: not between the years 2000 and 2100; is it in seconds?")
     if usage.peak_memory_mib is None and usage.cpu_s is None and not usage.runtime_s:

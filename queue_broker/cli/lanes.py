@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from queue_broker.cli.screen import console
-from queue_broker.cli.tables import any_arch, read_demands, read_types
+from queue_broker.cli.tables import chosen_types, read_demands, read_types
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -50,9 +50,8 @@ def plan(
         headgate lanes plan last-month.parquet --most 12
     """
     from packer.lanes import portfolios
-    from packer.selection import Selection, select
 
-    types = select(read_types(catalogue), Selection(tuple(family or ()), any_arch(arch)))
+    types = chosen_types(catalogue, family, arch)
     found = portfolios(read_demands(file), types, most)
     if as_json:
         print(json.dumps([to_json(one) for one in found], indent=2))

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from headgate.errors import InvalidInput
 from queue_broker.cli.screen import console
-from queue_broker.cli.tables import any_arch, read_demands, read_types
+from queue_broker.cli.tables import chosen_types, read_demands
 
 if TYPE_CHECKING:
     from packer.catalogue import InstanceType
@@ -59,11 +59,8 @@ def pack(
     """
     from packer.options import PackOptions
     from packer.pack import pack as pack_them
-    from packer.selection import Selection, select
 
-    chosen = select(
-        read_types(catalogue), Selection(tuple(family or ()), any_arch(arch), at_most=types)
-    )
+    chosen = chosen_types(catalogue, family, arch, types)
     demands = read_demands(file)
     options = PackOptions(
         deadline_s=deadline,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,20 @@ def read_types(path: Path | None) -> list[InstanceType]:
     except (UnicodeDecodeError, OSError) as error:
         raise InvalidInput.of("--catalogue", str(path), "a catalogue file") from error
     return list(to_types(read_rows(text)))
+
+
+def chosen_types(
+    path: Path | None, family: Sequence[str] | None, arch: str, at_most: int | None = None
+) -> list[InstanceType]:
+    """The types that the options keep; `InvalidInput` names a family that none is of."""
+    from packer.selection import Selection, select
+
+    known, built_for = read_types(path), any_arch(arch)
+    for one in family or ():
+        if not select(known, Selection((one,), built_for)):
+            allowed = f"how a type's name begins, of arch {arch}: `headgate catalogue show` has all"
+            raise InvalidInput.of("--family", one, allowed)
+    return select(known, Selection(tuple(family or ()), built_for, at_most=at_most))
 
 
 def any_arch(arch: str) -> str | None:

@@ -43,6 +43,15 @@ def test_pack_prints_the_fleet_the_cost_and_what_has_no_place(files: tuple[str, 
     assert "█" in shown.output
 
 
+@pytest.mark.parametrize("command", [("pack",), ("lanes", "plan")])
+def test_a_family_that_no_type_is_of_is_refused(
+    files: tuple[str, str], command: tuple[str, ...]
+) -> None:
+    refused = run(*command, files[0], "--family", "m6i.", "--family", "c9z.").exception
+    assert isinstance(refused, InvalidInput)
+    assert str(refused).startswith("--family: got 'c9z.'; allowed: how a type's name begins")
+
+
 def test_pack_says_the_plan_in_json(files: tuple[str, str]) -> None:
     demands, types = files
     shown = run(

@@ -48,11 +48,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What a body is made of."""
+    """What a body is made of; or `values`, of which a field has one."""
 
     name: str
     words: str
     fields: Sequence[Field]
+    values: Sequence[str] = ()
 
 
 def routes(document: Schema) -> dict[str, list[Route]]:
@@ -91,18 +92,18 @@ def content(given: Schema) -> str:
 
 
 def models(document: Schema) -> list[Model]:
-    """Those that have fields, by name."""
+    """Those that have fields or values, by name."""
     schemas = document.get("components", {}).get("schemas", {})
     return [
-        Model(name, one.get("description", ""), list(fields(one)))
+        Model(name, one.get("description", ""), list(fields(one)), one.get("enum", ()))
         for name, one in sorted(schemas.items())
-        if one.get("properties")
+        if one.get("properties") or one.get("enum")
     ]
 
 
 def fields(schema: Schema) -> Iterator[Field]:
     needed = schema.get("required", ())
-    for name, one in schema["properties"].items():
+    for name, one in schema.get("properties", {}).items():
         yield field(name, one, name in needed)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from queue_broker.dashboard import assets, wording
 
@@ -43,7 +45,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters.update({name: getattr(wording, name) for name in FILTERS})
+    templates.filters["with_code"] = with_code
     return templates
+
+
+def with_code(words: str) -> Markup:
+    """Words in which `names` are code, as docstrings write them."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704
 
 
 def page(name: str, home: str, **values: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from queue_broker.dashboard.apidocs import kind
+from queue_broker.dashboard.render import with_code
 from tests.unit.queue_broker.dashboard.window import Window, words
 
 
@@ -24,6 +25,25 @@ def test_every_route_and_model_is_there(window: Window) -> None:
     assert 'id="Job"' in page.text
     assert 'answers list of <a href="#Shape">Shape</a>' in page.text
     assert "priority integer, at least 0, at most 9,999 0 order within the tenant" in said
+
+
+def test_the_values_of_a_word_are_listed_where_its_name_leads(window: Window) -> None:
+    page = window.client.get("/dashboard/api").text
+
+    assert '<td class="kind"><a href="#State">State</a> or null</td>' in page
+    assert "SUBMITTED PENDING RUNNABLE STARTING RUNNING SUCCEEDED FAILED" in words(page)
+    assert 'id="State"' in page
+
+
+def test_names_in_sentences_are_set_as_code(window: Window) -> None:
+    page = window.client.get("/dashboard/api").text
+
+    assert "than <code>seen</code>, or has finished" in page
+    assert "`" not in words(page)
+
+
+def test_what_is_set_as_code_cannot_leave_its_place() -> None:
+    assert with_code("a `<b>` c") == "a <code>&lt;b&gt;</code> c"
 
 
 def test_the_usual_address_leads_there(window: Window) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from alembic import command
@@ -31,6 +32,9 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         allowed = f"a folder to write in ({error.strerror})"
         raise InvalidInput.of("data_dir", str(folder), allowed) from error
+    if not os.access(folder, os.W_OK):  # SQLite would say that it cannot open its file
+        allowed = f"a folder to write in (user {os.getuid()} may not)"
+        raise InvalidInput.of("data_dir", str(folder), allowed)
 
 
 def run(connection: Connection, revision: str) -> None:

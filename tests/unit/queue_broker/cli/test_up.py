@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,14 @@ def test_an_option_that_is_wrong_is_named(words: tuple[str, ...], error: str) ->
 
     assert error in said
     assert "secret" not in said
+
+
+def test_a_folder_of_another_user_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "data")  # tests are root
+
+    assert refusal("--data-dir", "data", "--port", "0") == (
+        f"data_dir: got 'data'; allowed: a folder to write in (user {os.getuid()} may not)"
+    )
 
 
 @pytest.mark.parametrize("text", ["port = ", "port = 'many'", "prot = 8000", "\udcff"])

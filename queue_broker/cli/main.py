@@ -83,7 +83,7 @@ def load(name: str) -> Any:
     own = getattr(found, "app", None)
     if own is None:
         own = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        own.command(name)(getattr(found, name if hasattr(found, name) else f"{name}_"))
+        own.command(name, cls=Called)(getattr(found, name if hasattr(found, name) else f"{name}_"))
     command = typer.main.get_command(own)
     for one in (command, *getattr(command, "commands", {}).values()):
         one.help = fenced(one.help)
@@ -97,6 +97,23 @@ def fenced(help_text: str | None) -> str | None:
         return None
     paragraphs = help_text.split("\n\n")
     return "\n\n".join(f"```\n{dedent(p)}\n```" if p.startswith(EXAMPLE) else p for p in paragraphs)
+
+
+class Called(TyperCommand):
+    """A command. Where it runs a program, that one's options are no options of ours."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = list(args)  # which are used up
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:  # Typer has no public name for an option that is none
+            words = str(error)
+            runs = any(one.name == "command" for one in self.params)
+            if runs and "--" not in given and words.startswith("No such option"):
+                ctx.fail(
+                    f"{words}. A program and its options go behind --: headgate {self.name} -- ..."
+                )
+            raise
 
 
 class LazyGroup(TyperGroup):

@@ -80,6 +80,21 @@ def test_a_command_that_is_none_is_refused() -> None:
     assert "No such command 'zzz'." in CliRunner().invoke(app, ["zzz"]).output
 
 
+@pytest.mark.parametrize("name", ["submit", "sweep", "estimate"])
+def test_a_programs_own_option_before_the_dashes_is_met_with_them(name: str) -> None:
+    result = CliRunner().invoke(app, [name, "ls", "-la"])
+
+    assert result.exit_code == 2
+    said = " ".join(result.output.replace("│", "").split())
+    assert f"No such option: -l. A program and its options go behind --: headgate {name} --" in said
+
+
+def test_an_option_that_is_none_is_told_as_it_is_where_the_dashes_are() -> None:
+    result = CliRunner().invoke(app, ["submit", "--memroy", "4G", "--", "ls", "-la"])
+
+    assert "behind --" not in result.output
+
+
 @pytest.mark.parametrize("words", [[], ["submit"], ["keys"], ["keys", "list"]])
 def test_help_has_its_short_name_too(words: list[str]) -> None:
     result = CliRunner().invoke(app, [*words, "-h"])

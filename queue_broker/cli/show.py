@@ -29,8 +29,8 @@ from queue_broker.dashboard import wording
 
 #: Reasons and ways that an estimate is shown with: the strongest, the cheapest.
 MOST_REASONS, MOST_WAYS = 8, 5
-#: Columns from which on a list of jobs also says tier and tenant.
-WIDE = 110
+#: Columns from which on a list of jobs also says their age; and tier and tenant.
+ROOMY, WIDE = 72, 110
 COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.RUNNING: "cyan"}
 
 
@@ -93,17 +93,18 @@ def print_jobs(page: JobList, filters: str = "", chosen: bool = False) -> None:
 
 def job_table(jobs: Sequence[JobView]) -> Table:
     """In 80 columns what tells jobs apart; in more also whose they are, and when they came."""
-    wide, now_s = console.width >= WIDE, time.time()
+    roomy, wide, now_s = console.width >= ROOMY, console.width >= WIDE, time.time()
     table = columns()
-    for name, least in (("id", 36), ("state", 9), ("done", 5), ("age", 6)):
+    ages = (("age", 6),) if roomy else ()
+    for name, least in (("id", 36), ("state", 9), ("done", 5), *ages):
         table.add_column(name, no_wrap=True, min_width=least)  # an id is to be copied whole
     for name in ("name", "tier", "tenant", "submitted") if wide else ("name",):
         table.add_column(name, no_wrap=True, overflow="ellipsis")
     for view in jobs:
-        age = wording.age(now_s - view.submitted_at_s)
+        age = (wording.age(now_s - view.submitted_at_s),) if roomy else ()
         more = (view.tier, view.tenant, moment(view.submitted_at_s)) if wide else ()
-        facts = (view.job_id, coloured(view.state), done_words(view), age)
-        table.add_row(*facts, view.name, *more)
+        facts = (view.job_id, coloured(view.state), done_words(view))
+        table.add_row(*facts, *age, view.name, *more)
     return table
 
 

@@ -232,6 +232,18 @@ def test_a_list_fits_in_80_columns(headgate: Headgate, monkeypatch: pytest.Monke
     assert "a-name-as-" in lines[1]
 
 
+def test_a_list_in_60_columns_still_tells_names(
+    headgate: Headgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = headgate("submit", "--name", "etl", "--", "x").strip()
+    monkeypatch.setenv("COLUMNS", "60")
+
+    [head, line] = headgate("list").splitlines()
+
+    assert max(len(head.rstrip()), len(line.rstrip())) <= 60
+    assert line.split() == [job_id, "SUBMITTED", "etl"]
+
+
 def test_a_piped_list_has_a_line_a_job_with_all_of_its_name(
     headgate: Headgate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,5 +86,10 @@ def allowed(kind: str, message: str, context: Mapping[str, Any]) -> str:
         return f"valid JSON ({context.get('error', message)})"
     if kind == "tuple_type":
         return "a list"
+    if kind in ("too_short", "too_long"):
+        bound, count = ("least", "min_length") if kind == "too_short" else ("most", "max_length")
+        return f"at {bound} {context[count]:,} {'item' if context[count] == 1 else 'items'}"
     words = message.removeprefix("Input should be ").removeprefix("Value error, ")
+    if kind.endswith(("_parsing", "_from_float")):
+        words, _, _ = words.partition(", ")  # how it was read is nobody's concern
     return words[:1].lower() + words[1:]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headgate.errors import InvalidInput, show
+from headgate.errors import InvalidInput
 from headgate.job import MAX_SWEEP_SIZE, Job
 from queue_broker.core.csv_rows import read_csv
 from queue_broker.core.hints import check_hints
@@ -181,4 +181,4 @@ def format_of(content_type: str) -> Format:
     for kind in Format:
         if media == kind:
             return kind
-    raise InvalidInput.of("content-type", show(media), f"one of {', '.join(Format)}")
+    raise InvalidInput.of("content-type", media, f"one of {', '.join(Format)}")

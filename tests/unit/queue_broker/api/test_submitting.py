@@ -241,7 +241,7 @@ def test_a_table_sent_twice_is_one_sweep(http: httpx.Client) -> None:
         ),
         (b"{}\n", NDJSON, "name: got nothing; allowed: a value; it is required"),
         (b"x" * 40_000, NDJSON, "template: got 'more than 30,720 bytes'"),
-        (table("{}"), {"content-type": "text/html"}, "content-type: got"),
+        (table("{}"), {"content-type": "text/html"}, "content-type: got 'text/html'; allowed"),
         (table("{}"), {}, "allowed: one of application/x-ndjson, text/csv, application/vnd"),
         (table("{}"), NDJSON | {"content-encoding": "br"}, "content-encoding: got 'br'"),
         (b"no gzip", NDJSON | {"content-encoding": "gzip"}, "body: got 'broken gzip'"),

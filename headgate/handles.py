@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from headgate import calls
-from headgate.errors import BrokerUnreachable, InvalidInput, Unavailable, WaitTimeout
 from headgate.estimate import Estimate
-from headgate.flows import Async, Flow, Pause, Sync, T, operation, send
+from headgate.flows import Async, Flow, Sync, T, operation, send
 from headgate.lifecycle import State
-from headgate.progress import Show, showing, summary
+from headgate.progress import showing
 from headgate.slices import show_slice
 from headgate.usage import Usage
 from headgate.views import (
@@ -22,13 +20,7 @@ from headgate.views import (
     TaskList,
     TaskView,
 )
-
-#: How long one long poll may take; shorter than the idle limits of common proxies (60 s).
-LONG_POLL_S = 20.0
-#: A sweep's counts change all the time; this is how often they are worth a look.
-GLANCE_S = 0.5
-#: A broker may be away this long (an upgrade, a takeover) before a wait gives up.
-LONGEST_ABSENCE_S = 300.0
+from headgate.waiting import until_finished
 
 #: Tasks as `0-99,200`, an index, a range or any indexes; None means all of them.
 Slice = str | int | Iterable[int] | None
@@ -57,7 +49,7 @@ class _OfJob:
         `progress=False` keeps silent.
         """
         with showing(progress) as show:
-            return (yield from _wait(self.id, timeout_s, show))
+            return (yield from until_finished(self.id, timeout_s, show))
 
     @operation
     def cancel(self, tasks: Slice = None, reason: str = "cancelled by its user") -> Flow[Cancelled]:
@@ -254,34 +246,3 @@ class AsyncSweepHandle(_OnAsync, _Named, _OfSweep):
     def task(self, index: int) -> AsyncTaskHandle:
         """One task, by its index from 0."""
         return AsyncTaskHandle(self.client, self.id, index)
-
-
-def _wait(job_id: str, timeout_s: float | None, show: Show) -> Flow[JobView]:
-    limit_s = float("inf") if timeout_s is None else timeout_s
-    if not limit_s >= 0:  # which no NaN is
-        raise InvalidInput.of("timeout_s", timeout_s, "0 or more seconds; None waits for ever")
-    deadline = time.monotonic() + limit_s
-    view = yield from send(calls.job(job_id))
-    while not view.finished:
-        show(view)
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            raise WaitTimeout(f"{job_id} goes on after {limit_s:g} s: {summary(view)}")
-        view = yield from _next_view(view, deadline)
-        if view.array and not view.finished:
-            yield Pause(min(GLANCE_S, max(0.0, deadline - time.monotonic())))
-    show(view)
-    return view
-
-
-def _next_view(view: JobView, deadline: float) -> Flow[JobView]:
-    """The job once it has changed, or at the deadline, however often the broker restarts."""
-    patience_ends = time.monotonic() + LONGEST_ABSENCE_S
-    while True:
-        wait_s = max(0.0, min(LONG_POLL_S, deadline - time.monotonic()))
-        try:
-            return (yield from send(calls.job(view.job_id, wait_s, view.revision)))
-        except (BrokerUnreachable, Unavailable):
-            if time.monotonic() > min(patience_ends, deadline):
-                raise
-            yield Pause(2.0)

@@ -27,14 +27,16 @@ def showing(wanted: bool | None, stream: TextIO | None = None) -> Iterator[Show]
 
 
 class Lines:
-    """A line when the state or the tenth of what is finished changes: logs stay readable."""
+    """A line when the state, what holds it or the tenth of what is finished changes: logs stay
+    readable."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._said: tuple[State, int] | None = None
+        self._said: tuple[State, int, str | None] | None = None
 
     def __call__(self, view: JobView) -> None:
-        say = view.state, 10 * done(view) // view.size
+        held = view.reason if view.state is State.RUNNABLE else None
+        say = view.state, 10 * done(view) // view.size, held
         if say != self._said:
             self._said = say
             print(f"{view.name} {view.job_id}: {summary(view)}", file=self._stream, flush=True)

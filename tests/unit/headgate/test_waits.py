@@ -61,6 +61,27 @@ def test_a_wait_does_not_outlast_its_end_while_the_broker_is_away(
         a_client(broker).job("id").wait(0.05, progress=False)
 
 
+def test_a_wait_says_what_holds_a_job_that_does_not_start(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    waits = a_job(State.RUNNABLE)
+    held = [{"attempt": 1, "state": "RUNNABLE", "waiting": "0", "tasks_waiting": 1, "hold": "big"}]
+    answers = (waits, waits, held, a_job(State.SUCCEEDED))
+    broker = Broker(*(httpx.Response(200, json=one) for one in answers))
+
+    view = a_client(broker).job("id").wait()
+
+    polls = [request.url.params.get("wait_s") for request in broker.requests]
+    assert polls == [None, "2.0", None, "20.0"]
+    assert broker.requests[2].url.path == "/jobs/id/estimate"
+    assert view.reason is None
+    assert [line.partition("id: ")[2] for line in capsys.readouterr().err.splitlines()] == [
+        "RUNNABLE",
+        "RUNNABLE: big",
+        "SUCCEEDED",
+    ]
+
+
 def test_a_failed_job_is_an_answer_and_not_an_error() -> None:
     broker = Broker(httpx.Response(200, json=a_job(State.FAILED)))
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: What scripts may tell apart. A job that failed is 1, as is whatever else did not work.
 WRONG, TIMED_OUT, INTERRUPTED = 2, 124, 130
+#: What the extra `aws` brings.
+AWS = ("boto3", "botocore")
 OURS = ("headgate", "predictor", "packer", "queue_broker", "training")
 
 
@@ -210,9 +212,11 @@ def main() -> None:
         say(str(error))
         sys.exit(exit_code(error))
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in OURS:
+        lacks = (error.name or "").partition(".")[0]
+        if lacks in OURS:
             raise
-        say(f"this command needs {error.name}: pip install 'headgate[broker]'")
+        extras = "broker,aws" if lacks in AWS else "broker"
+        say(f"this command needs {error.name}: pip install 'headgate[{extras}]'")
         sys.exit(1)
     except OSError as error:  # a full disk, a folder that cannot be written, no terminal any more
         say(str(error))

@@ -129,6 +129,11 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
             1,
             "error: this command needs lightgbm: pip install 'headgate[broker]'",
         ),
+        (
+            ModuleNotFoundError("No module named 'boto3'", name="boto3"),
+            1,
+            "error: this command needs boto3: pip install 'headgate[broker,aws]'",
+        ),
     ],
 )
 def test_a_foreseen_error_is_a_line_and_an_exit_code(

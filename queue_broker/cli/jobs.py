@@ -74,7 +74,7 @@ def list_(
 
 def logs(
     job_id: Id,
-    task: Task = None,
+    task: Annotated[int, typer.Option(help="One task of a sweep, by its index from 0.")] = 0,
     attempt: Annotated[int | None, typer.Option(min=1, help="Default: the last.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until it ends.")] = False,
 ) -> None:
@@ -85,7 +85,7 @@ def logs(
         headgate logs 01a20dc9-a30d-75ea-af99-63bd4a2ca903 --follow
         headgate logs 01a20dc9-a30d-75ea-af99-63bd4a2ca903 --task 17 --attempt 1
     """
-    handle = client().sweep(job_id).task(task or 0)
+    handle = client().sweep(job_id).task(task)
     if follow:
         with goes_on(job_id):
             follow_log(handle, attempt)

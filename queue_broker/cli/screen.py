@@ -24,8 +24,10 @@ class Screen(Console):
 
     @property  # type: ignore[misc]  # rich's can be set; nothing here does
     def width(self) -> int:
-        fits = self.is_terminal or "COLUMNS" in os.environ
-        return super().width if fits else ENDLESS
+        asked = os.environ.get("COLUMNS", "")  # as it is now; rich keeps what it was when it began
+        if asked.isdecimal():
+            return int(asked)
+        return super().width if self.is_terminal else ENDLESS
 
     @property
     def options(self) -> ConsoleOptions:

@@ -34,6 +34,9 @@ REQUESTED = {
 }
 #: Growth where kills say that more is needed and nothing says how much.
 BLIND = 2.0
+#: Less memory than this saves nothing that could be bought, and what needs so little is often
+#: mismeasured: up to here a task is given what its kind of job has ever needed.
+SMALL_MIB = 64.0
 #: From this price of a lost attempt on, a task is given no less than its stated bound: one in
 #: twenty would be lost below it.
 DEAR = BOUND / (1 - BOUND)
@@ -107,6 +110,9 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
     most = each_once(lambda keys: _most_of_new(families, keys, target), kinds)
     _under_request(said, rows, target, np.array(most))
     _over_kills(said, rows, target, families)
+    if target == "memory_mib":
+        seen = each_once(lambda keys: families.most(keys[0], target), kinds)
+        said.give = np.maximum(said.give, np.minimum(np.exp(seen), SMALL_MIB)[rows.family])
     return said
 
 

@@ -44,6 +44,7 @@ class Series:
     _tails: list[Tail] = field(default_factory=list)
     _closest: list[Tail] = field(default_factory=list)  #: as `closest_in_turn`
     _own_bound: list[Tail] = field(default_factory=list)  #: as `own_bound`
+    _usual: float = 0.0  #: the mean of the window
     _is_fitted: bool = False
     _looked: int = 0
 
@@ -66,19 +67,22 @@ class Series:
 
     def kill(self, item: Seen) -> None:
         """A kill for memory: censored, its need is at least what was given."""
-        self._hold(item)
+        self._hold(item, killed=True)
         self.killed = [*self.killed[-7:], item]
 
-    def _hold(self, kill: Seen | None = None) -> None:
+    def _hold(self, item: Seen, killed: bool = False) -> None:
         """Keep the promised chance of a kill: a kill more than foreseen widens the margin at once,
         each success narrows it as much as it was foreseen to (Gibbs and Candes, 2021). Foreseen is
-        what the lowest price allows, since nobody says at which one a task was sized.
+        what the lowest price allows, since nobody says at which one a task was sized. Tasks that
+        are small beside the others of their family count for less: what kills them says little of
+        those, and a margin in proportion would cost them much.
         """
         best = self.choice().best
         if best is not None:
-            killed = self._still_killed(best, kill) if kill else 0.0
-            surprise = killed - best.outlook.chance_beyond(best.margin)
-            caution = self.caution + CAUTION * best.fit.scatter * surprise
+            lost = self._still_killed(best, item) if killed else 0.0
+            surprise = lost - best.outlook.chance_beyond(best.margin)
+            part = min(1.0, float(np.exp(item.log)) / self._usual)
+            caution = self.caution + CAUTION * best.fit.scatter * surprise * part
             self.caution = float(np.clip(caution, 0.0, MOST_CAUTION))
 
     def _still_killed(self, best: Way, kill: Seen) -> float:
@@ -118,7 +122,7 @@ class Series:
 
     def _charge(self, item: Seen) -> None:
         self._fit()
-        self._hold()
+        self._hold(item)
         self._adapt(item)
         known = _one(item)
         fits = {id(tail.fit): tail.fit for tail in self._tails}
@@ -141,6 +145,7 @@ class Series:
         self._tails = tails(window, self.bases)
         for choice in self.choices:
             choice.fit(window, self._tails)
+        self._usual = float(np.exp(window.logs).mean())
         threshold = bounds_threshold(self.total)
         self._closest = closest_first(self._tails, threshold)
         self._own_bound = own_bound(self._tails, self._closest, threshold)

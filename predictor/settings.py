@@ -20,8 +20,9 @@ class PredictorSettings:
     #: What a job that nobody knows and that asks for nothing is given.
     default: Resources = field(default_factory=lambda: Resources(1.0, 2048, 0))
     default_runtime_s: float = 3600.0
-    #: The least that is ever given: below it a container does not start well.
-    min_memory_mib: int = 64
+    #: The least that is ever given: runc starts a container inside the container's own limit and
+    #: takes some 10 MiB for it (opencontainers/runc#1980); CRI-O refuses less than 12.
+    min_memory_mib: int = 12
     min_vcpu: float = 0.25
     #: No task is ever given more than this; EC2's largest is 24 TiB (u7in-24tb).
     max_memory_mib: int = 24 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Nextflow's trace files: one tab-separated row a task attempt, with units in the cells.
+"""Nextflow's trace files: one row a task attempt, with units in the cells.
 
 Both forms are read: the readable one ("1.5 GB", "2m 3s", "104.2%") and the raw one of `trace.raw
 = true` (bytes, milliseconds). Documented at
@@ -9,6 +9,7 @@ so it is not taken for an input size: nobody would know it at submission.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -25,6 +26,10 @@ from training.import_table import missing, number, whole
 from training.imports import Dropped, Import, Row, read_rows, require
 
 REQUIRED = ("name", "status", "realtime")
+#: Columns that only a trace has: with name and status, one of them makes a table one.
+OWN = {"task_id", "hash", "native_id", "realtime"}
+#: Where a reader keeps the cells that a row has beyond the columns.
+SURPLUS = "surplus"
 MIB = 2**20
 BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40, "PB": 2**50}
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -33,13 +38,19 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?B)", re.IGNORECASE)
 SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\b")
 #: What a task killed for its memory exits with: SIGKILL from the kernel, or from a scheduler.
 KILLED = (137, 247)
-NOT_RUN = ("CACHED", "ABORTED", "SUBMITTED", "RUNNING")
+NOT_RUN = ("ABORTED", "NEW", "SUBMITTED", "RUNNING")
+#: Memory is looked at so often: of a task that ended sooner, it is that of the shell that began it.
+WATCHED_S = 1.0
+
+
+def is_trace(columns: Iterable[str]) -> bool:
+    """Whether a table with these columns is a trace, complete or not."""
+    names = set(columns)
+    return {"name", "status"} <= names and bool(OWN & names)
 
 
 def from_trace(frame: pd.DataFrame, zone: str = "UTC") -> Import:
-    """The observations of a trace read as text (`sep="\t", dtype=str`); `zone` is that of its
-    times.
-    """
+    """The observations of a trace whose cells are text; `zone` is that of its times."""
     require(map(str, frame.columns), REQUIRED, "Nextflow trace")
     records = (
         {str(name): str(value).strip() for name, value in row.items() if told(value)}
@@ -61,11 +72,13 @@ def told(value: object) -> bool:
 
 
 def read(row: Row, zone: ZoneInfo) -> Observation:
-    """One attempt. Cached and aborted ones tell nothing."""
+    """One attempt. An aborted one tells nothing; a cached one is told as it ran before."""
+    if SURPLUS in row:
+        raise Dropped("more cells than columns; is the separator in one of them?")
     status = str(row.get("status", "")).upper()
     if status in NOT_RUN:
         raise Dropped(f"status: {status}, so the task did not run to its end")
-    exit_code = int(row["exit"]) if str(row.get("exit", "")).lstrip("-").isdigit() else None
+    exit_code = whole(row, "exit")
     limit = size_bytes(row, "memory")
     killed = status == "FAILED" and exit_code in KILLED
     if status == "FAILED" and not killed:
@@ -86,10 +99,11 @@ def read(row: Row, zone: ZoneInfo) -> Observation:
 
 def usage(row: Row, runtime_s: float) -> Usage:
     peak = size_bytes(row, "peak_rss") or size_bytes(row, "rss")
+    watched = runtime_s > WATCHED_S
     share = number({"%cpu": row["%cpu"].rstrip("%")}, "%cpu") if "%cpu" in row else None
     return Usage(
         runtime_s=runtime_s,
-        peak_memory_mib=peak / MIB if peak else None,
+        peak_memory_mib=peak / MIB if peak and watched else None,
         cpu_s=share / 100 * runtime_s if share and share > 0 else None,
         meter=Meter.IMPORTED,
     )
@@ -97,11 +111,14 @@ def usage(row: Row, runtime_s: float) -> Usage:
 
 def fields(row: Row) -> dict[str, Any]:
     """The job: its process names the step; the tag names what it works on."""
-    process = str(row.get("process") or str(row["name"]).partition(" (")[0])
+    named, _, label = str(row.get("name", "")).removesuffix(")").partition(" (")
+    process = str(row.get("process") or named)
+    # Nextflow numbers the tasks that have no tag.
+    sample = str(row.get("tag") or ("" if label.isdigit() else label))
     limit, cpus = size_bytes(row, "memory"), number(row, "cpus")
     tags = {"nextflow.io/processName": process[-256:]}
-    if "tag" in row:
-        tags["sample"] = str(row["tag"])
+    if sample:
+        tags["sample"] = sample[:256]
     return {
         "name": re.sub(r"[^A-Za-z0-9_-]", "_", process).strip("_-")[:128],
         "command": ["nextflow", process],
@@ -132,7 +149,7 @@ def span_s(row: Row, name: str) -> float | None:
     text = row.get(name)
     if text is None:
         return None
-    if re.fullmatch(r"\d+", str(text)):
+    if PLAIN.fullmatch(str(text)):
         return float(text) / 1000
     parts = SPAN.findall(str(text))
     if not parts:
@@ -151,7 +168,7 @@ def finished_at_s(row: Row, zone: ZoneInfo) -> float:
 
 def time_s(row: Row, name: str, zone: ZoneInfo) -> float:
     text = str(row[name])
-    if text.isdigit():
+    if PLAIN.fullmatch(text):
         return float(text) / 1000
     try:
         return datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()

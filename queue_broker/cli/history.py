@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 from rich.console import Console
@@ -17,11 +19,15 @@ from headgate.errors import InvalidInput, Unavailable
 from queue_broker.cli.screen import console
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from queue_broker.ports import Lake
     from training.imports import Import
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 
+#: Of equals the first: a table of one column has none.
+SEPARATORS = (",", "\t", ";")
 #: DescribeJobs takes so many ids at once.
 DESCRIBED = 100
 #: How long a broker may take to say that it is one.
@@ -74,20 +80,50 @@ def read_file(file: Path, zone: str) -> Import:
     """A table or a trace, by its suffix and its columns; a folder is one of Parquet files."""
     import pandas as pd
 
-    from training.import_nextflow import from_trace
+    from training.import_nextflow import from_trace, is_trace
     from training.import_table import from_frame
 
     try:
         if file.is_dir() or file.suffix == ".parquet":
             return from_frame(pd.read_parquet(file))
-        separator = "," if ".csv" in file.suffixes else "\t"
-        frame = pd.read_csv(file, sep=separator, dtype=str)
-    except (ValueError, OSError) as error:
+        separator, columns = heading(file)
+        if is_trace(columns):
+            return from_trace(trace(file, separator), zone)
+        return from_frame(pd.read_csv(file, sep=separator, dtype=str))
+    except InvalidInput:
+        raise
+    except (ValueError, OSError, csv.Error) as error:
         raise InvalidInput.of(
             "FILE", str(file), f"a readable CSV or Parquet file ({error})"
         ) from error
-    is_trace = {"realtime", "status"} <= set(frame.columns)
-    return from_trace(frame, zone) if is_trace else from_frame(frame)
+
+
+def opened(file: Path) -> TextIO:
+    if file.suffix == ".gz":
+        return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
+    return file.open(encoding="utf-8-sig", newline="")
+
+
+def heading(file: Path) -> tuple[str, list[str]]:
+    """The separator, which Nextflow lets a user choose, and the columns."""
+    with opened(file) as lines:
+        first = lines.readline()
+    separator = max(SEPARATORS, key=first.count)
+    return separator, next(csv.reader([first], delimiter=separator), [])
+
+
+def trace(file: Path, separator: str) -> pd.DataFrame:
+    """Nextflow puts nothing in quotes, and a cell may hold them, or the separator: then a row has
+    cells to spare. A trace with commas was written by something else.
+    """
+    import pandas as pd
+
+    from training.import_nextflow import SURPLUS
+
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE
+    with opened(file) as lines:
+        rows = csv.DictReader(lines, delimiter=separator, quoting=quoting, restkey=SURPLUS)
+        return pd.DataFrame(list(rows), columns=[*(rows.fieldnames or ()), SURPLUS], dtype=object)
 
 
 def read_batch(queue: str) -> Import:

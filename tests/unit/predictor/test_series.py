@@ -79,6 +79,17 @@ def test_kills_that_were_not_foreseen_widen_the_margin_until_successes_pay_it_ba
     assert found.caution < twice
 
 
+def test_a_kill_of_a_small_task_hardly_widens_the_margin_of_large_ones() -> None:
+    """A hundred times as large here: for them twice as much is no small thing."""
+    rng = np.random.default_rng(0)
+    logs = np.where(np.arange(60) % 2, np.log(100.0), 0.0) + rng.normal(0.0, 0.1, 60)
+    small, large = series(logs), series(logs)
+    small.kill(seen(1.0, 61.0))
+    large.kill(seen(np.log(300.0), 61.0))
+
+    assert 0 < 15 * small.caution < large.caution
+
+
 def test_kills_of_tasks_that_were_all_sized_before_any_had_ended_are_news_once() -> None:
     """What has been learnt since would have given the others enough."""
     rng = np.random.default_rng(0)

@@ -44,6 +44,16 @@ def after(observations: list[Observation], mode: str = "cost") -> Estimate:
     return predictor.estimate([JOB], mode)[0]
 
 
+def test_a_small_task_is_given_what_its_kind_of_job_ever_needed_and_what_a_container_takes() -> (
+    None
+):
+    tiny = [ended_well(float(at), 3.0) for at in range(40)]
+    once = [ended_well(-1.0, 40.0), *(ended_well(float(at), 14.0) for at in range(60))]
+
+    assert after(tiny).allocation.memory_mib == 12
+    assert after(once).allocation.memory_mib >= 40
+
+
 @pytest.mark.parametrize("mode", ["cost", "safe"])
 @pytest.mark.parametrize("count", [1, 3, 10, 40])
 def test_a_task_that_keeps_one_core_busy_is_not_given_many(mode: str, count: int) -> None:

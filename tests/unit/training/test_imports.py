@@ -18,7 +18,7 @@ TRACE = pd.DataFrame(
     {
         "name": ["ALIGN (s1)", "ALIGN (s2)", "ALIGN (s3)", "ALIGN (s4)", "ALIGN (s5)"],
         "tag": ["s1", "s2", "s3", "s4", "s5"],
-        "status": ["COMPLETED", "FAILED", "FAILED", "CACHED", "COMPLETED"],
+        "status": ["COMPLETED", "FAILED", "FAILED", "ABORTED", "COMPLETED"],
         "exit": ["0", "137", "1", "0", "0"],
         "realtime": ["2m 3s", "10s", "10s", "1h", "half a day"],
         "%cpu": ["150.0%", "99%", "99%", "99%", "99%"],
@@ -48,8 +48,43 @@ def test_a_kill_in_a_trace_is_a_bound() -> None:
 def test_what_is_dropped_says_which_row_and_why() -> None:
     dropped = dict(from_trace(TRACE).dropped)
     assert "exit code 1" in dropped[3]
-    assert "CACHED" in dropped[4]
+    assert "ABORTED" in dropped[4]
     assert "half a day" in dropped[5]
+
+
+def test_a_cached_task_is_told_as_it_ran_before() -> None:
+    done, cached = from_trace(
+        TRACE.iloc[[0, 0]].assign(status=["COMPLETED", "CACHED"])
+    ).observations
+    assert cached == done
+    assert unseen([cached], [done]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sample"), [("ALIGN (s1)", "s1"), ("ALIGN (s (1))", "s (1)"), ("ALIGN (1)", None)]
+)
+def test_without_a_column_of_tags_the_sample_is_read_from_the_name(
+    name: str, sample: str | None
+) -> None:
+    (found,) = from_trace(TRACE[:1].drop(columns="tag").assign(name=name)).observations
+    assert found.job.tags.get("sample") == sample
+    assert found.job.name == "ALIGN"
+
+
+def test_of_a_task_of_a_second_nobody_saw_the_memory() -> None:
+    found = from_trace(TRACE.iloc[[0, 0]].assign(realtime=["1s", "1.1s"])).observations
+    assert [item.usage.peak_memory_mib for item in found] == [None, 1536.0]
+
+
+def test_numbers_that_a_table_program_wrote_anew_are_read() -> None:
+    raw = {"realtime": "123000.0", "complete": "1719315159716.0", "peak_rss": "1610612736.0"}
+    (found,) = from_trace(TRACE[:1].assign(**raw)).observations
+    assert (found.usage.runtime_s, found.usage.peak_memory_mib) == (123.0, 1536.0)
+    assert found.finished_at_s == from_trace(TRACE[:1]).observations[0].finished_at_s
+
+
+def test_a_row_of_a_trace_without_a_name_is_dropped() -> None:
+    assert "name" in from_trace(TRACE[:1].assign(name="-")).dropped[0][1]
 
 
 def test_a_file_that_is_no_trace_names_the_missing_columns() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +37,7 @@ etl-1,1700000000,12.5,300,blue,north,11
 TRACE = """task_id\tname\tstatus\texit\trealtime\t%cpu\tpeak_rss\tmemory\tcomplete
 1\tALIGN (a)\tCOMPLETED\t0\t2m 3s\t150.0%\t1.5 GB\t4 GB\t2024-06-25 11:32:39.716
 2\tALIGN (b)\tFAILED\t137\t10s\t99%\t2 GB\t2 GB\t2024-06-25 11:33:39.716
-3\tALIGN (c)\tCACHED\t0\t1h\t-\t-\t4 GB\t2024-06-25 11:34:39.716
+3\tALIGN (c)\tABORTED\t-\t-\t-\t-\t4 GB\t2024-06-25 11:34:39.716
 """
 
 
@@ -104,10 +105,40 @@ def test_a_trace_is_known_by_its_columns_and_read_in_the_zone_that_is_named(
     told = bring_in(a_file(tmp_path, "trace.txt", TRACE), "--zone", "Europe/Berlin")
 
     assert "3 rows: 2 read, 2 new" in told
-    assert "CACHED" in told
+    assert "ABORTED" in told
     done, killed = kept(lake)
     assert done.finished_at_s == pytest.approx(1_719_307_959.716)
     assert (killed.cause, killed.usage.peak_memory_mib) == (Cause.OUT_OF_MEMORY, 2048)
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", ","])
+def test_a_trace_is_read_whatever_separates_its_cells(
+    bring_in: Import, lake: FolderLake, tmp_path: Path, separator: str
+) -> None:
+    bring_in(a_file(tmp_path, "trace.csv", TRACE.replace("\t", separator)))
+
+    assert [item.job.tags["sample"] for item in kept(lake)] == ["a", "b"]
+
+
+def test_a_row_of_a_trace_with_the_separator_in_a_cell_is_dropped_alone(
+    bring_in: Import, lake: FolderLake, tmp_path: Path
+) -> None:
+    text = TRACE.replace("(a)", "(a;b)").replace("(b)", '("b)').replace("\t", ";")
+    told = bring_in(a_file(tmp_path, "trace.txt", text))
+
+    assert "3 rows: 1 read" in told
+    assert "more cells than columns" in told
+    assert [item.job.tags["sample"] for item in kept(lake)] == ['"b']
+
+
+def test_a_packed_trace_of_another_system_is_read(
+    bring_in: Import, lake: FolderLake, tmp_path: Path
+) -> None:
+    file = tmp_path / "trace.txt.gz"
+    file.write_bytes(gzip.compress(TRACE.replace("\n", "\r\n").encode("utf-8-sig")))
+
+    assert "3 rows: 2 read" in bring_in(str(file))
+    assert len(kept(lake)) == 2
 
 
 @pytest.mark.parametrize("whole_folder", [False, True], ids=["a file", "the folder"])
@@ -147,6 +178,7 @@ def shifted(items: list[Observation]) -> list[Observation]:
         ("jobs.csv", "", "a readable CSV or Parquet file"),
         ("jobs.parquet", "no parquet", "a readable CSV or Parquet file"),
         ("trace.txt", "name\tstatus\trealtime\n", None),
+        ("trace.txt", "hash\tname\tstatus\n", "realtime: got a Nextflow trace with"),
     ],
 )
 def test_a_file_that_cannot_be_read_at_all_is_refused_in_words(

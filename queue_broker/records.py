@@ -270,7 +270,7 @@ class HandOver:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """A piece of a task's log. `next` reads on from here."""
+    """A piece of a task's log. `next` reads on from here: the number of a byte."""
 
     text: str
     next: str

@@ -28,13 +28,18 @@ def from_token(token: str | None, kind: type[T]) -> T | None:
     """
     if not token:
         return None
-    place: Any = None
-    with suppress(ValueError, binascii.Error):
-        place = json.loads(base64.urlsafe_b64decode(token.encode()))
+    place = decoded(token)
     if not is_place(place, kind):
         raise Fault(f"nextToken: got {token[:80]!r}; allowed: one that was answered to this call")
     found: T = place
     return found
+
+
+def decoded(token: str) -> Any:
+    """What `to_token` was given; None of what it never made."""
+    with suppress(ValueError, binascii.Error, RecursionError):
+        return json.loads(base64.urlsafe_b64decode(token.encode()))
+    return None
 
 
 def is_place(place: Any, kind: type) -> bool:

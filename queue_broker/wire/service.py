@@ -10,6 +10,7 @@ from queue_broker.core.memory import Memory
 from queue_broker.core.submit import Caller, Submitter
 from queue_broker.ports import Clock, Describer, Engine, Shelf, Store, Upstream
 from queue_broker.settings import Settings
+from queue_broker.wire.log_lines import Logs
 from queue_broker.wire.names import Place
 from queue_broker.wire.recent import Recent
 
@@ -47,6 +48,7 @@ class Wire:
     recent: Recent = field(init=False)
     #: DescribeJobs' details by job, as they were written; some 2 KiB each.
     details: Memory[str, tuple[Any, bytes]] = field(init=False)
+    logs: Logs = field(default_factory=Logs, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recent", Recent(self.clock))

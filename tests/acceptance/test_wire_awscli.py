@@ -50,6 +50,10 @@ def test_a_job_is_submitted_described_listed_and_its_log_is_read(here: Site) -> 
     stream = ("--log-stream-name", told["container"]["logStreamName"])
     log = aws(here, "logs", "get-log-events", "--log-group-name", "/aws/batch/job", *stream)
     assert [one["message"] for one in log["events"]] == ["hello"]
+    named = ("--log-stream-names", told["container"]["logStreamName"])
+    asked = ("--log-group-name", "/aws/batch/job", *named, "--filter-pattern", "?hello ?goodbye")
+    found = aws(here, "logs", "filter-log-events", *asked)
+    assert [one["message"] for one in found["events"]] == ["hello"]
 
 
 def test_a_running_job_is_terminated_with_the_reason_given(here: Site) -> None:

@@ -179,3 +179,60 @@ def test_only_reading_is_served(batch: Batch) -> None:
     with pytest.raises(ClientError) as caught:
         batch.speak("logs").create_log_group(logGroupName="mine")
     assert refusal(caught.value)[0] == "UnknownOperationException"
+
+
+def test_events_of_a_stream_are_told_by_time(batch: Batch) -> None:
+    """From a time on, and before another."""
+    _, stream, write = running(batch)
+    start_ms = int(batch.clock.now_s * 1000)
+    for at in range(4):
+        write(b"%d\n" % at)
+        batch.clock.now_s += 1.0
+        read(batch, stream)
+    forward = {"startFromHead": True, "startTime": start_ms + 2000}
+    assert lines(read(batch, stream, **forward)) == ["1", "2", "3"]
+    assert lines(read(batch, stream, **forward, endTime=start_ms + 3000)) == ["1"]
+    assert lines(read(batch, stream, endTime=start_ms + 3000, limit=1)) == ["1"]
+    times = [one["timestamp"] - start_ms for one in read(batch, stream)["events"]]
+    assert times == [1000, 2000, 3000, 4000]
+
+
+def test_a_token_that_was_never_given_is_refused(batch: Batch) -> None:
+    _, stream, _ = running(batch)
+    with pytest.raises(ClientError, match=r"The specified nextToken is invalid\.") as caught:
+        read(batch, stream, nextToken="f/x")
+    assert refusal(caught.value)[0] == "InvalidParameterException"
+
+
+def test_the_group_is_found_by_a_part_of_its_name(batch: Batch) -> None:
+    logs = batch.speak("logs")
+
+    def found(**asked: Any) -> list[str]:
+        return [one["logGroupName"] for one in logs.describe_log_groups(**asked)["logGroups"]]
+
+    assert found(logGroupNamePrefix="/aws/batch") == [GROUP]
+    assert found(logGroupNamePattern="batch") == [GROUP]
+    assert found(logGroupNamePattern="lambda") == []
+    assert found(logGroupIdentifiers=[GROUP]) == [GROUP]
+    assert found(logGroupIdentifiers=["other"]) == []
+    assert found(logGroupClass="DELIVERY") == []
+    with pytest.raises(ClientError, match="mutually exclusive"):
+        found(logGroupNamePrefix="/aws", logGroupNamePattern="batch")
+
+
+def test_a_stream_tells_when_it_was_last_written_to(batch: Batch) -> None:
+    job_id, stream, write = running(batch)
+    write(b"a\n")
+    start_ms = int(batch.clock.now_s * 1000)
+    batch.clock.now_s += 5.0
+
+    def told() -> dict[str, Any]:
+        asked = {"logGroupName": GROUP, "logStreamNamePrefix": stream}
+        return dict(batch.speak("logs").describe_log_streams(**asked)["logStreams"][0])
+
+    assert told()["firstEventTimestamp"] == start_ms
+    assert told()["lastEventTimestamp"] == start_ms + 5000
+    batch.engine.finish(f"{job_id}-1")
+    batch.turn()
+    batch.clock.now_s += 5.0
+    assert told()["lastIngestionTime"] == start_ms + 5000

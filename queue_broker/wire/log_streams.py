@@ -1,0 +1,151 @@
+"""The log streams of /aws/batch/job, one an attempt: DescribeLogStreams, DescribeLogGroups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from queue_broker.records import Attempt, Standing
+from queue_broker.wire.attempts import ms
+from queue_broker.wire.endings import place_of_stream, stream_of
+from queue_broker.wire.faults import Fault
+from queue_broker.wire.kept import page as paged
+from queue_broker.wire.log_lines import Log
+from queue_broker.wire.names import Place
+from queue_broker.wire.service import Answer, Call, Wire
+
+GROUP = "/aws/batch/job"
+MOST_STREAMS, MOST_GROUPS = 50, 50
+#: DescribeLogStreams and FilterLogEvents look at the attempts of so many jobs, the newest.
+MOST_JOBS = 500
+INVALID, NOT_FOUND = "InvalidParameterException", "ResourceNotFoundException"
+BOTH_GROUPS = "LogGroup name and LogGroup ARN are mutually exclusive parameters."
+BOTH_PATTERNS = "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
+#: Of a group that is found by a part of its name, CloudWatch leaves these out.
+NOT_BY_PATTERN = {"deletionProtectionEnabled", "storedBytes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One attempt's log. `leak` and `task` are what the engine knows it by."""
+
+    name: str
+    leak: str
+    task: int
+    started_ms: int
+    ended_ms: int | None  #: None while it runs
+
+    @classmethod
+    def of(cls, standing: Standing, attempt: Attempt) -> Stream:
+        started_ms = ms(attempt.started_at_s or attempt.created_at_s)
+        ended = attempt.stopped_at_s
+        name = stream_of(standing, attempt)
+        return cls(
+            name, attempt.leak, attempt.task, started_ms, None if ended is None else ms(ended)
+        )
+
+    def last_ms(self, now_ms: int) -> int:
+        """Nothing is written after that."""
+        return max(now_ms if self.ended_ms is None else self.ended_ms, self.started_ms)
+
+    def log(self, wire: Wire, now_ms: int) -> Log:
+        """The log, with all that is in it by now."""
+        found = wire.logs.of(self.leak, self.task, self.started_ms)
+        found.read_on(wire.engine, self.last_ms(now_ms))
+        return found
+
+
+def find(wire: Wire, name: str) -> Stream:
+    """The stream of exactly that name; `Fault` when there is none."""
+    known = stream_named(wire, name)
+    if known is None:
+        raise Fault("The specified log stream does not exist.", NOT_FOUND)
+    return known
+
+
+def check_group(call: Call) -> None:
+    named, identified = call.get("logGroupName"), call.get("logGroupIdentifier")
+    if named and identified:
+        raise Fault(BOTH_GROUPS, "ValidationException")
+    group = named or identified or ""
+    if group.rpartition("log-group:")[2].removesuffix(":*") != GROUP:
+        raise Fault("The specified log group does not exist.", NOT_FOUND)
+
+
+def stream_named(wire: Wire, name: str) -> Stream | None:
+    place = place_of_stream(name)
+    if place is None:
+        return None
+    job_id, task = place
+    for one in wire.describer.standings([(job_id, task), (job_id, None)]):
+        for known in streams_of(one):
+            if known.name == name:
+                return known
+    return None
+
+
+def streams_of(standing: Standing) -> list[Stream]:
+    return [Stream.of(standing, one) for one in standing.attempts]
+
+
+def log_streams(wire: Wire, call: Call) -> Answer:
+    """The streams that begin so: one by its whole name, or those of the newest jobs."""
+    check_group(call)
+    prefix, by_time = call.get("logStreamNamePrefix", ""), call.get("orderBy") == "LastEventTime"
+    if prefix and by_time:
+        raise Fault("Cannot order by LastEventTime with a logStreamNamePrefix.", INVALID)
+    now_ms = ms(wire.clock())
+
+    def place(one: Stream) -> tuple[int, str]:
+        return one.last_ms(now_ms) if by_time else 0, one.name
+
+    found = sorted(beginning(wire, prefix), key=place, reverse=call.get("descending", False))
+    told = [to_stream(call.place, one, now_ms) for one in found]
+    return paged("logStreams", told, call, call.get("limit", MOST_STREAMS))
+
+
+def beginning(wire: Wire, prefix: str) -> list[Stream]:
+    """The stream of that name, else those of the newest jobs whose names begin so."""
+    exact = stream_named(wire, prefix)
+    if exact is not None:
+        return [exact]
+    jobs = [(one.job_id, None) for one in wire.store.jobs(limit=MOST_JOBS) if not one.array]
+    found = [one for standing in wire.describer.standings(jobs) for one in streams_of(standing)]
+    return [one for one in found if one.name.startswith(prefix)]
+
+
+def to_stream(place: Place, stream: Stream, now_ms: int) -> Answer:
+    arn = f"{place.of('logs')}:log-group:{GROUP}:log-stream:{stream.name}"
+    first = dict.fromkeys(("creationTime", "firstEventTimestamp"), stream.started_ms)
+    last = dict.fromkeys(("lastEventTimestamp", "lastIngestionTime"), stream.last_ms(now_ms))
+    return {**first, **last, "logStreamName": stream.name, "arn": arn, "storedBytes": 0}
+
+
+def log_groups(wire: Wire, call: Call) -> Answer:
+    """The one group that there is, if it is asked for."""
+    del wire
+    prefix, part = call.get("logGroupNamePrefix"), call.get("logGroupNamePattern")
+    if prefix and part:
+        raise Fault(BOTH_PATTERNS, INVALID)
+    group = to_group(call.place)
+    named = call.get("logGroupIdentifiers") or [GROUP]
+    known = {GROUP, group["arn"], group["logGroupArn"]}
+    asked = GROUP.startswith(prefix or "") and (part or "") in GROUP and known & {*named}
+    if call.get("logGroupClass", "STANDARD") != "STANDARD" or not asked:
+        return {"logGroups": []}
+    if part:
+        group = {key: one for key, one in group.items() if key not in NOT_BY_PATTERN}
+    return paged("logGroups", [group], call, call.get("limit", MOST_GROUPS))
+
+
+def to_group(place: Place) -> Answer:
+    arn = f"{place.of('logs')}:log-group:{GROUP}"
+    return {
+        "logGroupName": GROUP,
+        "arn": f"{arn}:*",
+        "logGroupArn": arn,
+        "logGroupClass": "STANDARD",
+        "creationTime": 0,
+        "deletionProtectionEnabled": False,
+        "metricFilterCount": 0,
+        "storedBytes": 0,
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.kept import every
 from queue_broker.wire.limits import NAME
 from queue_broker.wire.names import Place, name_and_revision
+from queue_broker.wire.properties import check_properties
 from queue_broker.wire.service import Answer, Call, Source, Wire
 
 KIND = "job-definition"
@@ -26,7 +26,6 @@ CONTAINER_LISTS = (
 )
 LATEST = {"platformVersion": "LATEST"}
 TRIES = 20
-LEAST_MEMORY_MIB = 4
 
 
 def register(wire: Wire, call: Call) -> Answer:
@@ -55,52 +54,6 @@ def add_revision(shelf: Shelf, name: str, body: dict[str, Any]) -> Document:
         except Conflict:  # somebody registered at the same time
             continue
     raise Conflict(f"job definition {name!r} is being registered by too many at once")
-
-
-def check_properties(given: Mapping[str, Any]) -> None:
-    """What the service wants of a definition beyond its model's types."""
-    kind = given["type"]
-    if kind == "multinode":
-        if "nodeProperties" not in given:
-            raise refused("nodeProperties: got nothing; allowed: the nodes of a multinode job")
-        return
-    if "nodeProperties" in given:
-        raise refused("nodeProperties: got an object; allowed: only with type multinode")
-    if not {"containerProperties", "eksProperties", "ecsProperties"} & given.keys():
-        wanted = "containerProperties, ecsProperties or eksProperties"
-        raise refused(f"containerProperties: got nothing; allowed: one of {wanted}")
-    if container := given.get("containerProperties"):
-        check_container(container)
-    pod = given.get("eksProperties", {}).get("podProperties", {})
-    if "eksProperties" in given and not pod.get("containers"):
-        raise refused("podProperties must contain at least one container")
-
-
-def check_container(container: Mapping[str, Any]) -> None:
-    if not container.get("image"):
-        raise refused("containerProperties.image: got nothing; allowed: a container image")
-    asked = {one["type"]: one["value"] for one in container.get("resourceRequirements", ())}
-    for kind, legacy, words in (("VCPU", "vcpus", "vCPU"), ("MEMORY", "memory", "Memory")):
-        value = asked.get(kind, container.get(legacy))
-        if value is None:
-            raise refused(f"{words} is not provided.")
-        if not above_zero(value, whole=kind == "MEMORY"):
-            allowed = "a whole number of MiB" if kind == "MEMORY" else "a number"
-            raise refused(f"{words}: got {value!r}; allowed: {allowed} above 0")
-        if kind == "MEMORY" and float(value) < LEAST_MEMORY_MIB:
-            raise refused(f"{words}: got {value!r}; allowed: at least {LEAST_MEMORY_MIB} MiB")
-    gpus = asked.get("GPU", "0")
-    if gpus != "0" and not above_zero(gpus, whole=True):
-        raise refused(f"GPU: got {gpus!r}; allowed: a whole number, 0 or more")
-
-
-def above_zero(value: object, *, whole: bool) -> bool:
-    """Refused here, or each of the definition's jobs would be."""
-    try:
-        number = float(str(value))
-    except ValueError:
-        return False
-    return 0 < number < math.inf and (number.is_integer() or not whole)
 
 
 def normal(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,8 +166,10 @@ def find(source: Source, given: str, place: Place) -> Answer:
 def active(source: Source, given: str, place: Place) -> list[Answer]:
     name, revision = name_and_revision(given)
     if source.upstream is not None:
-        by = {"jobDefinitionName": name} if revision is None else {"jobDefinitions": [given]}
-        return from_upstream(source.upstream, by | {"status": "ACTIVE"})
+        by_name = {"jobDefinitionName": name, "status": "ACTIVE"}
+        by = by_name if revision is None else {"jobDefinitions": [given]}
+        found = from_upstream(source.upstream, by)
+        return [one for one in found if one.get("status", "ACTIVE") == "ACTIVE"]
     if revision is None:
         kept = source.shelf.named(KIND, [name])
     else:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
 from uuid import uuid4
 
 from queue_broker.ports import Shelf
 from queue_broker.records import Document
-from queue_broker.wire.faults import Fault, refused
+from queue_broker.wire.compute import MANAGED_INSTANCES, check, check_update
+from queue_broker.wire.faults import Fault
 from queue_broker.wire.kept import (
     ENVIRONMENT,
     QUEUE,
@@ -46,12 +45,8 @@ STANDING = Document(
     },
 )
 
-#: Only the form is checked: AWS has new types before anybody's list of them has.
-INSTANCE_TYPE = re.compile(
-    r"optimal|default_(x86_64|arm64)|[a-z]+(-|[0-9])[a-z0-9-]*(\.[a-z0-9-]+)?"
-)
-#: AWS lists all of its own here.
-KNOWN_TYPES = "optimal, default_x86_64, default_arm64, an instance family, an instance type"
+#: Of these, a change says only what changes.
+MERGED = frozenset({"computeResources", "eksConfiguration"})
 
 
 def create_environment(wire: Wire, call: Call) -> Answer:
@@ -65,41 +60,12 @@ def create_environment(wire: Wire, call: Call) -> Answer:
     return named_environment(call.place, name)
 
 
-def check(body: Mapping[str, Any]) -> None:
-    """What the service wants beyond its model's types. Whether a role exists it does not look up
-    either: with a wrong one, the environment becomes INVALID later."""
-    if body["type"] == "MANAGED":
-        check_resources(body.get("computeResources"))
-    elif not body.get("serviceRole"):
-        raise refused("ServiceRole is required.")
-
-
-def check_resources(resources: Mapping[str, Any] | None) -> None:
-    """What EC2 needs and Fargate has not, in the service's words."""
-    if resources is None:
-        raise refused("computeResources: got nothing; allowed: an object, for type MANAGED")
-    if resources["type"] in ("EC2", "SPOT"):
-        check_instance_role(resources.get("instanceRole"))
-        if "minvCpus" not in resources:
-            raise refused("Resource minvCpus is required.")
-    for one in resources.get("instanceTypes", ()):
-        if not INSTANCE_TYPE.fullmatch(one):
-            raise refused(f"Instance type can only be one of [{KNOWN_TYPES}], got {one}")
-
-
-def check_instance_role(given: str | None) -> None:
-    """A profile's short name or its ARN: the ARN of the role in it is a common mistake."""
-    if not given:
-        raise refused("Instance role is required.")
-    if given.startswith("arn:") and ":instance-profile/" not in given:
-        raise refused("The ECS Instance Role should be an ECS Instance Profile ARN.")
-
-
 def update_environment(wire: Wire, call: Call) -> Answer:
     found = existing(wire.shelf, ENVIRONMENT, call.get("computeEnvironment"))
     given = {key: value for key, value in call.given.items() if key != "computeEnvironment"}
-    if resources := given.get("computeResources"):
-        given["computeResources"] = found.body.get("computeResources", {}) | resources
+    check_update(found.body, given)
+    if changed := MERGED.intersection(given):
+        given |= {name: found.body.get(name, {}) | given[name] for name in changed}
         check(found.body | given)
     wire.shelf.put(replace(found, body=found.body | given))
     return named_environment(call.place, found.name)
@@ -148,6 +114,11 @@ def on_fargate(environment: Document) -> bool | None:
     """None of an UNMANAGED one, which does not say."""
     kind = environment.body.get("computeResources", {}).get("type")
     return None if kind is None else str(kind).startswith("FARGATE")
+
+
+def on_managed_instances(environment: Document) -> bool:
+    kind = environment.body.get("computeResources", {}).get("type")
+    return bool(kind == MANAGED_INSTANCES)
 
 
 def known_environments(shelf: Shelf, names: Collection[str]) -> dict[str, Document]:

@@ -19,7 +19,7 @@ from queue_broker.wire.queues import known_queue
 from queue_broker.wire.service import Answer, Call, Wire, Written
 
 #: A page of ListJobs, and how many jobs a filter by definition looks at for one page.
-MOST_LISTED, MOST_SCANNED = 1000, 5000
+MOST_LISTED, MOST_FILTERED, MOST_SCANNED = 1000, 100, 5000
 #: How many jobs a snapshot of a queue's front holds.
 FRONT = 100
 SHARE = "SHARE_IDENTIFIER"
@@ -83,7 +83,7 @@ def summaries(found: Sequence[Standing], call: Call, more: str | None) -> Answer
 
 def in_queue(wire: Wire, call: Call) -> Answer:
     """A queue's jobs, newest first: in one state, or those that a filter lets through."""
-    most = pages.size(call.get("maxResults"), MOST_LISTED)
+    most = pages.size(call.get("maxResults"), MOST_FILTERED if call.get("filters") else MOST_LISTED)
     listing = to_listing(wire, call, most)
     wanted = one_by_one(call)
     found: list[Standing] = []
@@ -147,7 +147,7 @@ def filtered(listing: Listing, name: str, value: str) -> Listing:
 def seconds(value: str) -> float:
     try:
         return int(value) / 1000
-    except ValueError:
+    except (ValueError, OverflowError):
         words = "milliseconds since the Unix epoch"
         raise Fault(f"filters.1.values: got {value!r}; allowed: {words}") from None
 
@@ -167,7 +167,7 @@ def is_of(standing: Standing, wanted: str) -> bool:
     """Whether a job is of a definition: `name`, `name:revision`, or a beginning and `*`."""
     mine = standing.record.job.definition or ""
     if wanted.endswith("*"):
-        return mine.lower().startswith(wanted[:-1].lower())
+        return mine.startswith(wanted[:-1])
     return wanted in (mine, name_and_revision(mine)[0] if mine else "")
 
 

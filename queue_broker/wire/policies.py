@@ -12,22 +12,25 @@ from queue_broker.wire.names import Place, name_of
 from queue_broker.wire.service import Answer, Call, Wire
 
 KIND = "scheduling-policy"
+FAIR, QUOTA = "fairsharePolicy", "quotaSharePolicy"
 DEFAULTS = {"shareDecaySeconds": 0, "computeReservation": 0, "shareDistribution": []}
 
 
 def create_policy(wire: Wire, call: Call) -> Answer:
     check_shares(call)
+    if FAIR in call.given and QUOTA in call.given:
+        raise refused(f"got {FAIR} and {QUOTA}; allowed: one of them")
     name = call.get("name")
     body = {key: value for key, value in call.given.items() if key != "name"}
-    if "quotaSharePolicy" not in body:
-        body["fairsharePolicy"] = DEFAULTS | body.get("fairsharePolicy", {})
+    if QUOTA not in body:
+        body[FAIR] = DEFAULTS | body.get(FAIR, {})
     create(wire.shelf, Document(KIND, name, {"tags": {}} | body))
     return named(call.place, name)
 
 
 def check_shares(call: Call) -> None:
     """Shares may not overlap: neither twice the same, nor one that another's prefix takes in."""
-    shares = call.given.get("fairsharePolicy", {}).get("shareDistribution", ())
+    shares = call.given.get(FAIR, {}).get("shareDistribution", ())
     names = sorted(one["shareIdentifier"] for one in shares)
     for name, other in permutations(names, 2):
         if name == other or (name.endswith("*") and other.startswith(name[:-1])):
@@ -40,8 +43,11 @@ def update_policy(wire: Wire, call: Call) -> Answer:
     check_shares(call)
     found = existing(wire.shelf, KIND, call.get("arn"))
     given = {key: value for key, value in call.given.items() if key != "arn"}
-    if "fairsharePolicy" in given:
-        given["fairsharePolicy"] = DEFAULTS | given["fairsharePolicy"]
+    other = FAIR if QUOTA in found.body else QUOTA
+    if other in given:
+        raise refused(f"{other}: got an object; allowed: none for a policy of the other kind")
+    if FAIR in given:
+        given[FAIR] = DEFAULTS | given[FAIR]
     wire.shelf.put(replace(found, body=found.body | given))
     return {}
 

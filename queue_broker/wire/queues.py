@@ -12,12 +12,14 @@ from typing import Any
 
 from queue_broker.ports import Shelf
 from queue_broker.records import Document
+from queue_broker.wire.compute import MANAGED_INSTANCES
 from queue_broker.wire.environments import (
     STANDING,
     environments,
     known_environments,
     on_eks,
     on_fargate,
+    on_managed_instances,
 )
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.kept import ENVIRONMENT, QUEUE, chosen, create, page, with_own
@@ -31,7 +33,9 @@ def create_queue(wire: Wire, call: Call) -> Answer:
     body = {key: value for key, value in call.given.items() if key != "jobQueueName"}
     if name in configured(wire):
         raise Fault("Object already exists")
+    check_service(body)
     check_order(wire.shelf, body.get("computeEnvironmentOrder", []))
+    check_type(wire.shelf, Document(QUEUE, name, body))
     create(wire.shelf, Document(QUEUE, name, {"state": "ENABLED", "tags": {}} | body))
     return named_queue(call.place, name)
 
@@ -53,7 +57,28 @@ def check_order(shelf: Shelf, order: list[dict[str, Any]]) -> None:
         raise refused(f"computeEnvironmentOrder: {words}")
 
 
+def check_service(given: Mapping[str, Any]) -> None:
+    """What only queues of service jobs have: of those there are none here."""
+    if given.get("serviceEnvironmentOrder"):
+        words = "none beside computeEnvironmentOrder, nor without AWS Batch behind the broker"
+        raise refused(f"serviceEnvironmentOrder: got a list; allowed: {words}")
+    for one in given.get("jobStateTimeLimitActions", ()):
+        if one["action"] != "CANCEL":
+            got = f"jobStateTimeLimitActions: action: got {one['action']}"
+            raise refused(f"{got}; allowed: CANCEL, for a queue of compute environments")
+
+
+def check_type(shelf: Shelf, queue: Document) -> None:
+    """The type that is given, if any, is that of the queue's environments."""
+    wanted = queue.body.get("jobQueueType")
+    found = queue_type(queue, known_environments(shelf, environments(queue)))
+    if wanted not in (None, found):
+        raise refused(f"jobQueueType: got {wanted}; allowed: {found}, by its compute environments")
+
+
 def check_policy(queue: Document, given: dict[str, Any]) -> None:
+    if given.get("schedulingPolicyArn") == "" and queue.body.get("schedulingPolicyArn"):
+        raise refused("schedulingPolicyArn: got ''; allowed: another policy, never none again")
     if given.get("schedulingPolicyArn") and not queue.body.get("schedulingPolicyArn"):
         words = "none, for a queue that was made without a scheduling policy"
         raise refused(f"schedulingPolicyArn: got one; allowed: {words}")
@@ -62,6 +87,7 @@ def check_policy(queue: Document, given: dict[str, Any]) -> None:
 def update_queue(wire: Wire, call: Call) -> Answer:
     name = name_of(call.get("jobQueue"), QUEUE)
     given = {key: value for key, value in call.given.items() if key != "jobQueue"}
+    check_service(given)
     if "computeEnvironmentOrder" in given:
         check_order(wire.shelf, given["computeEnvironmentOrder"])
     found = wire.shelf.get(QUEUE, name) or by_configuration(wire, name)
@@ -102,6 +128,8 @@ def queue_type(queue: Document, known: Mapping[str, Document]) -> str:
     mine = [known[name] for name in environments(queue) if name in known]
     if any(map(on_eks, mine)):
         return "EKS"
+    if any(map(on_managed_instances, mine)):
+        return MANAGED_INSTANCES
     return "ECS_FARGATE" if any(map(on_fargate, mine)) else "ECS"
 
 
@@ -154,6 +182,14 @@ def known(wire: Wire, given: str) -> tuple[str, str]:
     if found is None:
         raise Fault(f"JobQueue {given} not found.")
     return name, found.body["state"]
+
+
+def has_policy(wire: Wire, name: str) -> bool:
+    """Whether a queue was made with a scheduling policy: its jobs have a share and a priority."""
+    if wire.upstream is not None:
+        return False
+    kept = wire.recent.ask(wire.shelf.get, QUEUE, name)
+    return bool(kept and kept.body.get("schedulingPolicyArn"))
 
 
 def open_queue(wire: Wire, given: str) -> str:

@@ -19,12 +19,15 @@ from queue_broker.core.submit import ITSELF
 from queue_broker.wire import containers, definitions, fargate
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.names import Place, name_and_revision
-from queue_broker.wire.queues import open_queue
+from queue_broker.wire.queues import has_policy, open_queue
 from queue_broker.wire.service import Answer, Call, Source, Wire
 
 #: Tags by which a client speaks to the broker; on the job, else on its definition.
 TIER_TAG = "headgate:tier"
 CEILING_TAG = "headgate:ceiling"
+NO_PRIORITY = (
+    "Either schedulingPriority in job definition or schedulingPriorityOverride should be specified."
+)
 TRANSLATED = RENAMED.keys() | REBUILT
 RESOURCES = {"VCPU", "MEMORY", "GPU"}
 #: Of a definition: fields that a job takes over whole or not at all; members SubmitJob has too.
@@ -55,12 +58,45 @@ class Defined:
 async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     """Durable when it returns; the same call tried again gives the same job."""
     queue = open_queue(wire, call.get("jobQueue"))
+    check_kind(call.given, defined.definition)
+    if has_policy(wire, queue):
+        check_share(call.given, defined.definition)
+    if wire.upstream is None:
+        check_consumables(call.given, defined.definition)
     given = dict(call.given) | {"jobQueue": queue}
     job = to_job(given, defined, client_token=call.token, tenant=tenant(wire, call))
     fargate.check_size(defined.definition, job.resources.vcpu, job.resources.memory_mib)
     accepted = await wire.submitter.submit(to_work(job, call.given), call.caller)
     arn = call.place.arn("job", accepted.job_id)
     return {"jobArn": arn, "jobName": job.name, "jobId": accepted.job_id}
+
+
+def check_kind(given: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+    """Pods are overridden in EKS's words, tasks in ECS's."""
+    on_eks = "eksProperties" in definition
+    for name, fits in (("eksPropertiesOverride", on_eks), ("ecsPropertiesOverride", not on_eks)):
+        if given.get(name) and not fits:
+            words = f"none for a job on {'EKS' if on_eks else 'ECS'}"
+            raise refused(f"{name}: got an object; allowed: {words}")
+
+
+def check_share(given: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+    """What a queue with a scheduling policy needs to know, in the service's words."""
+    if "shareIdentifier" not in given:
+        raise Fault("shareIdentifier must be specified.")
+    if "schedulingPriorityOverride" not in given and "schedulingPriority" not in definition:
+        raise Fault(NO_PRIORITY)
+
+
+def check_consumables(given: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+    """Without AWS there are no consumable resources that a job could wait for."""
+    asked = given.get("consumableResourcePropertiesOverride") or definition.get(
+        "consumableResourceProperties", {}
+    )
+    for one in asked.get("consumableResourceList", ()):
+        words = "none without AWS Batch behind the broker"
+        got = one.get("consumableResource")
+        raise refused(f"consumableResourceList: got {got!r}; allowed: {words}")
 
 
 def definition_of(wire: Wire, call: Call) -> Defined:

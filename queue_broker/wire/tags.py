@@ -72,7 +72,10 @@ def tagged(wire: Wire, arn: str) -> Document:
 
 def of_job(wire: Wire, name: str) -> Document:
     job_id, task = split_id(name)
-    known = wire.describer.standings([(job_id, task)])
+    if task is not None:
+        words = "one of no child of an array: those have no tags of their own"
+        raise Fault(f"resourceArn: got {name!r}; allowed: {words}")
+    known = wire.describer.standings([(job_id, None)])
     if not known:
         raise Fault(f"resourceArn: got {name!r}; allowed: the ARN of a job that exists")
     wire_tags = Document(KIND, name, {"tags": dict(known[0].record.job.tags)})

@@ -178,7 +178,8 @@ def test_one_beyond_a_bound_is_refused_and_the_bound_itself_is_not(
         assert is_out_of_bounds(structure, member, most + 1)
     if least:
         assert not is_out_of_bounds(structure, member, least)
-        assert is_out_of_bounds(structure, member, least - 1 if least >= 1 else least * HALF)
+        beyond = least * HALF if 0 < least < 1 else least - 1
+        assert is_out_of_bounds(structure, member, beyond)
 
 
 @pytest.mark.parametrize(

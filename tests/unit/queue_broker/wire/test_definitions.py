@@ -118,6 +118,7 @@ def test_a_bad_definition_is_refused(batch: Batch, more: dict[str, Any], words: 
 
 def test_a_job_of_a_fargate_definition_has_one_of_fargates_sizes(batch: Batch) -> None:
     sized = asking(VCPU="0.25", MEMORY="512")
+    sized["containerProperties"]["executionRoleArn"] = "role"
     batch.define("small", **sized, platformCapabilities=["FARGATE"])
     asked = {"resourceRequirements": [{"type": "MEMORY", "value": "1024"}]}
     batch.submit(jobDefinition="small", containerOverrides=asked)

@@ -195,6 +195,7 @@ def test_a_managed_environment_needs_resources(client: Any) -> None:
 def test_an_instance_type_that_cannot_be_one_is_refused(client: Any) -> None:
     resources: dict[str, Any] = {"type": "SPOT", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
     resources |= {"instanceRole": "any", "instanceTypes": ["m5", "c7gn.16xlarge", "optimal"]}
+    resources["spotIamFleetRole"] = "any"
     named = {"computeEnvironmentName": "managed", "type": "MANAGED"}
     client.create_compute_environment(**named, computeResources=resources)
     resources["instanceTypes"] = ["m5.large", "unknown"]
@@ -239,10 +240,13 @@ def test_an_environment_has_another_uuid_each_time_it_is_made(client: Any) -> No
 def test_a_queue_is_of_its_environments_type(client: Any) -> None:
     resources = {"type": "FARGATE", "maxvCpus": 8, "subnets": ["a"], "securityGroupIds": ["b"]}
     cluster = {"eksClusterArn": "arn:aws:eks:us-east-1:1:cluster/c", "kubernetesNamespace": "n"}
-    for name, more in (("fargate", {}), ("eks", {"eksConfiguration": cluster})):
-        client.create_compute_environment(
-            computeEnvironmentName=name, type="MANAGED", computeResources=resources, **more
-        )
+    on_ec2 = {"type": "EC2", "maxvCpus": 8, "minvCpus": 0, "subnets": ["a"], "instanceRole": "r"}
+    on_eks = {
+        "computeResources": on_ec2 | {"allocationStrategy": "BEST_FIT_PROGRESSIVE"},
+        "eksConfiguration": cluster,
+    }
+    for name, more in (("fargate", {"computeResources": resources}), ("eks", on_eks)):
+        client.create_compute_environment(computeEnvironmentName=name, type="MANAGED", **more)
         order = [{"order": 1, "computeEnvironment": name}]
         client.create_job_queue(jobQueueName=name, priority=1, computeEnvironmentOrder=order)
     a_queue(client)
@@ -293,3 +297,69 @@ def test_a_policy_is_created_changed_listed_and_deleted(client: Any) -> None:
     client.delete_job_queue(jobQueue="queue")
     client.delete_scheduling_policy(arn=arn)
     assert client.list_scheduling_policies()["schedulingPolicies"] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"jobQueueType": "EKS"}, "got EKS; allowed: ECS, by its compute environments"),
+        ({"jobQueueType": "ECS"}, None),
+        (
+            {"serviceEnvironmentOrder": [{"order": 1, "serviceEnvironment": "s"}]},
+            "none beside computeEnvironmentOrder",
+        ),
+    ],
+)
+def test_a_queue_is_of_the_kind_that_its_environments_are(
+    client: Any, more: dict[str, Any], words: str | None
+) -> None:
+    an_environment(client)
+    order = [{"order": 1, "computeEnvironment": "env"}]
+    asked = {"jobQueueName": "q", "priority": 1, "computeEnvironmentOrder": order} | more
+    if words is None:
+        client.create_job_queue(**asked)
+        return
+    with pytest.raises(ClientError, match=words):
+        client.create_job_queue(**asked)
+
+
+def test_a_job_that_waits_too_long_in_a_queue_is_cancelled_and_not_terminated(client: Any) -> None:
+    action = {"reason": "r", "state": "RUNNABLE", "maxTimeSeconds": 600, "action": "TERMINATE"}
+    a_queue(client)
+    with pytest.raises(ClientError, match="allowed: CANCEL"):
+        client.update_job_queue(jobQueue="queue", jobStateTimeLimitActions=[action])
+    client.update_job_queue(
+        jobQueue="queue", jobStateTimeLimitActions=[action | {"action": "CANCEL"}]
+    )
+
+
+def test_a_queues_policy_is_replaced_and_never_removed(client: Any) -> None:
+    arn = client.create_scheduling_policy(name="fair", fairsharePolicy={})["arn"]
+    an_environment(client)
+    order = [{"order": 1, "computeEnvironment": "env"}]
+    client.create_job_queue(
+        jobQueueName="q", priority=1, computeEnvironmentOrder=order, schedulingPolicyArn=arn
+    )
+    client.update_job_queue(jobQueue="q", schedulingPolicyArn=arn)
+    with pytest.raises(ClientError, match="never none again"):
+        client.update_job_queue(jobQueue="q", schedulingPolicyArn="")
+
+
+def test_a_policy_is_of_one_kind_and_stays_so(client: Any) -> None:
+    quota = {"idleResourceAssignmentStrategy": "FIFO"}
+    with pytest.raises(ClientError, match="one of them"):
+        client.create_scheduling_policy(name="both", fairsharePolicy={}, quotaSharePolicy=quota)
+    arn = client.create_scheduling_policy(name="fair", fairsharePolicy={})["arn"]
+    with pytest.raises(ClientError, match="other kind"):
+        client.update_scheduling_policy(arn=arn, quotaSharePolicy=quota)
+
+
+def test_a_change_of_no_resources_leaves_them_as_they_are(client: Any) -> None:
+    resources: dict[str, Any] = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
+    resources["instanceRole"] = "any"
+    client.create_compute_environment(
+        computeEnvironmentName="managed", type="MANAGED", computeResources=resources
+    )
+    client.update_compute_environment(computeEnvironment="managed", computeResources={})
+    told = client.describe_compute_environments(computeEnvironments=["managed"])
+    assert told["computeEnvironments"][0]["computeResources"] == resources

@@ -338,3 +338,47 @@ def test_a_tag_of_ours_that_makes_no_sense_is_refused_by_name(batch: Batch) -> N
     code, status, words = refusal(refused.value)
     assert (code, status) == ("ClientException", 400)
     assert "tags.headgate:max-running: got '-2'" in words
+
+
+def a_fair_queue(batch: Batch) -> None:
+    """A queue `fair` with a scheduling policy."""
+    arn = batch.client.create_scheduling_policy(name="fair", fairsharePolicy={})["arn"]
+    order = [{"order": 1, "computeEnvironment": "headgate"}]
+    batch.client.create_job_queue(
+        jobQueueName="fair", priority=1, computeEnvironmentOrder=order, schedulingPolicyArn=arn
+    )
+
+
+def test_a_queue_with_a_policy_wants_a_share_and_a_priority_in_awss_words(batch: Batch) -> None:
+    a_fair_queue(batch)
+    with pytest.raises(ClientError, match=r"operation.*: shareIdentifier must be specified\.$"):
+        batch.submit(jobQueue="fair")
+    words = "Either schedulingPriority in job definition or schedulingPriorityOverride should be"
+    with pytest.raises(ClientError, match=words):
+        batch.submit(jobQueue="fair", shareIdentifier="a")
+    batch.submit(jobQueue="fair", shareIdentifier="a", schedulingPriorityOverride=1)
+    batch.define("with-priority", schedulingPriority=1)
+    batch.submit(jobQueue="fair", shareIdentifier="a", jobDefinition="with-priority")
+
+
+def test_a_pod_is_overridden_in_words_of_pods_and_a_task_in_those_of_tasks(batch: Batch) -> None:
+    pod = {"containers": [{"image": "busybox", "resources": {"limits": {"memory": "64Mi"}}}]}
+    batch.client.register_job_definition(
+        jobDefinitionName="pod", type="container", eksProperties={"podProperties": pod}
+    )
+    tasks = {"taskProperties": [{"containers": [{"name": "c", "command": ["true"]}]}]}
+    with pytest.raises(ClientError, match="ecsPropertiesOverride: got an object"):
+        batch.submit(jobDefinition="pod", ecsPropertiesOverride=tasks)
+    override = {"podProperties": {"containers": [{"command": ["true"]}]}}
+    with pytest.raises(ClientError, match="eksPropertiesOverride: got an object"):
+        batch.submit(eksPropertiesOverride=override)
+
+
+@pytest.mark.parametrize("of", ["definition", "job"])
+def test_a_job_that_waits_for_a_consumable_resource_needs_aws(batch: Batch, of: str) -> None:
+    asked = {"consumableResourceList": [{"consumableResource": "licence", "quantity": 1}]}
+    defined = {"consumableResourceProperties": asked} if of == "definition" else {}
+    batch.define("licensed", **defined)
+    more = {"consumableResourcePropertiesOverride": asked} if of == "job" else {}
+    with pytest.raises(ClientError, match="got 'licence'; allowed: none without AWS"):
+        batch.submit(jobDefinition="licensed", **more)

@@ -15,14 +15,13 @@ def arns(batch: Batch) -> dict[str, str]:
     policy: Any = batch.client.create_scheduling_policy(name="fair", fairsharePolicy={})
     return {
         "job": job,
-        "child": f"{job}:1",
         "definition": batch.define("d"),
         "queue": batch.describe(job_id)["jobQueue"],
         "policy": policy["arn"],
     }
 
 
-@pytest.mark.parametrize("kind", ["job", "child", "definition", "queue", "policy"])
+@pytest.mark.parametrize("kind", ["job", "definition", "queue", "policy"])
 def test_everything_with_an_arn_has_tags(batch: Batch, kind: str) -> None:
     arn = arns(batch)[kind]
     batch.client.tag_resource(resourceArn=arn, tags={"a": "1", "b/c d": "2"})
@@ -30,6 +29,11 @@ def test_everything_with_an_arn_has_tags(batch: Batch, kind: str) -> None:
     assert batch.client.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "3", "b/c d": "2"}
     batch.client.untag_resource(resourceArn=arn, tagKeys=["b/c d", "none"])
     assert batch.client.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "3"}
+
+
+def test_a_child_of_an_array_has_no_tags_of_its_own(batch: Batch) -> None:
+    with pytest.raises(ClientError, match="no child of an array"):
+        batch.client.list_tags_for_resource(resourceArn=f"{arns(batch)['job']}:1")
 
 
 def test_a_jobs_changed_tags_are_told_with_it(batch: Batch) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
-from queue_broker.records import Attempt, Standing
+from headgate.lifecycle import State
+from queue_broker.records import Attempt, JobId, Standing
 from queue_broker.wire.attempts import ms
 from queue_broker.wire.endings import place_of_stream, stream_of
 from queue_broker.wire.faults import Fault
@@ -15,13 +18,18 @@ from queue_broker.wire.service import Answer, Call, Wire
 
 GROUP = "/aws/batch/job"
 MOST_STREAMS, MOST_GROUPS = 50, 50
-#: DescribeLogStreams and FilterLogEvents look at the attempts of so many jobs, the newest.
-MOST_JOBS = 500
+#: DescribeLogStreams and FilterLogEvents look at the attempts of so many jobs, the newest, and of
+#: so many children of the newest arrays among them.
+MOST_JOBS, MOST_ARRAYS, MOST_CHILDREN = 500, 20, 500
+WITH_LOGS = (State.RUNNING, State.FAILED, State.SUCCEEDED)
 INVALID, NOT_FOUND = "InvalidParameterException", "ResourceNotFoundException"
 BOTH_GROUPS = "LogGroup name and LogGroup ARN are mutually exclusive parameters."
 BOTH_PATTERNS = "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
 #: Of a group that is found by a part of its name, CloudWatch leaves these out.
 NOT_BY_PATTERN = {"deletionProtectionEnabled", "storedBytes"}
+
+#: A job, or a child of an array.
+Which = tuple[JobId, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +116,20 @@ def beginning(wire: Wire, prefix: str) -> list[Stream]:
     exact = stream_named(wire, prefix)
     if exact is not None:
         return [exact]
-    jobs = [(one.job_id, None) for one in wire.store.jobs(limit=MOST_JOBS) if not one.array]
-    found = [one for standing in wire.describer.standings(jobs) for one in streams_of(standing)]
+    newest = wire.store.jobs(limit=MOST_JOBS)
+    wanted: list[Which] = [(one.job_id, None) for one in newest if not one.array]
+    wanted += children(wire, [one.job_id for one in newest if one.array][:MOST_ARRAYS])
+    found = [one for standing in wire.describer.standings(wanted) for one in streams_of(standing)]
     return [one for one in found if one.name.startswith(prefix)]
+
+
+def children(wire: Wire, arrays: Sequence[JobId]) -> list[Which]:
+    """Those of these arrays that have logs; first what runs, then what failed."""
+    found: list[Which] = []
+    for state, job_id in product(WITH_LOGS, arrays):
+        if left := MOST_CHILDREN - len(found):
+            found += [(job_id, one) for one in wire.store.tasks_in(job_id, state, -1, left)]
+    return found
 
 
 def to_stream(place: Place, stream: Stream, now_ms: int) -> Answer:

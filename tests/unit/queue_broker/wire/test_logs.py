@@ -6,6 +6,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from queue_broker.adapters.engines.instant import Outcome
+from queue_broker.records import Tasks
+from queue_broker.wire import log_streams
 from tests.unit.queue_broker.wire.batch import Batch, refusal
 
 GROUP = "/aws/batch/job"
@@ -236,3 +238,22 @@ def test_a_stream_tells_when_it_was_last_written_to(batch: Batch) -> None:
     batch.turn()
     batch.clock.now_s += 5.0
     assert told()["lastIngestionTime"] == start_ms + 5000
+
+
+def test_children_of_arrays_have_streams_too_and_the_running_ones_come_first(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch.engine.at_once = False
+    job_id = batch.submit(arrayProperties={"size": 4})
+    batch.turn()
+    batch.engine.finish(f"{job_id}-1", Tasks([0, 2]))
+    batch.turn()
+    logs = batch.speak("logs")
+
+    def found() -> list[str]:
+        told = logs.describe_log_streams(logGroupName=GROUP)["logStreams"]
+        return [one["logStreamName"].rpartition("-")[2] for one in told]
+
+    assert found() == ["0", "1", "2", "3"]
+    monkeypatch.setattr(log_streams, "MOST_CHILDREN", 3)
+    assert found() == ["0", "1", "3"]

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from headgate.handles import JobHandle, TaskHandle
+from headgate.lifecycle import State
 from queue_broker.cli.main import INTERRUPTED, client
 from queue_broker.cli.show import (
     print_job,
@@ -17,6 +18,7 @@ from queue_broker.cli.show import (
     print_json,
     print_queue,
     print_task,
+    print_tasks,
 )
 
 Id = Annotated[str, typer.Argument(help="The id that `headgate submit` printed.")]
@@ -24,7 +26,7 @@ Task = Annotated[int | None, typer.Option(help="One task of a sweep, by its inde
 Tasks = Annotated[str | None, typer.Option(help="Some tasks of a sweep, such as 0-99,200.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-DEFAULT_LIMIT = 20
+DEFAULT_LIMIT, DEFAULT_TASKS = 20, 100
 #: Between two looks at a log that is followed.
 FOLLOW_S = 0.5
 
@@ -70,6 +72,27 @@ def list_(
     given = {**filters, "limit": None if limit == DEFAULT_LIMIT else limit}
     words = "".join(f" --{name} {value}" for name, value in given.items() if value is not None)
     print_json(page) if json else print_jobs(page, words, chosen=bool(words or after))
+
+
+def tasks(
+    job_id: Id,
+    *,
+    state: Annotated[State | None, typer.Option(help="In one state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="So many.")] = DEFAULT_TASKS,
+    after: Annotated[int, typer.Option(min=-1, help="Those after this one: the next page.")] = -1,
+    json: AsJson = False,
+) -> None:
+    """List the tasks of a sweep by index, all of them or those in one state.
+
+    Examples:
+
+        headgate tasks 01a20dc9-a30d-75ea-af99-63bd4a2ca903 --state FAILED
+        headgate status 01a20dc9-a30d-75ea-af99-63bd4a2ca903 --task 17
+    """
+    page = client().sweep(job_id).tasks(state, after, limit)
+    words = f" {job_id}" + (f" --state {state}" if state else "")
+    words += f" --limit {limit}" if limit != DEFAULT_TASKS else ""
+    print_json(page) if json else print_tasks(page, words)
 
 
 def logs(

@@ -48,6 +48,7 @@ COMMANDS = {
     "sweep": Entry("submitting", "Submit many tasks from one template.", JOBS),
     "estimate": Entry("submitting", "Say what a job would get, and submit nothing.", JOBS),
     "status": Entry("jobs", "Show a job, or one task of a sweep.", JOBS),
+    "tasks": Entry("jobs", "List the tasks of a sweep, such as those that failed.", JOBS),
     "list": Entry("jobs", "List jobs, newest first.", JOBS),
     "logs": Entry("jobs", "Print a job's output.", JOBS),
     "wait": Entry("jobs", "Wait for a job; the exit code says how it ended.", JOBS),

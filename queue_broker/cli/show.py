@@ -22,6 +22,7 @@ from headgate.views import (
     JobView,
     QueueView,
     Shape,
+    TaskList,
     TaskView,
 )
 from queue_broker.cli.screen import columns, console
@@ -114,6 +115,20 @@ def done_words(view: JobView) -> str:
         return ""
     ended = done(view)
     return "100 %" if ended == view.size else f"{min(99, 100 * ended // view.size)} %"
+
+
+def print_tasks(page: TaskList, words: str) -> None:
+    """`words` are said again for the next page."""
+    if page.tasks:
+        table = columns("task", "state")
+        for row in page.tasks:
+            table.add_row(str(row.index), coloured(row.state))
+        console.print(table)
+    else:
+        console.print("No such task.")
+    if page.next is not None:
+        more = f"more: headgate tasks{escape(words)} --after {page.next}"
+        console.print(f"[dim]{more}[/]", soft_wrap=True)
 
 
 def print_task(view: TaskView) -> None:

@@ -208,6 +208,20 @@ def test_status_shows_a_sweep_and_one_of_its_tasks(headgate: Headgate, edge: Edg
     assert "500 MiB" in task
 
 
+def test_the_tasks_that_failed_are_listed_a_page_at_a_time(headgate: Headgate, edge: Edge) -> None:
+    job_id = headgate("sweep", "--size", "4", "--", "x").strip()
+    finish(edge, job_id, failing=(1, 3))
+
+    every = headgate("tasks", job_id)
+    failed = headgate("tasks", job_id, "--state", "FAILED", "--limit", "1").splitlines()
+
+    assert [line.split() for line in every.splitlines()[1:]][1] == ["1", "FAILED"]
+    assert failed[1].split() == ["1", "FAILED"]
+    more = failed[2].removeprefix("more: headgate ").split()
+    assert headgate(*more).splitlines()[1].split() == ["3", "FAILED"]
+    assert "No such task" in headgate("tasks", job_id, "--state", "RUNNING")
+
+
 def test_status_as_json_is_the_answer_itself(headgate: Headgate) -> None:
     job_id = headgate("submit", "--", "x").strip()
 

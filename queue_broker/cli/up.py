@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from queue_broker.settings import Settings
 
 console = Screen(stderr=True)
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to tell it, not to listen there
 
 
 def up(
@@ -55,13 +56,19 @@ def up(
 
 def tell(settings: Settings, listener: socket.socket) -> None:
     """Where the broker is, once it is there."""
-    name = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"http://{name}:{listener.getsockname()[1]}"
+    address = f"http://{name_of(settings.host)}:{listener.getsockname()[1]}"
     console.print(f"[bold]Headgate[/bold] is up at {address}")
     console.print(f"  dashboard  {address}/dashboard")
     console.print(f"  API        {address}/docs")
     console.print(f"  data       {settings.data_dir.resolve()}")
     console.print(f"Point clients here with HEADGATE_URL={address}. Ctrl-C stops.")
+
+
+def name_of(host: str) -> str:
+    """How clients reach it: where it listens on all addresses, by this machine's name."""
+    if host in EVERYWHERE:
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def listen(host: str, port: int) -> socket.socket:

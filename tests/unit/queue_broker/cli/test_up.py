@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from headgate.errors import InvalidInput
 from queue_broker.cli.main import app
+from queue_broker.cli.up import name_of
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +89,8 @@ def test_the_listener_is_closed_and_nothing_is_promised_when_serving_fails(
     assert isinstance(result.exception, RuntimeError)
     assert seen[0].fileno() == -1
     assert "is up at" not in result.output
+
+
+def test_a_broker_on_all_addresses_is_told_by_the_machines_name() -> None:
+    assert name_of("0.0.0.0") == name_of("::") == socket.gethostname()  # noqa: S104
+    assert (name_of("::1"), name_of("10.0.0.7")) == ("[::1]", "10.0.0.7")

@@ -1,10 +1,11 @@
 """Heads of lanes' own queues that no instance has room for. Pure.
 
-The policy counts the sum of a lane, and Batch places each task on one instance: a task that needs
-most of an instance finds enough in the sum of the scraps, and then keeps the queue shut until an
-instance happens to be empty. Where the engine says on which instance each task runs, such a head is
-found out: one of the first tier gets the room of an instance, whose tasks are stopped where that
-loses least; another goes back to the broker as soon as the first tier needs the lane.
+A task that needs most of an instance may be sent where only the sum of the scraps would hold it:
+ECS places others than was foreseen (`holes.py`), or it was not yet known who runs where. Then it
+keeps the queue shut until an instance happens to be empty. Once the engine says on which instance
+each task runs, such a head is found out: one of the first tier gets the room of an instance, whose
+tasks are stopped where that loses least; another goes back to the broker as soon as the first tier
+needs the lane.
 """
 
 from __future__ import annotations

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from headgate.errors import InvalidInput, NotFound, WaitTimeout
 from headgate.estimate import Quantiles
@@ -16,59 +13,12 @@ from headgate.handles import JobHandle
 from headgate.lifecycle import State
 from headgate.resources import Resources
 from headgate.views import Foretold, JobView
-from queue_broker.cli.main import app
 from queue_broker.cli.show import print_foretold
 from queue_broker.cli.submitting import axis
 from queue_broker.records import JobId
-from queue_broker.verdicts import Fail
-from tests.factories import an_estimate, ends
-from tests.unit.queue_broker.api.serving import Edge, Stage
-
-Headgate = Callable[..., str]
-#: A command's result: typer brings a click of its own, so it has no public type.
-Run = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def stage() -> Iterator[tuple[Stage, str]]:
-    stage = Stage()
-    yield stage, stage.open()
-    stage.close()
-
-
-@pytest.fixture
-def edge(database_url: str, stage: tuple[Stage, str]) -> Iterator[Edge]:
-    edge = Edge(database_url)
-    with stage[0].showing(edge):
-        yield edge
-
-
-@pytest.fixture
-def run(edge: Edge, stage: tuple[Stage, str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("HEADGATE_URL", stage[1])
-    monkeypatch.setenv("COLUMNS", "200")
-    return lambda *words: CliRunner().invoke(app, list(words))
-
-
-@pytest.fixture
-def headgate(run: Run) -> Headgate:
-    """The output of a command that succeeds."""
-
-    def output(*words: str) -> str:
-        result = run(*words)
-        assert result.exit_code == 0, (result.output, result.exception)
-        return str(result.stdout)
-
-    return output
-
-
-def finish(edge: Edge, job_id: str, failing: tuple[int, ...] = ()) -> None:
-    edge.estimate(JobId(job_id))
-    leak = edge.leak(JobId(job_id))
-    good = [task for task in leak.tasks if task not in failing]
-    edge.settle(ends(leak, good))
-    edge.settle(ends(leak, failing, Fail("exit code 1"), exit_code=1, reason="exit code 1"))
-    edge.fleet.texts[leak.name, 0] = "the output\n"
+from tests.factories import an_estimate
+from tests.unit.queue_broker.api.serving import Edge
+from tests.unit.queue_broker.cli.commands import Headgate, Run, finish
 
 
 def test_submit_prints_the_id_alone(headgate: Headgate, edge: Edge) -> None:
@@ -208,20 +158,6 @@ def test_status_shows_a_sweep_and_one_of_its_tasks(headgate: Headgate, edge: Edg
     assert "500 MiB" in task
 
 
-def test_the_tasks_that_failed_are_listed_a_page_at_a_time(headgate: Headgate, edge: Edge) -> None:
-    job_id = headgate("sweep", "--size", "4", "--", "x").strip()
-    finish(edge, job_id, failing=(1, 3))
-
-    every = headgate("tasks", job_id)
-    failed = headgate("tasks", job_id, "--state", "FAILED", "--limit", "1").splitlines()
-
-    assert [line.split() for line in every.splitlines()[1:]][1] == ["1", "FAILED"]
-    assert failed[1].split() == ["1", "FAILED"]
-    more = failed[2].removeprefix("more: headgate ").split()
-    assert headgate(*more).splitlines()[1].split() == ["3", "FAILED"]
-    assert "No such task" in headgate("tasks", job_id, "--state", "RUNNING")
-
-
 def test_status_as_json_is_the_answer_itself(headgate: Headgate) -> None:
     job_id = headgate("submit", "--", "x").strip()
 
@@ -230,67 +166,6 @@ def test_status_as_json_is_the_answer_itself(headgate: Headgate) -> None:
     assert json.loads(headgate("list", "--json"))["jobs"][0]["job_id"] == job_id
     assert json.loads(headgate("queue", "--json"))["held"] == []
     assert json.loads(headgate("estimate", "--json", "--", "x"))["tier"] == "interactive"
-
-
-def test_a_list_fits_in_80_columns(headgate: Headgate, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "a-name-as-long-as-people-make-them-in-pipelines"
-    job_id = headgate("sweep", "--name", name, "--size", "100000", "--", "x").strip()
-    monkeypatch.setenv("COLUMNS", "80")
-
-    lines = headgate("list").splitlines()
-
-    assert all(len(line.rstrip()) <= 80 for line in lines)
-    assert lines[1].startswith(job_id)
-    assert "SUBMITTED" in lines[1]
-    assert "0 %" in lines[1]
-    assert "a-name-as-" in lines[1]
-
-
-def test_a_list_in_60_columns_still_tells_names(
-    headgate: Headgate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job_id = headgate("submit", "--name", "etl", "--", "x").strip()
-    monkeypatch.setenv("COLUMNS", "60")
-
-    [head, line] = headgate("list").splitlines()
-
-    assert max(len(head.rstrip()), len(line.rstrip())) <= 60
-    assert line.split() == [job_id, "SUBMITTED", "etl"]
-
-
-def test_a_piped_list_has_a_line_a_job_with_all_of_its_name(
-    headgate: Headgate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = "n" * 128
-    headgate("submit", "--name", name, "--", "x")
-    monkeypatch.delenv("COLUMNS")
-
-    shown = headgate("list")
-
-    assert len(shown.splitlines()) == 2
-    assert name in shown
-
-
-def test_empty_lists_say_what_to_do_next(headgate: Headgate) -> None:
-    assert headgate("list") == "No jobs yet. Submit one: headgate submit --wait -- echo hello\n"
-    assert headgate("list", "--state", "FAILED") == "No such job. Without filters: headgate list\n"
-    assert "headgate list" in headgate("queue")
-
-
-def test_list_shows_whole_ids_and_the_next_page(headgate: Headgate) -> None:
-    first, second = (headgate("submit", "--", "x").strip() for _ in range(2))
-
-    page = headgate("list", "--limit", "1")
-
-    assert second in page
-    assert first not in page
-    assert f"headgate list --limit 1 --after {second}" in page
-    assert headgate("list", "--after", first).startswith("No such job.")
-    assert f"headgate list --name x --limit 1 --after {second}" in headgate(
-        "list", "--limit", "1", "--name", "x"
-    )
-    assert first in headgate("list", "--after", second)
-    assert first not in headgate("list", "--state", "FAILED")
 
 
 @pytest.mark.parametrize("follow", [(), ("--follow",)])

@@ -30,7 +30,7 @@ from queue_broker.core.forecast import Forecaster
 from queue_broker.core.parameters import Parameters
 from queue_broker.main import Parts, application, wire, wire_protocol
 from queue_broker.ports import Upstream
-from queue_broker.records import Lane
+from queue_broker.records import JobId, JobRecord, Lane
 from queue_broker.settings import Settings
 from queue_broker.wire.check import of_type
 from queue_broker.wire.model import operations
@@ -200,3 +200,14 @@ def refusal(error: ClientError) -> tuple[str, int, str]:
     response: Any = error.response
     told = response["Error"]
     return told["Code"], response["ResponseMetadata"]["HTTPStatusCode"], told["Message"]
+
+
+def an_environment(client: Any, name: str = "env") -> str:
+    made = client.create_compute_environment(
+        computeEnvironmentName=name, type="UNMANAGED", serviceRole="role"
+    )
+    return str(made["computeEnvironmentArn"])
+
+
+def record(batch: Batch, job_id: str) -> JobRecord:
+    return batch.broker.store.job(JobId(job_id))

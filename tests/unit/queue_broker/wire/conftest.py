@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,3 +16,8 @@ def batch(database_url: str, tmp_path: Path) -> Iterator[Batch]:
     batch.define()
     yield batch
     batch.close()
+
+
+@pytest.fixture
+def client(batch: Batch) -> Any:
+    return batch.client

@@ -5,19 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.queue_broker.wire.batch import ACCOUNT, REGION, Batch
-
-
-@pytest.fixture
-def client(batch: Batch) -> Any:
-    return batch.client
-
-
-def an_environment(client: Any, name: str = "env") -> str:
-    made = client.create_compute_environment(
-        computeEnvironmentName=name, type="UNMANAGED", serviceRole="role"
-    )
-    return str(made["computeEnvironmentArn"])
+from tests.unit.queue_broker.wire.batch import ACCOUNT, REGION, Batch, an_environment
 
 
 def a_queue(client: Any, name: str = "queue", **more: Any) -> str:
@@ -167,76 +155,6 @@ def test_an_environment_in_use_is_not_deleted(client: Any) -> None:
     assert asked["computeEnvironments"] == []
 
 
-def test_an_environments_resources_are_changed_one_by_one(client: Any) -> None:
-    resources: dict[str, Any] = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
-    resources["instanceRole"] = "arn:aws:iam::123456789012:instance-profile/any"
-    client.create_compute_environment(
-        computeEnvironmentName="managed", type="MANAGED", computeResources=resources
-    )
-    client.update_compute_environment(
-        computeEnvironment="managed", computeResources={"maxvCpus": 16}
-    )
-    told = client.describe_compute_environments(computeEnvironments=["managed"])
-    assert told["computeEnvironments"][0]["computeResources"] == resources | {"maxvCpus": 16}
-
-
-def test_a_managed_environment_needs_resources(client: Any) -> None:
-    with pytest.raises(ClientError, match="computeResources"):
-        client.create_compute_environment(computeEnvironmentName="managed", type="MANAGED")
-    resources: dict[str, Any] = {"type": "SPOT", "maxvCpus": 8, "subnets": ["a"]}
-    for words in ("Instance role is required.", "Resource minvCpus is required."):
-        with pytest.raises(ClientError, match=words):
-            client.create_compute_environment(
-                computeEnvironmentName="managed", type="MANAGED", computeResources=resources
-            )
-        resources["instanceRole"] = "any"
-
-
-def test_an_instance_type_that_cannot_be_one_is_refused(client: Any) -> None:
-    resources: dict[str, Any] = {"type": "SPOT", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
-    resources |= {"instanceRole": "any", "instanceTypes": ["m5", "c7gn.16xlarge", "optimal"]}
-    resources["spotIamFleetRole"] = "any"
-    named = {"computeEnvironmentName": "managed", "type": "MANAGED"}
-    client.create_compute_environment(**named, computeResources=resources)
-    resources["instanceTypes"] = ["m5.large", "unknown"]
-    with pytest.raises(ClientError, match=r"Instance type can only be one of .* got unknown"):
-        client.create_compute_environment(**named, computeResources=resources)
-    with pytest.raises(ClientError, match="Instance type can only be one of"):
-        client.update_compute_environment(
-            computeEnvironment="managed", computeResources={"instanceTypes": ["unknown"]}
-        )
-
-
-def test_the_role_of_instances_is_their_profile(client: Any) -> None:
-    resources: dict[str, Any] = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
-    resources["instanceRole"] = "arn:aws:iam::123456789012:role/any"
-    with pytest.raises(ClientError, match="should be an ECS Instance Profile ARN"):
-        client.create_compute_environment(
-            computeEnvironmentName="managed", type="MANAGED", computeResources=resources
-        )
-
-
-def test_only_an_unmanaged_environment_needs_a_service_role(client: Any) -> None:
-    with pytest.raises(ClientError, match="ServiceRole is required"):
-        client.create_compute_environment(computeEnvironmentName="env", type="UNMANAGED")
-    an_environment(client)
-    client.update_compute_environment(computeEnvironment="env", serviceRole="of nobody")
-    told = client.describe_compute_environments(computeEnvironments=["env"])
-    assert told["computeEnvironments"][0]["serviceRole"] == "of nobody"
-
-
-def test_an_environment_has_another_uuid_each_time_it_is_made(client: Any) -> None:
-    def made() -> str:
-        an_environment(client)
-        told = client.describe_compute_environments(computeEnvironments=["env"])
-        return str(told["computeEnvironments"][0]["uuid"])
-
-    first = made()
-    client.update_compute_environment(computeEnvironment="env", state="DISABLED")
-    client.delete_compute_environment(computeEnvironment="env")
-    assert made() != first
-
-
 def test_a_queue_is_of_its_environments_type(client: Any) -> None:
     resources = {"type": "FARGATE", "maxvCpus": 8, "subnets": ["a"], "securityGroupIds": ["b"]}
     cluster = {"eksClusterArn": "arn:aws:eks:us-east-1:1:cluster/c", "kubernetesNamespace": "n"}
@@ -352,14 +270,3 @@ def test_a_policy_is_of_one_kind_and_stays_so(client: Any) -> None:
     arn = client.create_scheduling_policy(name="fair", fairsharePolicy={})["arn"]
     with pytest.raises(ClientError, match="other kind"):
         client.update_scheduling_policy(arn=arn, quotaSharePolicy=quota)
-
-
-def test_a_change_of_no_resources_leaves_them_as_they_are(client: Any) -> None:
-    resources: dict[str, Any] = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
-    resources["instanceRole"] = "any"
-    client.create_compute_environment(
-        computeEnvironmentName="managed", type="MANAGED", computeResources=resources
-    )
-    client.update_compute_environment(computeEnvironment="managed", computeResources={})
-    told = client.describe_compute_environments(computeEnvironments=["managed"])
-    assert told["computeEnvironments"][0]["computeResources"] == resources

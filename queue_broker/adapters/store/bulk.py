@@ -11,19 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 from pydantic_core import to_json
 from pyroaring import BitMap
-from sqlalchemy import Connection, LargeBinary, Table, select
+from sqlalchemy import Connection, LargeBinary, Table
 from sqlalchemy.dialects import postgresql
 
 from headgate.errors import Conflict
 from queue_broker.adapters.store.codec import Bitmap, pack_tasks
-from queue_broker.adapters.store.dialects import among, is_postgres
+from queue_broker.adapters.store.dialects import is_postgres
 
 Rows = Sequence[Mapping[str, Any]]
+#: Of one statement with its values listed; each number of rows is a text to parse of its own.
+MOST_VALUES = 64
 POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -59,20 +62,16 @@ def insert_new(
 def insert_new_on_sqlite(
     connection: Connection, table: Table, rows: Rows, returning: tuple[str, ...]
 ) -> list[tuple[Any, ...]]:
-    """All at once, as nearly always nothing is in the way; else one by one."""
+    """The driver's own loop would not say which came in; some rows a statement do."""
     names = tuple(rows[0])
     values = as_tuples(rows, names)
-    statement = f"{plain_insert(table, names)} ON CONFLICT DO NOTHING"
-    with connection.begin_nested() as attempt:
-        if connection.exec_driver_sql(statement, values).rowcount == len(rows):
-            key = returning[0]
-            mine = among(connection, table.c[key], [row[key] for row in rows])
-            query = select(*(table.c[name] for name in returning)).where(mine)
-            return [tuple(row) for row in connection.execute(query)]
-        attempt.rollback()
-    statement += f" RETURNING {listed(returning)}"
-    each = (connection.exec_driver_sql(statement, row).first() for row in values)
-    return [tuple(row) for row in each if row is not None]
+    found: list[tuple[Any, ...]] = []
+    for at in range(0, len(rows), MOST_VALUES):
+        some = values[at : at + MOST_VALUES]
+        statement = insert_values(table, names, len(some), returning)
+        answer = connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+        found += [tuple(row) for row in answer]
+    return found
 
 
 def update_rows(connection: Connection, table: Table, key: str, rows: Rows) -> None:
@@ -115,6 +114,15 @@ def listed(names: tuple[str, ...], before: str = "") -> str:
 @lru_cache(maxsize=64)
 def plain_insert(table: Table, names: tuple[str, ...]) -> str:
     return f"INSERT INTO {table.name} ({listed(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
+@lru_cache(maxsize=2 * MOST_VALUES)
+def insert_values(
+    table: Table, names: tuple[str, ...], rows: int, returning: tuple[str, ...]
+) -> str:
+    values = ", ".join([f"({', '.join('?' * len(names))})"] * rows)
+    new = f"INSERT INTO {table.name} ({listed(names)}) VALUES {values}"
+    return f"{new} ON CONFLICT DO NOTHING RETURNING {listed(returning)}"
 
 
 @lru_cache(maxsize=64)

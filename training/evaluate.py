@@ -33,11 +33,9 @@ class Score:
         return self.failures / self.jobs if self.jobs else 0.0
 
 
-def score(
-    predictor: Predictor, held_out: Sequence[Observation], failure_weight: float = 3.0
-) -> Score:
+def score(predictor: Predictor, held_out: Sequence[Observation]) -> Score:
     """Estimate each held-out attempt, without learning from it, and charge what would have
-    happened.
+    happened, at the price of a lost attempt that sweeps have.
     """
     labelled = [item for item in held_out if _has_label(item)]
     if not labelled:
@@ -47,9 +45,10 @@ def score(
     runtime = np.array([item.usage.runtime_s for item in labelled])
     given = np.array([float(estimate.allocation.memory_mib) for estimate in estimates])
     hours = runtime / 3600 / MIB_PER_GB
+    price = predictor.settings.failure_weight["cost"]
     return Score(
         jobs=len(labelled),
-        cost_gbh=float(charge(given, need, hours, failure_weight).sum()),
+        cost_gbh=float(charge(given, need, hours, price).sum()),
         wasted_gbh=float(charge(given, need, hours, 0.0).sum()),
         failures=int((given < need).sum()),
         coverage=float(np.mean([e.memory_mib.p95 for e in estimates] >= need)),

@@ -113,6 +113,7 @@ class LocalEngine:
         self._lock = threading.RLock()
         self._doorbell = Doorbell()
         self._closing = False
+        self._failing: dict[Callable[[], None], str] = {}  #: what goes on failing, and of what
         self._thread = threading.Thread(target=self._loop, name="local-engine", daemon=True)
         self._thread.start()
 
@@ -268,7 +269,12 @@ class LocalEngine:
     def _attempt(self, act: Callable[[], None]) -> bool:
         try:
             act()
-        except Exception:  # the only watcher must not die: what failed is tried again soon
-            logger.exception("the local engine failed to look after its tasks")
+        except Exception as error:  # the only watcher must not die: what failed is tried again soon
+            if self._failing.get(act) != repr(error):  # a full disk's log would be full of it too
+                logger.exception(
+                    "the local engine failed to look after its tasks; it goes on trying"
+                )
+            self._failing[act] = repr(error)
             return False
+        self._failing.pop(act, None)
         return True

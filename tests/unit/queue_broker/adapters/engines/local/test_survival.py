@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from headgate.lifecycle import Cause
+from queue_broker.adapters.engines.local import engine as local_engine
 from queue_broker.adapters.engines.local.attempt import Folder
 from queue_broker.adapters.engines.local.engine import LocalEngine
 from queue_broker.adapters.engines.shim import SHIM
@@ -20,6 +23,7 @@ from queue_broker.events import Ended
 from queue_broker.records import Tasks
 from tests.contract.engines import RUNS_ON, a_leak, endings, wait_until
 from tests.unit.queue_broker.adapters.engines.local import doomed_broker as doomed
+from tests.unit.queue_broker.adapters.engines.local.machine import Machine
 
 
 def adopted(engine: LocalEngine, names: set[str]) -> dict[str, Ended]:
@@ -134,3 +138,22 @@ def test_attempts_whose_folder_is_gone_were_interrupted(tmp_path: Path) -> None:
     engine.close()
 
     assert end.cause is Cause.INTERRUPTED
+
+
+def test_a_full_disk_is_told_once_and_its_end_comes_when_there_is_room(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_ended, tries = Folder.write_ended, Counter[str]()
+
+    def full_at_first(folder: Folder, ended: Ended) -> None:
+        tries["all"] += 1
+        if tries["all"] <= 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_ended(folder, ended)
+
+    monkeypatch.setattr(local_engine, "RETRY_S", 0.01)
+    monkeypatch.setattr(Folder, "write_ended", full_at_first)
+    [end] = machine.run(a_leak(("true",)))
+
+    assert (end.cause, tries["all"]) == (Cause.EXITED, 4)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]

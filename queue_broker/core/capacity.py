@@ -26,11 +26,11 @@ class Board:
     """The lanes as they fill up.
 
     Within a lane ECS places the tasks, so that the sum is counted; where all instances run it is
-    taken as packed tightly, but for tasks that need a good part of one where it is known who runs
-    on which (`holes.py`). If ECS does worse, tasks wait in STARTING, the start delay grows, and the
-    window closes. Where more may be started it is taken as scattered evenly over those that
-    run, since what ends leaves its room where it was: a task that finds none would have Batch
-    start an instance of this lane, which only happened to have scraps, and not of the cheapest.
+    taken as packed tightly, but where it is known who runs on which (`holes.py`). If ECS does
+    worse, tasks wait in STARTING, the start delay grows, and the window closes. Where more may be
+    started it is taken as scattered evenly over those that run, since what ends leaves its room
+    where it was: a task that finds none would have Batch start an instance of this lane, which only
+    happened to have scraps, and not of the cheapest.
     `ahead_s` is how many predicted seconds of work may still queue beyond what is free.
     """
 
@@ -112,7 +112,7 @@ class Board:
         count[(self.busy > upto) | ~self.open | self.full] = 0
         for place in self.scattered(each):
             if count[place] > 0 and (holes := self._holes_at(place)) is not None:
-                count[place] = holes.holds(each.bare, int(count[place]))
+                count[place] = min(int(count[place]), holes.holds(each.bare))
         found: Ints = np.maximum(count, 0)[places]
         return found
 
@@ -133,8 +133,7 @@ class Board:
         """The lanes in which the sum may be all scraps for such a task."""
         found = self._scattered.get(each)
         if found is None:
-            holds = self.yard.holds(each).tolist()
-            found = self._scattered[each] = self.seating.places(each.bare, holds)
+            found = self._scattered[each] = self.seating.places(each.bare)
         return found
 
     def _scatter(self, each: Amount, upto: Ints, count: Ints) -> None:

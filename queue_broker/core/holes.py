@@ -1,11 +1,13 @@
 """What each instance of a lane has free, where it is known who runs on which. Pure.
 
-The policy counts the sum of a lane, and Batch places each task on one instance: a task that needs
-a good part of an instance may find enough in the sum, and all of it in scraps.
+The policy counts the sum of a lane, and Batch places each task on one instance: beside others than
+its like a task may find enough in the sum, and all of it in scraps, the cores here and the memory
+there.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,8 +16,7 @@ from queue_broker.core.ledger import Entry, LaneUse
 from queue_broker.core.runs import NOBODY, Runs
 from queue_broker.records import Lane, Leak, Tasks
 
-#: Of what an instance holds so many of, a sum of scraps is next to never without one whole task.
-SMALL = 8
+NOWHERE: Mapping[int, str] = {}
 
 
 @dataclass(slots=True)
@@ -24,16 +25,22 @@ class Holes:
 
     free: dict[str, Amount]
     shut: bool = False
+    _held: dict[Amount, int] = field(default_factory=dict, compare=False)  #: until one is seated
 
-    def holds(self, each: Amount, most: int = UNBOUNDED) -> int:
-        """How many more tasks find an instance, `most` at the most."""
+    def holds(self, each: Amount) -> int:
+        """How many more tasks find an instance."""
         if self.shut:
             return 0
-        return min(most, sum(each.times_into(left, most) for left in self.free.values()))
+        found = self._held.get(each)
+        if found is None:
+            found = sum(each.times_into(left, UNBOUNDED) for left in self.free.values())
+            self._held[each] = found
+        return found
 
     def seat(self, each: Amount, tasks: int) -> None:
         """The fullest instance with room gets the next task, as with ECS's binpack. First come,
         first served: once one finds none, all others wait behind it."""
+        self._held.clear()
         while tasks > 0 and not self.shut:
             name = fullest(self.free, each)
             if name is None:
@@ -72,22 +79,22 @@ def holes_in(
     one = amount(lane.shape)
     free: dict[str, Amount] = {}
     for entry in entries:
-        where = runs.instances.get(entry.leak.name, {})
+        where, running = runs.instances.get(entry.leak.name, NOWHERE), entry.leak.running
         going = gone(entry.leak)
-        for task in entry.leak.running:
-            if task not in where:
+        staying = Counter(map(where.get, running - going))
+        for name, tasks in (*staying.items(), *((where.get(task), 0) for task in running & going)):
+            if name is None:
                 return None
-            left = free.get(where[task], one)
-            free[where[task]] = left if task in going else left.plus(entry.bare, -1)
+            free[name] = free.get(name, one).plus(entry.bare, -tasks)
     idle = (lane.running or 0) - len(free)
     return Holes(free | {f"idle {number}": one for number in range(idle)})
 
 
-def may_scatter(each: Amount, lane: Lane, held: Mapping[Amount, int], holds: int) -> bool:
-    """Whether a lane's room for such a task may be all in scraps; an instance holds so many. What
-    holds as much as the task leaves room for it, and where more can be started Batch does so."""
+def may_scatter(each: Amount, lane: Lane, held: Mapping[Amount, int]) -> bool:
+    """Whether a lane's room for such a task may be all in scraps. What holds as much as the task
+    leaves room for it, and where more can be started Batch does so."""
     several = lane.instances > 1 and lane.running == lane.instances
-    return several and holds < SMALL and any(n > 0 and one != each for one, n in held.items())
+    return several and any(n > 0 and one != each for one, n in held.items())
 
 
 @dataclass(slots=True)
@@ -119,10 +126,10 @@ class Seating:
             if holes is not None:
                 holes.seat(each, seats[place])
 
-    def places(self, each: Amount, holds: Sequence[int]) -> list[int]:
+    def places(self, each: Amount) -> list[int]:
         """Where the sum may not be what it seems."""
         return [
             place
             for place, (lane, use) in enumerate(zip(self.lanes, self.uses, strict=True))
-            if use and may_scatter(each, lane, use.alike, holds[place])
+            if use and may_scatter(each, lane, use.alike)
         ]

@@ -94,10 +94,8 @@ class Lane(Room):
 
     def _at_risk(self, each: Amount) -> Mapping[str, Room]:
         """The instances, where the lane's sum may be all scraps for such a task and it is known."""
-        holds = int(self.scene.yard.holds(each)[self.place])
-        return (
-            self.rooms() if may_scatter(each, self.scene.lane(self.place), self.held, holds) else {}
-        )
+        scatters = may_scatter(each, self.scene.lane(self.place), self.held)
+        return self.rooms() if scatters else {}
 
     def _seat(self, each: Amount, tasks: int) -> None:
         """What is wanted has room."""

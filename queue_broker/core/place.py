@@ -258,7 +258,7 @@ class Placing:
         kept = self._reserved
         if kept.place != place or runtime_p95_s(turn.group) <= kept.in_s:
             return tasks
-        tasks = kept.spare.holds(each, tasks)
+        tasks = min(tasks, kept.spare.holds(each))
         if not tasks:
             self.why = BEHIND_HEAD
         kept.spare.seat(each, tasks)

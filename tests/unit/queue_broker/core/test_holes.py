@@ -58,6 +58,15 @@ def test_a_task_finds_room_on_as_many_instances_as_have_it() -> None:
     assert room(board, ONE) == 6
 
 
+def test_cores_here_and_memory_there_are_no_room_for_a_task_however_small() -> None:
+    cores = a_leak(2, a_group(2, tasks=1, vcpu=4, memory_mib=1))
+    memory = a_leak(3, a_group(3, tasks=2, vcpu=0.1, memory_mib=16_384))
+    where = {cores.name: "a", memory.name: "bc"}
+    board, _ = board_of(cores, memory, where=where)
+    assert room(board, Amount(100, 100)) == 0
+    assert room(board, Amount(100, 0)) == 78
+
+
 def test_the_sum_counts_where_it_is_not_known_where_all_tasks_run() -> None:
     known, unknown = {SMALL.name: "aabbcc"}, {SMALL.name: "aabbc"}
     assert room(board_of(SMALL, where=known)[0], WIDE) == 0
@@ -66,13 +75,12 @@ def test_the_sum_counts_where_it_is_not_known_where_all_tasks_run() -> None:
 
 def test_the_sum_counts_where_more_instances_could_be_started() -> None:
     lane = replace(LANE, instances=4)
-    assert not may_scatter(WIDE, lane, {ONE: 6}, holds=1)
-    assert may_scatter(WIDE, LANE, {ONE: 6}, holds=1)
+    assert not may_scatter(WIDE, lane, {ONE: 6})
+    assert may_scatter(WIDE, LANE, {ONE: 6})
 
 
 def test_what_holds_as_much_as_the_task_leaves_no_scraps() -> None:
-    assert not may_scatter(WIDE, LANE, {WIDE: 2, ONE: 0}, holds=1)
-    assert not may_scatter(ONE, LANE, {WIDE: 2}, holds=8)
+    assert not may_scatter(WIDE, LANE, {WIDE: 2, ONE: 0})
 
 
 def test_instances_with_nothing_on_them_are_whole() -> None:

@@ -63,9 +63,11 @@ def _lifetime(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _dependency(one: Mapping[str, Any], at: int) -> dict[str, Any]:
     _only(one, f"dependsOn.{at}.", {"jobId", "type"})
-    # Batch leaves the id out where a SEQUENTIAL array waits for itself.
-    own = "self" if one.get("type") == "SEQUENTIAL" else None
-    return _present(job_id=one.get("jobId") or own, type=one.get("type"))
+    # SEQUENTIAL is of an array on itself and names no job; with a job it is a plain dependency.
+    job_id, kind = one.get("jobId"), one.get("type")
+    if kind == "SEQUENTIAL":
+        return {"job_id": "self", "type": kind} if job_id is None else {"job_id": job_id}
+    return _present(job_id=job_id, type=kind)
 
 
 def _retry_strategy(strategy: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ MAX_DEPENDENCIES = 20
 MAX_ATTEMPTS = 10
 MAX_EXIT_RULES = 5
 MIN_TIMEOUT_S = 60
+#: Batch keeps it in 32 bits, and so does the history.
+MAX_TIMEOUT_S = 2**31 - 1
 MAX_TAGS = 50
 #: The most tasks that one sweep may have.
 MAX_SWEEP_SIZE = 100_000_000
@@ -87,7 +89,9 @@ class Job(Value):
     resources: ResourceRequest = ResourceRequest()
     depends_on: Many[Dependency] = Field(default=(), max_length=MAX_DEPENDENCIES)
     retry_strategy: RetryStrategy = RetryStrategy()
-    timeout_s: int | None = Field(default=None, ge=MIN_TIMEOUT_S, description="per attempt")
+    timeout_s: int | None = Field(
+        default=None, ge=MIN_TIMEOUT_S, le=MAX_TIMEOUT_S, description="per attempt"
+    )
     tags: dict[str, str] = Field(default_factory=dict, max_length=MAX_TAGS)
     client_token: str | None = Field(default=None, min_length=1, max_length=128)
     batch: dict[str, Any] = Field(

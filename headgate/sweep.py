@@ -31,6 +31,9 @@ class Grid(Value):
         for name, values in self.axes.items():
             if not values:
                 refuse(f"axes.{name}", [], "at least one value")
+            for at, value in enumerate(values):
+                if isinstance(value, float) and not math.isfinite(value):
+                    refuse(f"axes.{name}.{at}", value, "a finite number")
         if self.size > MAX_SWEEP_SIZE:
             refuse("axes", f"{self.size:,} tasks", f"at most {MAX_SWEEP_SIZE:,} tasks")
         return self

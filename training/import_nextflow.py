@@ -28,8 +28,6 @@ from training.imports import Dropped, Import, Row, read_rows, require
 REQUIRED = ("name", "status", "realtime")
 #: Columns that only a trace has: with name and status, one of them makes a table one.
 OWN = {"task_id", "hash", "native_id", "realtime"}
-#: Where a reader keeps the cells that a row has beyond the columns.
-SURPLUS = "surplus"
 MIB = 2**20
 BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40, "PB": 2**50}
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -73,8 +71,6 @@ def told(value: object) -> bool:
 
 def read(row: Row, zone: ZoneInfo) -> Observation:
     """One attempt. An aborted one tells nothing; a cached one is told as it ran before."""
-    if SURPLUS in row:
-        raise Dropped("more cells than columns; is the separator in one of them?")
     status = str(row.get("status", "")).upper()
     if status in NOT_RUN:
         raise Dropped(f"status: {status}, so the task did not run to its end")

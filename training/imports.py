@@ -12,13 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headgate.errors import InvalidInput, Problem
+from headgate.resources import Resources
 from headgate.usage import Observation
 
 #: Rows beyond these are a mix-up of units, and would teach nonsense: 24 TiB, 90 days, 2 TiB of GPU
 #: memory.
 MAX_MEMORY_MIB = 24 * 1024 * 1024
 MAX_RUNTIME_S = 90 * 86_400
+MAX_VCPU, MAX_GPUS = 4096, 64
+#: What the history keeps in 32 bits.
+MAX_WHOLE = 2**31 - 1
 MIN_TIME_S, MAX_TIME_S = 946_684_800.0, 4_102_444_800.0  # the years 2000 to 2100
+
+#: Where a reader keeps the cells that a row has beyond the columns.
+SURPLUS = "surplus"
 
 
 class Dropped(Exception):
@@ -49,6 +56,8 @@ def read_rows(rows: Iterable[Row], read: Callable[[Row], Observation]) -> Import
     found = Import()
     for number, row in enumerate(rows, 1):
         try:
+            if SURPLUS in row:
+                raise Dropped("more cells than columns; is the separator in one of them?")
             found.observations.append(checked(read(row)))
         except Dropped as reason:
             found.dropped.append((number, str(reason)))
@@ -69,11 +78,27 @@ def checked(item: Observation) -> Observation:
     for name, value, most in limits:
         if value is not None and not 0 < value <= most:
             raise Dropped(f"{name}: not between 0 and {most:,.0f}; is its unit right?")
+    check_given(item)
     if not MIN_TIME_S <= item.finished_at_s <= MAX_TIME_S:
         raise Dropped("finished_at_s: not between the years 2000 and 2100; is it in seconds?")
     if usage.peak_memory_mib is None and usage.cpu_s is None and not usage.runtime_s:
         raise Dropped("nothing was measured")
     return item
+
+
+def check_given(item: Observation) -> None:
+    """What is no label, and yet must fit the history's columns."""
+    given = item.allocation or Resources()
+    limits = (
+        ("exit_code", item.exit_code or 0, -MAX_WHOLE, MAX_WHOLE),
+        ("attempt", item.attempt, 1, MAX_WHOLE),
+        ("allocation_vcpu", given.vcpu, 0, MAX_VCPU),
+        ("allocation_memory_mib", given.memory_mib, 0, MAX_MEMORY_MIB),
+        ("allocation_gpus", given.gpus, 0, MAX_GPUS),
+    )
+    for name, value, least, most in limits:
+        if not least <= value <= most:
+            raise Dropped(f"{name}: got {value:,}; allowed: {least:,} to {most:,}")
 
 
 def identity(item: Observation) -> tuple[str, float, int, float]:
@@ -97,7 +122,7 @@ def unseen(items: Iterable[Observation], already: Iterable[Observation]) -> list
 
 def require(columns: Iterable[str], needed: Iterable[str], what: str) -> None:
     """Refuse a table that lacks the columns without which no row can be read."""
-    have = set(columns)
+    have = set(columns) - {SURPLUS}
     missing = [name for name in needed if name not in have]
     if missing:
         got = ", ".join(sorted(have)[:20]) or "no columns"

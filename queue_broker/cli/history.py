@@ -33,6 +33,8 @@ DESCRIBED = 100
 #: How long a broker may take to say that it is one.
 ASKED_S = 3.0
 STATES = ("SUCCEEDED", "FAILED")
+#: Cells that say nothing, as table programs write them; the last is a separator at a row's end.
+GAPS = (None, "", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None", [""])
 #: Reasons that are told, and rows that are named for each.
 MOST_REASONS, MOST_ROWS = 20, 5
 
@@ -89,7 +91,7 @@ def read_file(file: Path, zone: str) -> Import:
         separator, columns = heading(file)
         if is_trace(columns):
             return from_trace(trace(file, separator), zone)
-        return from_frame(pd.read_csv(file, sep=separator, dtype=str))
+        return from_frame(table(file, separator))
     except InvalidInput:
         raise
     except (ValueError, OSError, csv.Error) as error:
@@ -108,8 +110,22 @@ def heading(file: Path) -> tuple[str, list[str]]:
     """The separator, which Nextflow lets a user choose, and the columns."""
     with opened(file) as lines:
         first = lines.readline()
+    if not first.strip():
+        raise ValueError("its first line is empty")
     separator = max(SEPARATORS, key=first.count)
     return separator, next(csv.reader([first], delimiter=separator), [])
+
+
+def table(file: Path, separator: str) -> pd.DataFrame:
+    """The cells as text, without gaps; those beyond the columns are kept as one more."""
+    import pandas as pd
+
+    from training.imports import SURPLUS
+
+    with opened(file) as lines:
+        rows = csv.DictReader(lines, delimiter=separator, restkey=SURPLUS)
+        found = [{name: cell for name, cell in row.items() if cell not in GAPS} for row in rows]
+        return pd.DataFrame(found, columns=[*(rows.fieldnames or ()), SURPLUS], dtype=object)
 
 
 def trace(file: Path, separator: str) -> pd.DataFrame:
@@ -118,7 +134,7 @@ def trace(file: Path, separator: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from training.import_nextflow import SURPLUS
+    from training.imports import SURPLUS
 
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE
     with opened(file) as lines:

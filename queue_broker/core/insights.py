@@ -92,7 +92,7 @@ class Insights:
             index=index,
             state=state,
             attempt=group.attempt,
-            reason=why(state, group, attempts),
+            reason=why(state, group, attempts, record.reason),
             parameters=parameters,
             command=fill(record.job.command, parameters),
             estimate=group.estimate,
@@ -228,11 +228,15 @@ def attempt_view(attempt: Attempt) -> AttemptView:
     )
 
 
-def why(state: State, group: Group, attempts: list[AttemptView]) -> str | None:
-    """What holds a task that waits; what ended one that does not."""
+def why(state: State, group: Group, attempts: list[AttemptView], ended: str | None) -> str | None:
+    """What holds a task that waits; what ended one that does not, which of those that never
+    started only their job knows.
+    """
     if state is State.RUNNABLE and group.hold:
         return group.hold
-    return attempts[-1].reason if attempts else None
+    if attempts:
+        return attempts[-1].reason
+    return ended if state is State.FAILED else None
 
 
 def shape(group: Group) -> Shape:

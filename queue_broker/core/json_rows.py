@@ -142,7 +142,9 @@ def parse_row(line: bytes, at: int) -> dict[str, Any]:
 
     try:
         row = json.loads(line, parse_constant=no_constant)
-    except ValueError as error:
+        if b"\\u" in line:  # the only way to half of a surrogate pair, which no column can hold
+            json.dumps(row, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise InvalidInput.of(f"table.{at}", text(line), f"a JSON object ({error})") from error
     if not isinstance(row, dict):
         raise InvalidInput.of(f"table.{at}", text(line), "a JSON object")

@@ -120,9 +120,8 @@ class Submitter:
 
     def _submission(self, job: Job, caller: Caller, extent: Extent) -> Submission:
         now_s = self.clock()
-        check_not_itself(job)
-        if job.client_token and "\0" in job.client_token:  # PostgreSQL's text cannot hold it
-            raise InvalidInput.of("client_token", job.client_token, "text without NUL")
+        check_itself(job)
+        check_looked_for(job)
         if job.definition and not job.command:
             job = self.define(job)
         check_hints(job, extent.size)
@@ -174,11 +173,24 @@ def check_template(job: Job) -> None:
         raise PayloadTooLarge.of("job", f"{size:,} bytes", f"at most {MAX_PAYLOAD_BYTES:,} bytes")
 
 
-def check_not_itself(job: Job) -> None:
-    """Only a SEQUENTIAL sweep waits for itself: each of its tasks for the one before."""
+def check_looked_for(job: Job) -> None:
+    """What the database is asked for may hold no NUL, which PostgreSQL's text cannot."""
+    names = {f"depends_on.{at}.job_id": one.job_id for at, one in enumerate(job.depends_on)}
+    looked_for = names | {"client_token": job.client_token, "definition": job.definition}
+    for field, text in looked_for.items():
+        if text and "\0" in text:
+            raise InvalidInput.of(field, text, "text without NUL")
+
+
+def check_itself(job: Job) -> None:
+    """Only a SEQUENTIAL sweep waits for itself, each of its tasks for the one before; and such a
+    one for nobody else: of the job that it names, it would not wait for the end."""
     for at, dependency in enumerate(job.depends_on):
-        if dependency.type != "SEQUENTIAL" and dependency.job_id in (ITSELF, job.name):
-            field = f"depends_on.{at}.job_id"
+        itself, field = dependency.job_id in (ITSELF, job.name), f"depends_on.{at}.job_id"
+        if dependency.type == "SEQUENTIAL" and not itself:
+            allowed = "self, with type SEQUENTIAL; without a type the id of another job"
+            raise InvalidInput.of(field, dependency.job_id, allowed)
+        if dependency.type != "SEQUENTIAL" and itself:
             allowed = "the id of another job; only a sweep waits for itself, with type SEQUENTIAL"
             raise InvalidInput.of(field, dependency.job_id, allowed)
 

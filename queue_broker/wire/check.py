@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import show
-from queue_broker.tagging import legal
+from queue_broker.tagging import legal, reserved
 from queue_broker.wire.faults import Fault, constraint
 from queue_broker.wire.limits import LIMITS, Limit
 
@@ -25,27 +25,30 @@ WORDS: dict[str, str] = {
     "map": "an object",
     "list": "a list",
     "string": "a string",
-    "integer": "an integer",
-    "long": "an integer",
+    "integer": "an integer of 32 bits",
+    "long": "an integer of 64 bits",
     "boolean": "true or false",
     "double": "a number",
     "float": "a number",
     "timestamp": "a number",
 }
+INTEGERS = {"integer": range(-(2**31), 2**31), "long": range(-(2**63), 2**63)}
 #: Batch takes RETRY and retry, EXIT and exit.
 ANY_CASE = {"RetryAction"}
 #: The model wants one at least; what is made may come with none (Snakemake always sends tags).
 MAY_BE_EMPTY = {"TagrisTagsMap"}
 #: By the shape's name: a member that needs another.
 TOGETHER = {"RetryStrategy": ("evaluateOnExit", "attempts")}
+#: No program's arguments, no variable and no PostgreSQL text can hold it.
+NUL = "\0"
 #: The model has no pattern for them; the service has a rule, and an error of its own.
 OF_TAGS = {"TagKey", "TagValue"}
 
 
 def checked(shape: Shape, value: object, path: str = "") -> Any:
     """The value with unknown and null members left out; `Fault` names the first wrong one."""
-    if type(value) is str and is_plain_text(shape):  # most of what comes: an id, a parameter
-        return value
+    if type(value) is str and is_plain_text(shape) and NUL not in value:
+        return value  # most of what comes: an id, a parameter
     match shape.type_name:
         case "structure":
             return structure(shape, value, path)  # type: ignore[arg-type]
@@ -102,12 +105,13 @@ def scalar(shape: Shape, value: object, path: str) -> Any:
     if not of_type(shape.type_name, value):
         raise wrong_type(shape, value, path)
     if isinstance(value, str):
+        if NUL in value:
+            raise Fault(f"{path}: got {show(value)}; allowed: text without NUL")
         check_length(shape, value, path)
         check_enum(shape, value, path)
         check_pattern(shape.metadata.get("pattern"), value, path)
-        if shape.name in OF_TAGS and not legal(value):
-            words = f"'{value}' is not a valid value for {shape.name}"
-            raise Fault(f"{words} - it contains illegal characters", "BadRequestException")
+        if shape.name in OF_TAGS:
+            check_tag(shape, value)
     elif shape.type_name != "boolean":
         check_range(shape.metadata.get("min"), shape.metadata.get("max"), value, path)
     return value
@@ -116,8 +120,8 @@ def scalar(shape: Shape, value: object, path: str) -> Any:
 def of_type(name: str, value: object) -> bool:
     if name == "boolean":
         return isinstance(value, bool)
-    if name in ("integer", "long"):
-        return isinstance(value, int) and not isinstance(value, bool)
+    if bits := INTEGERS.get(name):
+        return isinstance(value, int) and not isinstance(value, bool) and value in bits
     if name in ("double", "float", "timestamp"):
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and math.isfinite(value)  # type: ignore[arg-type]
@@ -173,6 +177,15 @@ def check_pattern(pattern: str | None, value: str, path: str) -> None:
     if pattern is not None and not re.fullmatch(pattern, value):
         rule = f"Member must satisfy regular expression pattern: {pattern}"
         raise constraint(path, value, rule)
+
+
+def check_tag(shape: Shape, value: str) -> None:
+    """A tag's key or value."""
+    if not legal(value):
+        words = f"'{value}' is not a valid value for {shape.name}"
+        raise Fault(f"{words} - it contains illegal characters", "BadRequestException")
+    if shape.name == "TagKey" and reserved(value):
+        raise Fault(f"tags: got {value!r}; allowed: keys that do not begin with aws:")
 
 
 def check_limit(limit: Limit, value: Any, path: str) -> None:

@@ -48,6 +48,8 @@ def is_place(place: Any, kind: type) -> bool:
         return pair and is_place(place[0], str) and is_place(place[1], int)
     if kind is int:
         return type(place) is int and 0 <= place < 2**31
+    if kind is str:  # a name or an id: a database takes neither NUL nor half of a surrogate pair
+        return isinstance(place, str) and place.isascii() and place.isprintable()
     return type(place) is kind
 
 

@@ -95,11 +95,17 @@ def check_amounts(container: Mapping[str, Any]) -> None:
         if not above_zero(value, whole=kind == "MEMORY"):
             allowed = "a whole number of MiB" if kind == "MEMORY" else "a number"
             raise refused(f"{words}: got {value!r}; allowed: {allowed} above 0")
-        if kind == "MEMORY" and float(value) < LEAST_MEMORY_MIB:
-            raise refused(f"{words}: got {value!r}; allowed: at least {LEAST_MEMORY_MIB} MiB")
+        if kind == "MEMORY":
+            check_memory(float(value))
     gpus = asked.get("GPU", "0")
     if gpus != "0" and not above_zero(gpus, whole=True):
         raise refused(f"GPU: got {gpus!r}; allowed: a whole number, 0 or more")
+
+
+def check_memory(mib: float) -> None:
+    """Of a definition, or of a job that asks for its own."""
+    if mib < LEAST_MEMORY_MIB:
+        raise refused(f"Memory: got {mib:g}; allowed: at least {LEAST_MEMORY_MIB} MiB")
 
 
 def above_zero(value: object, *, whole: bool) -> bool:

@@ -19,6 +19,7 @@ from queue_broker.core.submit import ITSELF
 from queue_broker.wire import containers, definitions, fargate
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.names import Place, name_and_revision
+from queue_broker.wire.properties import check_memory
 from queue_broker.wire.queues import has_policy, open_queue
 from queue_broker.wire.service import Answer, Call, Source, Wire
 
@@ -66,6 +67,8 @@ async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     given = dict(call.given) | {"jobQueue": queue}
     job = to_job(given, defined, client_token=call.token, tenant=tenant(wire, call))
     fargate.check_size(defined.definition, job.resources.vcpu, job.resources.memory_mib)
+    if job.resources.memory_mib is not None:
+        check_memory(job.resources.memory_mib)
     accepted = await wire.submitter.submit(to_work(job, call.given), call.caller)
     arn = call.place.arn("job", accepted.job_id)
     return {"jobArn": arn, "jobName": job.name, "jobId": accepted.job_id}
@@ -145,10 +148,8 @@ def to_job(request: Mapping[str, Any], defined: Defined, **settled: str | None) 
 
 
 def dependency(one: Mapping[str, Any]) -> dict[str, Any]:
-    """SEQUENTIAL is of an array on itself and names no job; with a job it is a plain dependency."""
-    if "jobId" in one and one.get("type") == "SEQUENTIAL":
-        return {"jobId": one["jobId"]}
-    return {"jobId": ITSELF, **one}
+    """What names no job would be itself; only an array may wait for that, with SEQUENTIAL."""
+    return dict(one) if one.get("type") == "SEQUENTIAL" else {"jobId": ITSELF, **one}
 
 
 def carried(request: Mapping[str, Any]) -> dict[str, Any]:

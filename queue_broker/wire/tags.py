@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from headgate.job import MAX_TAGS
 from queue_broker.records import Document
-from queue_broker.tagging import reserved
 from queue_broker.wire.definitions import KIND as DEFINITION
 from queue_broker.wire.detail import split_id
 from queue_broker.wire.faults import Fault
@@ -48,9 +47,6 @@ def change(wire: Wire, call: Call, to: Change) -> Answer:
 def check(tags: dict[str, str]) -> None:
     if len(tags) > MAX_TAGS:
         raise Fault(f"tags: got {len(tags)} of them; allowed: at most {MAX_TAGS} of one resource")
-    not_for_users = sorted(key for key in tags if reserved(key))
-    if not_for_users:
-        raise Fault(f"tags: got {not_for_users[0]!r}; allowed: keys that do not begin with aws:")
 
 
 def tagged(wire: Wire, arn: str) -> Document:

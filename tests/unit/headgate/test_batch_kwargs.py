@@ -79,6 +79,13 @@ def test_a_sequential_array_waits_for_itself() -> None:
     assert sweep.job.depends_on == (Dependency(job_id="self", type="SEQUENTIAL"),)
 
 
+def test_sequential_with_a_job_is_a_plain_dependency() -> None:
+    job = from_batch(PLAIN | {"dependsOn": [{"jobId": "j1", "type": "SEQUENTIAL"}]})
+
+    assert isinstance(job, Job)
+    assert job.depends_on == (Dependency(job_id="j1"),)
+
+
 def test_the_old_ways_to_ask_for_memory_and_cores_still_work() -> None:
     job = from_batch(PLAIN | {"containerOverrides": {"memory": 512, "vcpus": 2}})
 

@@ -20,6 +20,7 @@ GOOD = {"name": "train", "command": ["python", "train.py"]}
         ({"resources": {"vcpu": "two"}}, "resources.vcpu: got 'two'; allowed: a valid number"),
         ({"resources": {"vcpu": float("nan")}}, "resources.vcpu: got nan"),
         ({"timeout_s": 59}, "timeout_s: got 59; allowed: greater than or equal to 60"),
+        ({"timeout_s": 2**31}, "timeout_s: got 2147483648; allowed: less than or equal to"),
         ({"retry_strategy": {"attempts": 11}}, "retry_strategy.attempts: got 11"),
         ({"depends_on": [{"job_id": "x"}] * 21}, "depends_on: got"),
         ({"memory": 4}, "memory: got 4; allowed: only documented fields"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 from hypothesis import given
@@ -46,6 +47,11 @@ def test_a_task_beyond_the_grid_is_an_index_error() -> None:
     [
         ({"grid": {"axes": {"a": []}}}, "grid.axes.a: got []; allowed: at least one value"),
         ({"grid": {"axes": {}}}, "grid.axes"),
+        (
+            {"grid": {"axes": {"a": [1, math.nan]}}},
+            "grid.axes.a.1: got nan; allowed: a finite number",
+        ),
+        ({"grid": {"axes": {"a": [-math.inf]}}}, "grid.axes.a.0: got -inf"),
         ({}, "grid: got neither; allowed: either a grid or a size"),
         ({"size": 3, "grid": {"axes": {"a": [1]}}}, "grid: got both"),
         ({"size": 0}, "size: got 0; allowed: greater than or equal to 1"),

@@ -110,6 +110,9 @@ def test_the_documented_table_takes_parameters_and_tags_as_columns() -> None:
         ("finished_at_s", 1.7e12, "seconds"),
         ("cause", "exploded", "allowed"),
         ("name", "", "name"),
+        ("exit_code", 1e20, "exit_code"),
+        ("attempt", -1, "attempt"),
+        ("allocation_memory_mib", 1e20, "allocation_memory_mib"),
     ],
 )
 def test_a_row_that_cannot_be_true_is_dropped_by_name(

@@ -84,6 +84,11 @@ def test_a_client_token_for_another_job_is_a_conflict(http: httpx.Client) -> Non
             {"depends_on": [{"job_id": "self"}]},
             "depends_on.0.job_id: got 'self'; allowed: the id of",
         ),
+        (
+            {"definition": "a\0", "command": []},
+            "definition: got 'a\\x00'; allowed: text without NUL",
+        ),
+        ({"depends_on": [{"job_id": "a\0"}]}, "depends_on.0.job_id: got 'a\\x00'"),
         ({"client_token": "a\0"}, "client_token: got 'a\\x00'; allowed: text without NUL"),
         ({"colour": "red"}, "colour: got 'red'; allowed: only documented fields"),
         (

@@ -82,6 +82,20 @@ def test_a_csv_is_read_and_what_is_dropped_is_told_by_reason_and_row(
     assert [item.job.parameters["rows"] for item in kept(lake)] == ["10", "11"]
 
 
+@pytest.mark.parametrize("more", [",surplus", ",two,more"])
+def test_a_row_of_a_csv_with_cells_to_spare_is_dropped_alone(
+    bring_in: Import, lake: FolderLake, tmp_path: Path, more: str
+) -> None:
+    heading, first, *_ = TABLE.splitlines()
+    told = " ".join(
+        bring_in(a_file(tmp_path, "a.csv", f"{heading}\n{first}{more}\n{first}")).split()
+    )
+
+    assert "2 rows: 1 read, 1 new" in told
+    assert "1 1 more cells than columns" in told
+    assert [item.job.parameters["rows"] for item in kept(lake)] == ["10"]
+
+
 def test_what_was_imported_before_is_not_imported_again(
     bring_in: Import, lake: FolderLake, tmp_path: Path
 ) -> None:

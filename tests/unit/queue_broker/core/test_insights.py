@@ -49,14 +49,19 @@ def test_tasks_are_shown_as_ranges() -> None:
 def test_a_waiting_task_is_explained_by_what_holds_it() -> None:
     held = a_group(State.RUNNABLE, hold="the quota")
 
-    assert why(State.RUNNABLE, held, [an_attempt("out of memory")]) == "the quota"
+    assert why(State.RUNNABLE, held, [an_attempt("out of memory")], None) == "the quota"
 
 
 def test_a_finished_task_is_explained_by_its_last_attempt() -> None:
     attempts = [an_attempt("out of memory"), an_attempt("exit code 1")]
 
-    assert why(State.FAILED, a_group(State.RUNNABLE, hold="the quota"), attempts) == "exit code 1"
-    assert why(State.SUBMITTED, a_group(State.SUBMITTED), []) is None
+    held = a_group(State.RUNNABLE, hold="the quota")
+    assert why(State.FAILED, held, attempts, "cancelled") == "exit code 1"
+    assert why(State.SUBMITTED, a_group(State.SUBMITTED), [], "cancelled") is None
+
+
+def test_a_task_that_never_started_is_explained_by_its_job() -> None:
+    assert why(State.FAILED, a_group(State.RUNNABLE), [], "no longer wanted") == "no longer wanted"
 
 
 def test_counts_of_nothing_are_left_out_and_the_rest_is_in_order() -> None:

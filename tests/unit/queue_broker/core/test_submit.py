@@ -141,6 +141,13 @@ def test_a_sequential_sweep_may_wait_for_itself() -> None:
     assert a_submitter().prepare(Sweep(job=job, size=3), ANYBODY).job.depends_on == itself
 
 
+def test_a_sequential_sweep_does_not_seem_to_wait_for_another_job() -> None:
+    job = JOB.model_copy(update={"depends_on": (Dependency(job_id="j1", type="SEQUENTIAL"),)})
+
+    with pytest.raises(InvalidInput, match=r"depends_on\.0\.job_id: got 'j1'; allowed: self"):
+        a_submitter().prepare(Sweep(job=job, size=3), ANYBODY)
+
+
 @pytest.mark.parametrize("name", ["self", "train"])
 def test_a_job_does_not_wait_for_itself(name: str) -> None:
     job = JOB.model_copy(update={"depends_on": (Dependency(job_id=name),)})

@@ -275,6 +275,8 @@ def test_lists_come_in_pages_newest_first(batch: Batch) -> None:
         ({"jobQueue": "default", "nextToken": "zzz"}, "nextToken"),
         ({"jobQueue": "default", "nextToken": to_token(["another list's", 1])}, "nextToken"),
         ({"arrayJobId": "x", "nextToken": to_token(2**31)}, "nextToken"),
+        ({"jobQueue": "default", "nextToken": to_token("no\0id")}, "nextToken"),
+        ({"jobQueue": "default", "nextToken": to_token("no\ud800id")}, "nextToken"),
     ],
 )
 def test_a_bad_list_is_refused(batch: Batch, asked: dict[str, Any], words: str) -> None:

@@ -197,6 +197,13 @@ SLIGHTLY_TOO_MUCH: list[tuple[dict[str, Any], str]] = [
     ({"retryStrategy": {"evaluateOnExit": [{"action": "MAYBE"}]}}, "RETRY, EXIT"),
     ({"timeout": {"attemptDurationSeconds": 59}}, "timeout.attemptDurationSeconds"),
     ({"schedulingPriorityOverride": 10_000}, "schedulingPriorityOverride"),
+    ({"timeout": {"attemptDurationSeconds": 2**31}}, "allowed: an integer of 32 bits"),
+    (
+        {"containerOverrides": {"resourceRequirements": [{"type": "MEMORY", "value": "3"}]}},
+        "Memory: got 3; allowed: at least 4 MiB",
+    ),
+    ({"tags": {"aws:mine": "x"}}, "allowed: keys that do not begin with aws:"),
+    ({"parameters": {"p": "a\0b"}}, "parameters.p: got 'a\\x00b'; allowed: text without NUL"),
     ({"jobName": "a" * 129}, "Job name should match valid pattern"),
     ({"jobName": "no spaces"}, "Job name should match valid pattern"),
     ({"tags": {str(at): "x" for at in range(51)}}, "less than or equal to 50"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
+from headgate.errors import Conflict
 from headgate.job import TenantName
 from queue_broker.asked import Asked
 from queue_broker.core.submit import Caller
@@ -17,6 +19,8 @@ from queue_broker.wire import sigv4
 from queue_broker.wire.faults import Fault
 
 KIND = "access-key"
+#: Says that there was a key once: taking the last one back opens no door.
+ISSUED = "access-keys-issued"
 #: A key that was made or removed on another replica is known here after so long.
 REMEMBER_S = 5.0
 #: Two equal requests of one client, signed in one second, have one signature; they come together.
@@ -38,6 +42,8 @@ def issue(shelf: Shelf, tenant: str, now_s: float, token: Callable[[int], bytes]
     key_id = "HGKA" + base64.b32encode(token(10)).decode()
     key = AccessKey(key_id, base64.b64encode(token(30)).decode(), tenant)
     body = {"secret": key.secret, "tenant": tenant, "created_at_s": now_s}
+    with suppress(Conflict):  # not the first one
+        shelf.put(Document(ISSUED, "", {}))
     shelf.put(Document(KIND, key_id, body))
     return key
 
@@ -83,7 +89,7 @@ class Replays:
 
 @dataclass(slots=True)
 class Gatekeeper:
-    """Says who calls. With `open`, whoever reaches the broker is let in until there are keys."""
+    """Says who calls. With `open`, whoever reaches the broker is let in until a key is issued."""
 
     shelf: Shelf
     clock: Clock
@@ -94,7 +100,7 @@ class Gatekeeper:
 
     def caller(self, request: Asked, changes: bool) -> Caller:
         """The tenant that signed; `Fault` when nobody did whom the broker knows."""
-        if self.open and not self._has_keys():
+        if self.open and not self._had_keys():
             return Caller()
         signed = sigv4.read(request.headers)
         key = self._key(signed.key_id)
@@ -104,10 +110,10 @@ class Gatekeeper:
             raise Fault(REPLAYED, "InvalidSignatureException", 403)
         return Caller(key.body["tenant"] if key else None)
 
-    def _has_keys(self) -> bool:
+    def _had_keys(self) -> bool:
         asked_s, found = self._closed
         if self.clock() - asked_s > REMEMBER_S:
-            found = bool(self.shelf.page(KIND, None, 1))
+            found = any(self.shelf.page(kind, None, 1) for kind in (ISSUED, KIND))
             self._closed = (self.clock(), found)
         return found
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from headgate.job import MAX_TAGS
 from queue_broker.records import Document
+from queue_broker.wire import stopping
 from queue_broker.wire.definitions import KIND as DEFINITION
 from queue_broker.wire.detail import split_id
 from queue_broker.wire.faults import Fault
@@ -38,6 +39,8 @@ def untag(wire: Wire, call: Call) -> Answer:
 
 def change(wire: Wire, call: Call, to: Change) -> Answer:
     found = tagged(wire, call.get("resourceArn"))
+    if found.kind == KIND:
+        stopping.find(wire, call, found.name)  # `Forbidden` where it is another tenant's
     tags = to(found.body["tags"])
     check(tags)
     wire.shelf.put(replace(found, body=found.body | {"tags": tags}))

@@ -98,11 +98,14 @@ def test_a_replayed_request_is_refused_and_starts_nothing(
 def test_another_tenants_job_is_not_ones_to_stop(guarded: tuple[Batch, AccessKey]) -> None:
     batch, _ = guarded
     job_id = batch.submit()
+    arn = batch.describe(job_id)["jobArn"]
     rival = new_key(batch.broker.shelf, "rival", batch.clock())
     batch.client = batch.speak("batch", rival.key_id, rival.secret)
     with pytest.raises(ClientError) as caught:
         batch.client.terminate_job(jobId=job_id, reason="mine")
     assert refusal(caught.value)[:2] == ("AccessDeniedException", 403)
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        batch.client.tag_resource(resourceArn=arn, tags={"whose": "mine"})
     answer = batch.client.terminate_jobs(jobs=[job_id], reason="mine")
     assert answer["successful"] == []
     assert [one["code"] for one in answer["errors"]] == ["AccessDeniedException"]
@@ -119,10 +122,11 @@ def test_a_share_identifier_reaches_only_tenants_below_ones_own(
     assert batch.broker.store.job(other).tenant == "acme"
 
 
-def test_a_removed_key_is_let_in_no_longer(guarded: tuple[Batch, AccessKey]) -> None:
+def test_a_removed_key_is_let_in_no_longer_were_it_the_last(
+    guarded: tuple[Batch, AccessKey],
+) -> None:
     batch, key = guarded
     batch.submit()
-    new_key(batch.broker.shelf, "acme", batch.clock())
     kept = batch.broker.shelf.get(KIND, key.key_id)
     assert kept is not None
     batch.broker.shelf.remove(kept)

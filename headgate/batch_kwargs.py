@@ -97,7 +97,7 @@ def _overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
             raise InvalidInput.of(field, one.get("type"), "VCPU, MEMORY or GPU")
         resources[kind] = one.get("value")
     return _present(
-        command=overrides.get("command"),
+        command=overrides.get("command") or None,  # none of its own, and so its definition's
         environment=environment or None,
         resources=resources or None,
     )

@@ -193,5 +193,8 @@ def from_dict(body: dict[str, Any]) -> HeadgateError:
 
 def show(value: object, limit: int = 80) -> str:
     """A value as an error message shows it: its repr, cut to `limit` characters."""
-    words = repr(value)
+    try:
+        words = repr(value)
+    except ValueError as error:  # a number of more digits than Python writes
+        words = f"{type(value).__name__} ({error})"
     return words if len(words) <= limit else f"{words[: limit - 1]}…"

@@ -105,7 +105,8 @@ def _from_pandas(frame: Any) -> Upload:
                 "pandas needs pyarrow to send a DataFrame; or give its rows: "
                 "table=frame.to_dict('records')"
             ) from None
-        except (TypeError, ValueError) as error:  # as Arrow has them; the last names the column
+        except (TypeError, ValueError, NotImplementedError) as error:
+            # As Arrow has them; the last of its words name the column.
             words = "; ".join(map(str, error.args))
             allowed = f"columns of one kind each, or rows: frame.to_dict('records') ({words})"
             raise InvalidInput.of("table", "a DataFrame", allowed) from error

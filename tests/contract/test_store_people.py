@@ -51,6 +51,7 @@ def test_cancelled_tasks_in_flight_are_marked_for_the_cycle(store: SqlStore) -> 
     store.settle(ends(leak, [0, 1], Fail("cancelled"), cause=Cause.CANCELLED))
     assert counts_of(store, SWEEP) == {State.FAILED: 2, State.STARTING: 8}
     assert store.open_leaks()[0].cancelling == Tasks()
+    assert [one.reason for one in store.attempts(SWEEP, 0)] == ["enough"]
 
 
 def test_cancelling_twice_cancels_once(store: SqlStore) -> None:

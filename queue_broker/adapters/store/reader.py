@@ -131,6 +131,9 @@ def to_attempt(
 ) -> Attempt:
     known = end or {"cause": None, "usage": None}
     cause: Cause | None = known["cause"]
+    reason: str | None = known.get("reason")
+    if cause is Cause.CANCELLED:  # the engine knows only that it was, the leak whose wish it was
+        reason = leak.cancel_reason or reason
     return Attempt(
         task=task,
         attempt=leak.attempt,
@@ -142,7 +145,7 @@ def to_attempt(
         stopped_at_s=known.get("at_s"),
         cause=cause,
         exit_code=known.get("exit_code"),
-        reason=known.get("reason"),
+        reason=reason,
         usage=known["usage"],
     )
 

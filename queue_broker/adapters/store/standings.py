@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
 
 from headgate.estimate import Estimate
-from headgate.lifecycle import FINISHED, Cause, State
+from headgate.lifecycle import FINISHED, State
 from queue_broker.adapters.store import codec, rows
 from queue_broker.adapters.store.database import Database
 from queue_broker.adapters.store.dialects import among, is_postgres, some, these
@@ -202,7 +202,7 @@ def find_attempts(
     for leak, task in tries:
         key = (leak.number, task)
         attempt = to_attempt(leak, task, began.get(key, {}).get("at_s"), ended.get(key))
-        tried[leak.job, task].append(with_wish(attempt, leak.cancel_reason))
+        tried[leak.job, task].append(attempt)
     return tried
 
 
@@ -229,13 +229,6 @@ def rows_of(
             place = row.tasks.rank(task) - 1
             told = {"at_s": columns["at_s"][place]}
             yield (row.leak, task), ended_at(columns, place) if table is outcomes else told
-
-
-def with_wish(attempt: Attempt, reason: str | None) -> Attempt:
-    """A cancelled attempt with the words of who cancelled it; the engine knows only that it was."""
-    if attempt.cause is not Cause.CANCELLED or not reason:
-        return attempt
-    return replace(attempt, reason=reason)
 
 
 def listed(connection: Connection, listing: Listing) -> list[JobId]:

@@ -86,6 +86,13 @@ def test_sequential_with_a_job_is_a_plain_dependency() -> None:
     assert job.depends_on == (Dependency(job_id="j1"),)
 
 
+def test_an_empty_command_is_the_definition_s() -> None:
+    job = from_batch(PLAIN | {"containerOverrides": {"command": []}})
+
+    assert isinstance(job, Job)
+    assert "command" not in job.model_fields_set
+
+
 def test_the_old_ways_to_ask_for_memory_and_cores_still_work() -> None:
     job = from_batch(PLAIN | {"containerOverrides": {"memory": 512, "vcpus": 2}})
 

@@ -80,6 +80,7 @@ class PolarsLike:
             pd.DataFrame([[1, 2]], columns=["a", "a"]),
             "table.columns: got 'a'; allowed: names, each",
         ),
+        (pd.DataFrame({"a": [1j]}), "got 'a DataFrame'; allowed: columns of one kind each"),
         (pd.DataFrame({"a": [1, "x"]}), "got 'a DataFrame'; allowed: columns of one kind each"),
     ],
 )

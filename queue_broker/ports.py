@@ -123,8 +123,11 @@ class CycleStore(Protocol):
 class People(Protocol):
     """What users do to jobs. `tasks` None means all of them. Idempotent."""
 
-    def cancel(self, job_id: JobId, tasks: Tasks | None, reason: str) -> Tasks:
-        """Waiting tasks fail at once; those in flight are marked, and the cycle stops them.
+    def cancel(
+        self, job_id: JobId, tasks: Tasks | None, reason: str, *, in_flight: bool = True
+    ) -> Tasks:
+        """Waiting tasks fail at once; those in flight are marked, and the cycle stops them, or are
+        left alone.
 
         Returns the tasks that were cancelled or marked. `NotFound`.
         """

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import InvalidInput, NotFound
 from headgate.job import Job, fill
 from headgate.lifecycle import FINISHED, State
-from headgate.slices import parse_slice, show_spans, spans
+from headgate.slices import parse_slice, show_spans
 from headgate.tenancy import Tenant, Tier
 from headgate.usage import Usage
 from headgate.views import (
@@ -272,9 +272,10 @@ def neighbour_view(neighbour: Neighbour) -> NeighbourView:
     )
 
 
-def show_tasks(tasks: Iterable[int]) -> str:
-    """Tasks as `0-99,200`."""
-    return show_spans(spans(tasks))
+def show_tasks(tasks: Tasks) -> str:
+    """Tasks as `0-99,200`; its cost follows the spans, not the tasks."""
+    firsts, lasts = tasks - tasks.shift(1), tasks - tasks.shift(-1)
+    return show_spans(zip(firsts, lasts, strict=True))
 
 
 def tasks_of(text: str | None) -> Tasks | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from headgate.errors import HeadgateError
-from headgate.lifecycle import FINISHED, WAITING
+from headgate.lifecycle import FINISHED
 from queue_broker.records import JobId, Standing, Tasks
 from queue_broker.wire.detail import split_id
 from queue_broker.wire.faults import to_fault
@@ -48,35 +48,25 @@ def many(wire: Wire, call: Call, stop: Stop) -> Answer:
 
 def terminate_one(wire: Wire, call: Call, given: str) -> None:
     """Whatever state it is in; what waits fails at once, what runs is stopped."""
-    found = find(wire, call, given)
-    if found is not None and found.state not in FINISHED:
-        tasks = None if found.task is None else Tasks([found.task])
-        stop(wire, found.record.job_id, tasks, call.get("reason"))
+    stop_one(wire, call, given, in_flight=True)
 
 
 def cancel_one(wire: Wire, call: Call, given: str) -> None:
     """Only what has not started: SUBMITTED, PENDING or RUNNABLE."""
+    stop_one(wire, call, given, in_flight=False)
+
+
+def stop_one(wire: Wire, call: Call, given: str, *, in_flight: bool) -> None:
     found = find(wire, call, given)
-    if found is None or found.state in FINISHED:
-        return
-    record = found.record
-    if found.task is None and record.array:
-        waiting = waiting_tasks(wire, record.job_id, record.size)
-    else:
-        waiting = Tasks([found.task or 0]) if found.state in WAITING else Tasks()
-    if waiting:
-        stop(wire, record.job_id, waiting, call.get("reason"))
+    if found is not None and found.state not in FINISHED:
+        tasks = None if found.task is None else Tasks([found.task])
+        stop(wire, found.record.job_id, tasks, call.get("reason"), in_flight=in_flight)
 
 
-def waiting_tasks(wire: Wire, job_id: JobId, size: int) -> Tasks:
-    """An array's children that have not started."""
-    return Tasks.union(
-        Tasks(), *(Tasks(wire.store.tasks_in(job_id, state, -1, size)) for state in WAITING)
-    )
-
-
-def stop(wire: Wire, job_id: JobId, tasks: Tasks | None, reason: str) -> None:
-    wire.store.cancel(job_id, tasks, reason)
+def stop(
+    wire: Wire, job_id: JobId, tasks: Tasks | None, reason: str, *, in_flight: bool = True
+) -> None:
+    wire.store.cancel(job_id, tasks, reason, in_flight=in_flight)
     wire.changed()
 
 

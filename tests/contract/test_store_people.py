@@ -54,6 +54,15 @@ def test_cancelled_tasks_in_flight_are_marked_for_the_cycle(store: SqlStore) -> 
     assert [one.reason for one in store.attempts(SWEEP, 0)] == ["enough"]
 
 
+def test_tasks_in_flight_may_be_left_alone(store: SqlStore) -> None:
+    [group] = make_runnable(store, a_sweep(size=10))
+    store.write_intents([an_intent(group, range(4))], START_S)
+    assert store.cancel(SWEEP, None, "no more", in_flight=False) == Tasks(range(4, 10))
+    assert store.open_leaks()[0].cancelling == Tasks()
+    assert counts_of(store, SWEEP) == {State.STARTING: 4, State.FAILED: 6}
+    check_books(store)
+
+
 def test_cancelling_twice_cancels_once(store: SqlStore) -> None:
     [group] = make_runnable(store, a_sweep(size=10))
     store.write_intents([an_intent(group, range(5))], START_S)

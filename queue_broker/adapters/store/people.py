@@ -28,13 +28,19 @@ def lock(connection: Connection, job_id: JobId, tasks: Tasks | None) -> tuple[Le
 
 
 def cancel(
-    connection: Connection, job_id: JobId, tasks: Tasks | None, reason: str, now_s: float
+    connection: Connection,
+    job_id: JobId,
+    tasks: Tasks | None,
+    reason: str,
+    in_flight: bool,
+    now_s: float,
 ) -> Tasks:
     ledger, number, wanted = lock(connection, job_id, tasks)
     cancelled = BitMap()
     for group in ledger.of(number):
         cancelled |= group.move(wanted, ("waiting",), "failed")
-    cancelled |= mark(connection, number, wanted, reason)
+    if in_flight:
+        cancelled |= mark(connection, number, wanted, reason)
     if cancelled:
         ledger.jobs[number].explain(reason)
     ledger.flush(now_s)

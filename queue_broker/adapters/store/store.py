@@ -130,8 +130,10 @@ class SqlStore:
 
     # People
 
-    def cancel(self, job_id: JobId, tasks: Tasks | None, reason: str) -> Tasks:
-        return self.database.write(people.cancel, job_id, tasks, reason, self.clock())
+    def cancel(
+        self, job_id: JobId, tasks: Tasks | None, reason: str, *, in_flight: bool = True
+    ) -> Tasks:
+        return self.database.write(people.cancel, job_id, tasks, reason, in_flight, self.clock())
 
     def retry_failed(self, job_id: JobId, tasks: Tasks | None) -> int:
         return self.database.write(people.retry_failed, job_id, tasks, self.clock())

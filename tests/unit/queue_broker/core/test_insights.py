@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from headgate.errors import InvalidInput
@@ -43,7 +45,15 @@ def test_a_slice_that_is_none_is_refused() -> None:
 
 
 def test_tasks_are_shown_as_ranges() -> None:
+    assert show_tasks(Tasks()) == ""
     assert show_tasks(Tasks([0, 1, 2, 9])) == "0-2,9"
+    assert show_tasks(Tasks([1, 3, 4, 99_999_998, 99_999_999])) == "1,3-4,99999998-99999999"
+
+
+def test_to_show_tasks_costs_their_ranges_and_not_their_number() -> None:
+    start = time.process_time()
+    assert show_tasks(Tasks(range(100_000_000))) == "0-99999999"
+    assert time.process_time() - start < 0.5  # one by one it takes 4 s
 
 
 def test_a_waiting_task_is_explained_by_what_holds_it() -> None:

@@ -105,21 +105,28 @@ class Estimating:
 
     def _splits(self, group: Group, offer: Offer) -> list[Split] | None:
         """The group's tasks by shape; None while that is being found out."""
-        if group.size < LARGE or group.parameters is Table.NONE:
+        shapes = self._shapes(group)
+        if shapes is None:
+            return None
+        [mode] = self._modes([group])
+        return [
+            Split(tasks, offer.fit(spared(estimate, group), group.job, mode != COST))
+            for tasks, estimate in shapes
+            if tasks
+        ]
+
+    def _shapes(self, group: Group) -> list[tuple[Tasks, Estimate]] | None:
+        """Those of its waiting tasks that are alike, with their estimate."""
+        if group.parameters is Table.NONE:  # all: 10^8 indexes, one by one, would be 400 MB
+            estimates = self.forecaster.estimate([group.job], self._modes([group]))
+            return [(group.waiting, estimates[0])]
+        if group.size < LARGE:
             parts: Parts | None = self._parts(group)
         else:
             parts = self.aside.ask(group.group_id, lambda: self._parts(group))
         if parts is None:
             return None
-        [mode] = self._modes([group])
-        splits = [
-            Split(
-                Tasks(indexes) & group.waiting,
-                offer.fit(spared(estimate, group), group.job, mode != COST),
-            )
-            for indexes, estimate in parts
-        ]
-        return [split for split in splits if split.tasks]
+        return [(Tasks(indexes) & group.waiting, estimate) for indexes, estimate in parts]
 
     def _parts(self, group: Group) -> Parts:
         [mode] = self._modes([group])

@@ -128,3 +128,19 @@ def test_no_single_job_waits_for_a_large_table_to_be_estimated() -> None:
     while not estimating.run(10, OFFER):
         assert time.monotonic() < deadline
     assert not gate.groups
+
+
+def test_a_sweep_without_parameters_is_one_shape_and_is_not_spelt_out() -> None:
+    class OfOne:
+        """Knows no `estimate_sweep`, which lists each task."""
+
+        def estimate(self, jobs: Sequence[Job], modes: Sequence[str]) -> list[Estimate]:
+            return [an_estimate(3000) for _ in jobs]
+
+    gate = Gate([a_waiting(1, 100_000_000, Table.NONE)])
+    estimating = Estimating(
+        cast(Store, gate), cast(Forecaster, OfOne()), lambda group: {}, dict[str, str]
+    )
+
+    assert estimating.run(10, OFFER) == 1
+    assert gate.given == {1: 3000}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, BinaryIO
 
-from headgate.errors import Forbidden, InvalidInput, NotFound, PayloadTooLarge
+from headgate.errors import Conflict, Forbidden, InvalidInput, NotFound, PayloadTooLarge
 from headgate.job import MAX_PAYLOAD_BYTES, Job
 from headgate.sweep import Grid, Sweep
 from queue_broker.core.hints import check_hints
@@ -89,7 +89,8 @@ class Submitter:
         try:
             return keep_table(self.store, submission, file, kind)
         except NotFound as error:
-            raise missing_dependency(self.store, submission.job) or error from error
+            wrong = missing_dependency(self.store, submission.job)
+            raise wrong or overtaken(submission.job) or error from error
 
     def prepare(self, work: Job | Sweep, caller: Caller) -> Submission:
         """The submission, with tier and tenant settled."""
@@ -193,6 +194,13 @@ def check_itself(job: Job) -> None:
         if dependency.type != "SEQUENTIAL" and itself:
             allowed = "the id of another job; only a sweep waits for itself, with type SEQUENTIAL"
             raise InvalidInput.of(field, dependency.job_id, allowed)
+
+
+def overtaken(job: Job) -> Conflict | None:
+    """Who sends a table under a token again takes over from who still sends it."""
+    token = job.client_token
+    words = f"client_token: a table was sent again with {token!r} meanwhile; that call is answered"
+    return Conflict(words) if token else None
 
 
 def missing_dependency(store: Store, job: Job) -> InvalidInput | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,8 +12,9 @@ import pytest
 
 from headgate.job import MAX_PAYLOAD_BYTES
 from headgate.lifecycle import State
+from queue_broker.adapters.store.store import SqlStore
 from queue_broker.api import bodies
-from queue_broker.records import JobId
+from queue_broker.records import Accepted, JobId, Submission
 from tests.unit.queue_broker.api.serving import Edge, problem
 
 JOB = {"name": "train", "command": ["python", "train.py", "Ref::lr"]}
@@ -217,6 +219,23 @@ def parquet(frame: pd.DataFrame) -> bytes:
     file = io.BytesIO()
     frame.to_parquet(file, index=False)
     return file.getvalue()
+
+
+def test_who_is_overtaken_by_the_same_table_is_told_so(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = SqlStore.begin_table
+
+    def begin_twice(store: SqlStore, submission: Submission) -> Accepted:
+        opened = begin(store, submission)
+        begin(store, replace(submission, job_id=JobId("again")))
+        return opened
+
+    monkeypatch.setattr(SqlStore, "begin_table", begin_twice)
+    body = table('{"lr": 0.1}', job=JOB | {"client_token": "t"})
+    answer = http.post("/sweeps/table", content=body, headers=NDJSON)
+    assert answer.status_code == 409
+    assert "client_token: a table was sent again with 't' meanwhile" in answer.json()["message"]
 
 
 def test_a_table_sent_twice_is_one_sweep(http: httpx.Client) -> None:

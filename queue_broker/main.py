@@ -46,6 +46,7 @@ from queue_broker.ports import Clock, Describer, Engine, Lake, ModelRegistry, Sh
 from queue_broker.settings import Settings
 from queue_broker.wire.mount import mount
 from queue_broker.wire.names import Place
+from queue_broker.wire.recent import Recent
 from queue_broker.wire.service import Source, Wire
 from queue_broker.wire.submit import Definer
 
@@ -150,7 +151,9 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
             limits,
             forecaster.explain,
         ),
-        submitter=Submitter(settings, store, commit, clock, definer(settings, parts), limits),
+        submitter=Submitter(
+            settings, store, commit, clock, definer(settings, clock, parts), limits
+        ),
         limits=limits,
         cycle=cycle,
         keeping=Keeping(store, lake, clock, settings.keep_finished_s),
@@ -159,9 +162,10 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     return broker
 
 
-def definer(settings: Settings, parts: Parts) -> Definer:
+def definer(settings: Settings, clock: Clock, parts: Parts) -> Definer:
     source = Source(parts.shelf, parts.cloud.upstream if parts.cloud else None)
-    return Definer(source, Place(settings.aws_region, settings.aws_account))
+    place = Place(settings.aws_region, settings.aws_account)
+    return Definer(source, place, Recent(clock))
 
 
 def application(broker: Broker) -> FastAPI:

@@ -76,6 +76,6 @@ async def submit_table(request: Request, serving: Serving, asking: Asking) -> Re
 @router.post("/estimate", openapi_extra=json_body(Job))
 async def estimate(request: Request, serving: Serving, asking: Asking) -> Foretold:
     """What a job would get if it were submitted now. Nothing is submitted."""
-    job = await parsed(request, Job)
+    job = await run_in_threadpool(serving.submitter.defined, await parsed(request, Job))
     tenant = await run_in_threadpool(serving.submitter.tenant_of, job, asking)
     return await run_in_threadpool(serving.insights.estimate, job, tenant)

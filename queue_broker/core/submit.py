@@ -55,12 +55,16 @@ class Extent:
 
 
 def refuse_definition(job: Job) -> Job:
+    if job.command:
+        return job
     raise InvalidInput.of("definition", job.definition, "a job definition that this broker knows")
 
 
 @dataclass(frozen=True, slots=True)
 class Submitter:
-    """The one way in. `define` gives a job what its job definition says (`InvalidInput`: none)."""
+    """The one way in. `define` gives a job what its job definition says and it does not say itself
+    (`InvalidInput`: none); a job that is `defined` has it already.
+    """
 
     settings: Settings
     store: Store
@@ -69,13 +73,13 @@ class Submitter:
     define: Callable[[Job], Job] = refuse_definition
     limits: Limits | None = None  #: None: the settings' tiers for good
 
-    async def submit(self, work: Job | Sweep, caller: Caller) -> Accepted:
+    async def submit(self, work: Job | Sweep, caller: Caller, *, defined: bool = False) -> Accepted:
         """Durable when it returns. `InvalidInput`, `Forbidden`, `Conflict`, `Unavailable`."""
         job = work if isinstance(work, Job) else work.job
-        if reads_store(job, caller) or (self.limits is not None and self.limits.stale):
-            submission = await asyncio.to_thread(self.prepare, work, caller)
+        if reads_store(job, caller, defined) or (self.limits is not None and self.limits.stale):
+            submission = await asyncio.to_thread(self.prepare, work, caller, defined)
         else:
-            submission = self.prepare(work, caller)
+            submission = self.prepare(work, caller, defined)
         try:
             return await self.commit.add(submission)
         except NotFound as error:
@@ -85,20 +89,23 @@ class Submitter:
     def submit_table(self, job: Job, caller: Caller, file: BinaryIO, kind: Format) -> Accepted:
         """As `submit`, for a table in a file that can be sought; all of it or nothing."""
         content = file_digest(file) if job.client_token else ""
-        submission = self._submission(job, caller, Extent(1, True, Table.CHUNKS, content))
+        extent = Extent(1, True, Table.CHUNKS, content)
+        submission = self._submission(self.defined(job), caller, extent)
         try:
             return keep_table(self.store, submission, file, kind)
         except NotFound as error:
             wrong = missing_dependency(self.store, submission.job)
             raise wrong or overtaken(submission.job) or error from error
 
-    def prepare(self, work: Job | Sweep, caller: Caller) -> Submission:
+    def prepare(self, work: Job | Sweep, caller: Caller, defined: bool = False) -> Submission:
         """The submission, with tier and tenant settled."""
-        if isinstance(work, Job):
-            return self._submission(work, caller, Extent())
-        check_template(work.job)
-        extent = Extent(work.tasks, True, work.grid or Table.NONE)
-        return self._submission(work.job, caller, extent)
+        job, extent = (work, Extent()) if isinstance(work, Job) else (work.job, extent_of(work))
+        return self._submission(job if defined else self.defined(job), caller, extent)
+
+    def defined(self, job: Job) -> Job:
+        """The job with what its definition says. `InvalidInput`."""
+        check_looked_for(job)
+        return self.define(job) if job.definition else job
 
     def tiers(self) -> Sequence[Tier]:
         """Those that jobs may name now."""
@@ -122,9 +129,6 @@ class Submitter:
     def _submission(self, job: Job, caller: Caller, extent: Extent) -> Submission:
         now_s = self.clock()
         check_itself(job)
-        check_looked_for(job)
-        if job.definition and not job.command:
-            job = self.define(job)
         check_hints(job, extent.size)
         if extent.array and self.settings.engine == "aws":
             check_whole(job, extent.size, extent.parameters)
@@ -143,10 +147,10 @@ class Submitter:
         )
 
 
-def reads_store(job: Job, caller: Caller) -> bool:
+def reads_store(job: Job, caller: Caller, defined: bool = False) -> bool:
     """Whether preparing has to ask the database, which would hold the event loop."""
     for_another = caller.tenant is not None and job.tenant not in (None, caller.tenant)
-    return for_another or bool(job.definition and not job.command)
+    return for_another or bool(job.definition and not defined)
 
 
 def digest(template: str, extent: Extent) -> str:
@@ -165,6 +169,11 @@ def file_digest(file: BinaryIO) -> str:
         hashed.update(piece)
     file.seek(0)
     return hashed.hexdigest()
+
+
+def extent_of(sweep: Sweep) -> Extent:
+    check_template(sweep.job)
+    return Extent(sweep.tasks, True, sweep.grid or Table.NONE)
 
 
 def check_template(job: Job) -> None:

@@ -21,6 +21,7 @@ from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.names import Place, name_and_revision
 from queue_broker.wire.properties import check_memory
 from queue_broker.wire.queues import has_policy, open_queue
+from queue_broker.wire.recent import Recent
 from queue_broker.wire.service import Answer, Call, Source, Wire
 
 #: Tags by which a client speaks to the broker; on the job, else on its definition.
@@ -69,7 +70,8 @@ async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     fargate.check_size(defined.definition, job.resources.vcpu, job.resources.memory_mib)
     if job.resources.memory_mib is not None:
         check_memory(job.resources.memory_mib)
-    accepted = await wire.submitter.submit(to_work(job, call.given), call.caller)
+    work = to_work(job, call.given)
+    accepted = await wire.submitter.submit(work, call.caller, defined=True)
     arn = call.place.arn("job", accepted.job_id)
     return {"jobArn": arn, "jobName": job.name, "jobId": accepted.job_id}
 
@@ -208,15 +210,25 @@ def from_definition(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Definer:
-    """Gives a job of the native API what its definition says, as SubmitJob does."""
+    """Gives a job of the native API what its definition says, as SubmitJob does. A name that no
+    definition has is no more than a name, where the job says itself what to run.
+    """
 
     source: Source
     place: Place
+    recent: Recent
 
     def __call__(self, job: Job) -> Job:
         try:
-            found = Defined.find(self.source, job.definition or "", self.place)
+            found = self._find(job.definition or "")
         except Fault:
+            if job.command:
+                return job
             allowed = "a job definition that this broker knows"
             raise InvalidInput.of("definition", job.definition, allowed) from None
-        return fold(job, found)
+        return fold(job, found, definition=found.name)
+
+    def _find(self, given: str) -> Defined:
+        if self.source.upstream is None:  # what was registered this moment is known
+            return Defined.find(self.source, given, self.place)
+        return self.recent.ask(Defined.find, self.source, given, self.place)

@@ -182,7 +182,7 @@ def test_the_digest_tells_two_requests_apart_and_not_two_tries() -> None:
         ({"tenant": "acme"}, None, False),
         ({"tenant": "acme"}, "acme", False),
         ({"tenant": "acme"}, "house", True),
-        ({"definition": "etl:1"}, None, False),
+        ({"definition": "etl:1"}, None, True),
         ({"definition": "etl:1", "command": ()}, None, True),
     ],
 )

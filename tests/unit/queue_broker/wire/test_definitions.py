@@ -149,3 +149,18 @@ def test_a_job_of_the_native_api_runs_what_its_definition_says(batch: Batch) -> 
     assert submission.job.resources.memory_mib == 128
     with pytest.raises(InvalidInput, match="a job definition that this broker knows"):
         batch.broker.submitter.prepare(Job(name="native", definition="none"), Caller())
+
+
+def test_a_job_of_the_native_api_with_a_command_of_its_own_takes_the_rest_from_its_definition(
+    batch: Batch,
+) -> None:
+    batch.define("full", parameters={"p": "1"}, timeout={"attemptDurationSeconds": 99})
+    job = Job(name="native", definition="full", command=("run", "Ref::p"))
+
+    submission = batch.broker.submitter.prepare(job, Caller())
+
+    assert submission.job.command == ("run", "Ref::p")
+    assert (submission.job.parameters, submission.job.timeout_s) == ({"p": "1"}, 99)
+    assert (submission.job.image, submission.job.definition) == ("busybox", "full:1")
+    named = job.model_copy(update={"definition": "a-name-alone"})
+    assert batch.broker.submitter.prepare(named, Caller()).job == named

@@ -30,7 +30,7 @@ def verdict(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Verdi
             return SUCCEEDED
         case Cause.CANCELLED:
             return Fail(ended.reason or "cancelled")
-        case _ if ended.final:
+        case _ if ended.final or ended.cause is Cause.TIMEOUT:  # which Batch never tries again
             return Fail(reason_of(ended))
         case Cause.INTERRUPTED:
             return Requeue(ended.reason or "interrupted; no attempt was lost")

@@ -123,6 +123,16 @@ def test_exit_rules_match_as_in_batch(rule: EvaluateOnExit, kind: type[Verdict])
     assert isinstance(judge(leak(2, 1, 0, rule), ended(exit_code=42)), kind)
 
 
+def test_what_ran_into_its_timeout_is_not_tried_again_whatever_the_rules() -> None:
+    rule = EvaluateOnExit(action="RETRY", on_status_reason="Job attempt duration*")
+
+    found = judge(
+        leak(3, 1, 0, rule), ended(Cause.TIMEOUT, 137, "Job attempt duration exceeded timeout")
+    )
+
+    assert found == Fail("Job attempt duration exceeded timeout")
+
+
 def test_the_first_rule_that_matches_decides() -> None:
     rules = (
         EvaluateOnExit(action="RETRY", on_exit_code="42"),
@@ -136,7 +146,6 @@ def test_the_first_rule_that_matches_decides() -> None:
 #: (cause, exit code, the engine's words) -> (statusReason, the container's reason), as told.
 FAILURES = {
     "exited": (ended(exit_code=1), "Essential container in task exited", ""),
-    "timeout": (ended(Cause.TIMEOUT, 137), "Job attempt duration exceeded timeout", ""),
     "not_started": (
         ended(Cause.NOT_STARTED, None, "no such image"),
         "Task failed to start",

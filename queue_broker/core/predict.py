@@ -118,8 +118,9 @@ class Estimating:
     def _shapes(self, group: Group) -> list[tuple[Tasks, Estimate]] | None:
         """Those of its waiting tasks that are alike, with their estimate."""
         if group.parameters is Table.NONE:  # all: 10^8 indexes, one by one, would be 400 MB
-            estimates = self.forecaster.estimate([group.job], self._modes([group]))
-            return [(group.waiting, estimates[0])]
+            [mode] = self._modes([group])
+            [(_, estimate)] = self.forecaster.estimate_sweep(group.job, None, 1, mode)
+            return [(group.waiting, estimate)]
         if group.size < LARGE:
             parts: Parts | None = self._parts(group)
         else:

@@ -132,10 +132,13 @@ def test_no_single_job_waits_for_a_large_table_to_be_estimated() -> None:
 
 def test_a_sweep_without_parameters_is_one_shape_and_is_not_spelt_out() -> None:
     class OfOne:
-        """Knows no `estimate_sweep`, which lists each task."""
+        """Is asked for one task alone."""
 
-        def estimate(self, jobs: Sequence[Job], modes: Sequence[str]) -> list[Estimate]:
-            return [an_estimate(3000) for _ in jobs]
+        def estimate_sweep(
+            self, job: Job, columns: None, size: int, mode: str
+        ) -> list[tuple[Any, Estimate]]:
+            assert size == 1
+            return [(np.arange(1, dtype=np.uint32), an_estimate(3000))]
 
     gate = Gate([a_waiting(1, 100_000_000, Table.NONE)])
     estimating = Estimating(

@@ -12,7 +12,7 @@ from queue_broker.records import JobId, Listing, Standing
 from queue_broker.wire import definitions, details, pages, tags
 from queue_broker.wire.attempts import ms
 from queue_broker.wire.detail import full_id, split_id, to_summary
-from queue_broker.wire.faults import Fault
+from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.front import front
 from queue_broker.wire.names import name_and_revision, name_of
 from queue_broker.wire.queues import known_queue
@@ -123,10 +123,12 @@ def to_listing(wire: Wire, call: Call, most: int) -> Listing:
 
 
 def value_of(pair: Mapping[str, Any]) -> str:
-    """A filter's one value; `Fault` when it has none."""
+    """A filter's one value; `Fault` when it has none, or several."""
     values: list[str] = pair.get("values", [])
     if not values:
         raise Fault("filters.1.values: got nothing; allowed: one value")
+    if len(values) > 1:
+        raise refused("Filter cannot take more than one value.")
     return values[0]
 
 

@@ -43,6 +43,7 @@ DEPENDENCIES = Limit(
 JOB_NAME = Limit(pattern=NAME, words="Job name should match valid pattern")
 #: Arrays beyond 10,000 children are our extension: Headgate hands them on in slices.
 ARRAY = Limit(least=2, most=MAX_SWEEP_SIZE)
+ONE_FILTER = Limit(most=1, words="Only one filter key-value pair can be specified.")
 TOO_MANY_JOBS = f"Maximum number of jobs supported is {MAX_NAMED} ."
 SHARE = Limit(least=1, most=255, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 PAGE = Limit(least=1, most=1000)
@@ -108,7 +109,7 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("LaunchTemplateSpecification", "overrides"): Limit(most=10),
     ("LinuxParameters", "maxSwap"): Limit(least=0),
     ("LinuxParameters", "swappiness"): Limit(least=0, most=100),
-    ("ListJobsRequest", "filters"): Limit(most=1),
+    ("ListJobsRequest", "filters"): ONE_FILTER,
     ("ListJobsRequest", "maxResults"): PAGE,
     ("NodeRangeProperty", "instanceTypes"): Limit(most=1),
     ("NodeRangeProperty", "targetNodes"): Limit(pattern="[0-9]*:?[0-9]*"),

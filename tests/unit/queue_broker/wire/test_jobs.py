@@ -272,6 +272,14 @@ def test_lists_come_in_pages_newest_first(batch: Batch) -> None:
             "milliseconds",
         ),
         ({"jobQueue": "default", "filters": [{"name": "JOB_NAME", "values": []}]}, "values"),
+        (
+            {"jobQueue": "default", "filters": [{"name": "JOB_NAME", "values": ["a", "b"]}]},
+            "Exception : Filter cannot take more than one value., RequestId",
+        ),
+        (
+            {"jobQueue": "default", "filters": [{"name": "JOB_NAME", "values": ["a"]}] * 2},
+            "Exception : Only one filter key-value pair can be specified., RequestId",
+        ),
         ({"jobQueue": "default", "nextToken": "zzz"}, "nextToken"),
         ({"jobQueue": "default", "nextToken": to_token(["another list's", 1])}, "nextToken"),
         ({"arrayJobId": "x", "nextToken": to_token(2**31)}, "nextToken"),

@@ -253,7 +253,10 @@ class Engine(Protocol):
         """Stop tasks, politely first. They come back as Ended: CANCELLED or INTERRUPTED."""
 
     def logs(self, leak: str, task: int, after: str | None, limit: int) -> LogPage:
-        """A piece of an attempt's output. `NotFound` when there is none."""
+        """A piece of an attempt's output. `NotFound` when there is none.
+
+        A multi-node job is one task; the logs of its other nodes are at their own places.
+        """
 
     def close(self) -> None:
         """Stop watching. Local tasks are stopped and come back as interrupted at the next start."""

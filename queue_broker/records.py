@@ -293,7 +293,8 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All that is told of a job, or of one `task` of an array, in one read.
+    """All that is told of a job, in one read: as a whole, or of one `task` of an array, or of one
+    `node` of a multi-node job.
 
     An array as a whole has no estimate, no hold and no attempts of its own: its tasks have.
     """
@@ -304,6 +305,7 @@ class Standing:
     estimate: Estimate | None = None
     hold: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    node: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from queue_broker import containers
 from queue_broker.records import Attempt, Standing
-from queue_broker.wire import containers
 from queue_broker.wire.endings import attempt_reason, exit_of, on_ecs, stream_of
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from headgate.job import Job, fill
+from queue_broker import containers
+from queue_broker.nodes import Range
 from queue_broker.records import Standing
-from queue_broker.wire import containers
 from queue_broker.wire.attempts import pod_name
 from queue_broker.wire.endings import exit_of, last_ended, on_ecs, stream_of
 from queue_broker.wire.names import Place
@@ -27,6 +28,13 @@ def container(standing: Standing, definition: Mapping[str, Any], place: Place) -
     kept = {name: value for name, value in plain.items() if name not in OWN}
     told = lists | kept | own(job) | resources(job, plain)
     return told | run_of(standing, place)
+
+
+def container_of_node(standing: Standing, range_: Range, place: Place) -> Answer:
+    """A `ContainerDetail` of one node of a multi-node job."""
+    lists: Answer = {name: [] for name in (*EMPTY, "environment", "resourceRequirements")}
+    command = {"command": list(fill(range_.command, standing.record.job.parameters))}
+    return lists | dict(range_.container) | command | run_of(standing, place)
 
 
 def own(job: Job) -> Answer:

@@ -7,9 +7,11 @@ from typing import Any
 
 from headgate.job import Dependency, Job
 from headgate.lifecycle import FINISHED, State
+from queue_broker.nodes import NODE_PROPERTIES, Nodes, nodes_of
 from queue_broker.records import JobId, Standing
+from queue_broker.wire import multinode
 from queue_broker.wire.attempts import attempts, ms
-from queue_broker.wire.container_detail import container, ecs, eks
+from queue_broker.wire.container_detail import container, container_of_node, ecs, eks
 from queue_broker.wire.endings import cancelled, exit_of, last_ended, status_reason
 from queue_broker.wire.names import Place, name_of
 from queue_broker.wire.service import Answer
@@ -28,6 +30,8 @@ def split_id(given: str) -> tuple[JobId, int | None]:
 
 def full_id(standing: Standing) -> str:
     job_id = standing.record.job_id
+    if standing.node is not None:
+        return f"{job_id}{multinode.MARK}{standing.node}"
     return job_id if standing.task is None else f"{job_id}:{standing.task}"
 
 
@@ -54,6 +58,7 @@ def to_summary(standing: Standing, place: Place) -> Answer:
         found["arrayProperties"] = {"index": standing.task}
     elif record.array:
         found["arrayProperties"] = {"size": record.size}
+    found |= multinode.summary(standing)
     if share := record.job.batch.get("shareIdentifier"):
         found["shareIdentifier"] = share
     if cancelled(standing):
@@ -82,11 +87,24 @@ def to_detail(
     detail |= options(standing)
     detail |= array_properties(standing)
     detail.pop("container", None)
+    if nodes := nodes_of(record):
+        del detail[NODE_PROPERTIES]
+        return detail | of_nodes(standing, nodes, place)
     if "eksProperties" in definition:
         return detail | {"eksProperties": eks(standing, definition, place)}
     if "ecsProperties" in definition:
         return detail | {"ecsProperties": ecs(standing, definition, place)}
     return detail | {"container": container(standing, definition, place)}
+
+
+def of_nodes(standing: Standing, nodes: Nodes, place: Place) -> Answer:
+    """A multi-node job has nodes, and each of them a container."""
+    if standing.node is None:
+        return {NODE_PROPERTIES: nodes.properties}
+    return {
+        "nodeDetails": multinode.place(nodes, standing.node),
+        "container": container_of_node(standing, nodes.range_of(standing.node), place),
+    }
 
 
 def options(standing: Standing) -> Answer:

@@ -74,11 +74,12 @@ def digest(words: str) -> str:
 def stream_of(standing: Standing, attempt: Attempt) -> str:
     """The attempt's log stream in /aws/batch/job: DEFINITION/default/LEAK-TASK.
 
-    The first one of a job that is no array is DEFINITION/default/JOB: a name that people can say.
+    The first one of a job that is no array is DEFINITION/default/JOB: a name that people can say,
+    and of a multi-node job its main node's; the tasks of its other nodes are their places.
     """
     record = standing.record
     name = (record.job.definition or record.job.name).partition(":")[0]
-    if standing.task is None and attempt.leak == f"{record.job_id}-1":
+    if standing.task is None and not attempt.task and attempt.leak == f"{record.job_id}-1":
         return f"{name}/default/{record.job_id}"
     return f"{name}/default/{attempt.leak}-{attempt.task}"
 

@@ -9,7 +9,7 @@ from typing import Any
 from headgate.errors import NotFound
 from headgate.lifecycle import State
 from queue_broker.records import JobId, Listing, Standing
-from queue_broker.wire import definitions, details, pages, tags
+from queue_broker.wire import definitions, details, multinode, pages, tags
 from queue_broker.wire.attempts import ms
 from queue_broker.wire.detail import full_id, split_id, to_summary
 from queue_broker.wire.faults import Fault, refused
@@ -33,7 +33,9 @@ def describe(wire: Wire, call: Call) -> Written:
 
 def abouts(wire: Wire, call: Call) -> list[details.About]:
     """All that is to be told of those jobs that exist."""
-    found = standings(wire, [split_id(one) for one in call.get("jobs")])
+    given = call.get("jobs")
+    found = standings(wire, [split_id(one) for one in given if multinode.MARK not in one])
+    found += multinode.named(wire.describer, [one for one in given if multinode.MARK in one])
     names = frozenset(one.record.job.definition for one in found if one.record.job.definition)
     known = wire.recent.ask(definitions.of_jobs, wire.source, names, call.place)
     ids = [full_id(one) for one in found]
@@ -57,7 +59,7 @@ def list_jobs(wire: Wire, call: Call) -> Answer:
         raise Fault(f"got {got}; allowed: one of jobQueue, arrayJobId, multiNodeJobId")
     if of[0] == "jobQueue":
         return in_queue(wire, call)
-    return children(wire, call) if of[0] == "arrayJobId" else {"jobSummaryList": []}
+    return children(wire, call) if of[0] == "arrayJobId" else nodes(wire, call)
 
 
 def children(wire: Wire, call: Call) -> Answer:
@@ -74,6 +76,17 @@ def children(wire: Wire, call: Call) -> Answer:
     shown = standings(wire, [(job_id, task) for task in found[:most]] if record.array else [])
     more = pages.to_token(found[most - 1]) if len(found) > most else None
     return summaries(shown, call, more)
+
+
+def nodes(wire: Wire, call: Call) -> Answer:
+    """A multi-node job's nodes, by index, if it is in that state: they are in its own."""
+    most = pages.size(call.get("maxResults"), MOST_LISTED)
+    start = pages.from_token(call.get("nextToken"), int) or 0
+    state = State(call.get("jobStatus", State.RUNNING))
+    jobs = standings(wire, [split_id(call.get("multiNodeJobId"))])
+    found = [node for one in jobs if one.state is state for node in multinode.every(one)]
+    more = pages.to_token(start + most) if start + most < len(found) else None
+    return summaries(found[start : start + most], call, more)
 
 
 def summaries(found: Sequence[Standing], call: Call, more: str | None) -> Answer:

@@ -8,6 +8,7 @@ from itertools import product
 
 from headgate.lifecycle import State
 from queue_broker.records import Attempt, JobId, Standing
+from queue_broker.wire import multinode
 from queue_broker.wire.attempts import ms
 from queue_broker.wire.endings import place_of_stream, stream_of
 from queue_broker.wire.faults import Fault
@@ -92,7 +93,8 @@ def stream_named(wire: Wire, name: str) -> Stream | None:
 
 
 def streams_of(standing: Standing) -> list[Stream]:
-    return [Stream.of(standing, one) for one in standing.attempts]
+    told = multinode.every(standing) or [standing]
+    return [Stream.of(one, attempt) for one in told for attempt in one.attempts]
 
 
 def log_streams(wire: Wire, call: Call) -> Answer:

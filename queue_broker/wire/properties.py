@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from queue_broker.nodes import MOST_RANGES
+from queue_broker.wire import multinode
 from queue_broker.wire.faults import refused
 from queue_broker.wire.pods import check_pod
 
@@ -16,6 +18,7 @@ LEAST_MEMORY_MIB = 4
 FARGATE, MANAGED = "FARGATE", "MANAGED_INSTANCES"
 #: One of them says what a container job runs.
 WAYS = ("containerProperties", "ecsProperties", "eksProperties")
+OF_NODES = ("container", *WAYS[1:])
 #: Of EKS jobs: what only ECS has.
 NOT_ON_EKS = ("platformCapabilities", "propagateTags")
 #: Members of a container that only EC2 has, or only Fargate.
@@ -163,7 +166,24 @@ def check_nodes(given: Mapping[str, Any], elsewhere: bool) -> None:
     nodes = given.get("nodeProperties")
     if nodes is None:
         raise refused("nodeProperties: got nothing; allowed: the nodes of a multinode job")
-    main, count = nodes.get("mainNode", 0), nodes.get("numNodes", 1)
-    if not 0 <= main < count:
-        words = f"the index of one of the {count} nodes"
-        raise refused(f"nodeProperties.mainNode: got {main}; allowed: {words}")
+    ranges = nodes["nodeRangeProperties"]
+    if len(ranges) > MOST_RANGES:
+        got = f"nodeProperties.nodeRangeProperties: got {len(ranges)}"
+        raise refused(f"{got}; allowed: at most {MOST_RANGES}")
+    for at, one in enumerate(ranges):
+        check_range(one, f"nodeProperties.nodeRangeProperties.{at + 1}.member")
+    multinode.read(nodes)
+
+
+def check_range(given: Mapping[str, Any], path: str) -> None:
+    """Of nodes that run the same."""
+    ways = [name for name in OF_NODES if name in given]
+    if len(ways) != 1:
+        got = " and ".join(ways) or "nothing"
+        raise refused(f"{path}: got {got}; allowed: one of {', '.join(OF_NODES)}")
+    if "container" in given:
+        check_container(given["container"], f"{path}.container", fargate=False)
+    elif "ecsProperties" in given:
+        check_tasks(given["ecsProperties"], TASK_NOT_ON_EC2, fargate=False)
+    else:
+        check_pod(given["eksProperties"].get("podProperties", {}))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from headgate.errors import HeadgateError
+from headgate.errors import HeadgateError, InvalidInput
 from headgate.lifecycle import FINISHED
 from queue_broker.records import JobId, Standing, Tasks
+from queue_broker.wire import multinode
 from queue_broker.wire.detail import split_id
 from queue_broker.wire.faults import to_fault
 from queue_broker.wire.service import Answer, Call, Wire
@@ -72,6 +73,8 @@ def stop(
 
 def find(wire: Wire, call: Call, given: str) -> Standing | None:
     """The job, if there is one; `Forbidden` where it is another tenant's."""
+    if multinode.MARK in given and multinode.named(wire.describer, [given]):
+        raise InvalidInput.of("job_id", given, "a job as a whole: its nodes end together")
     found = wire.describer.standings([split_id(given)])
     if not found:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from headgate.batch_kwargs import OVERRIDES, REBUILT, RENAMED, from_batch
@@ -15,8 +16,10 @@ from headgate.errors import Forbidden, InvalidInput
 from headgate.job import Job
 from headgate.resources import ResourceRequest
 from headgate.sweep import Sweep
+from queue_broker import containers
 from queue_broker.core.submit import ITSELF
-from queue_broker.wire import containers, definitions, fargate
+from queue_broker.nodes import NODE_PROPERTIES
+from queue_broker.wire import definitions, fargate, multinode
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.names import Place, name_and_revision
 from queue_broker.wire.properties import check_memory
@@ -50,7 +53,10 @@ class Defined:
 
     @classmethod
     def find(cls, source: Source, given: str, place: Place) -> Defined:
-        found = definitions.find(source, given, place)
+        return cls.of(definitions.find(source, given, place))
+
+    @classmethod
+    def of(cls, found: Answer) -> Defined:
         name, _ = name_and_revision(found["jobDefinitionArn"])
         fields = from_definition(found)
         asked = ResourceRequest.model_construct(**fields["resources"])
@@ -63,9 +69,10 @@ async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     check_kind(call.given, defined.definition)
     if has_policy(wire, queue):
         check_share(call.given, defined.definition)
+    given = dict(call.given) | {"jobQueue": queue}
     if wire.upstream is None:
         check_consumables(call.given, defined.definition)
-    given = dict(call.given) | {"jobQueue": queue}
+        given, defined = with_nodes(given, defined)
     job = to_job(given, defined, client_token=call.token, tenant=tenant(wire, call))
     fargate.check_size(defined.definition, job.resources.vcpu, job.resources.memory_mib)
     if job.resources.memory_mib is not None:
@@ -74,6 +81,18 @@ async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     accepted = await wire.submitter.submit(work, call.caller, defined=True)
     arn = call.place.arn("job", accepted.job_id)
     return {"jobArn": arn, "jobName": job.name, "jobId": accepted.job_id}
+
+
+def with_nodes(given: dict[str, Any], defined: Defined) -> tuple[dict[str, Any], Defined]:
+    """What is asked for, and of what: a job of several nodes is one task that has them."""
+    if defined.definition["type"] == multinode.MULTINODE:
+        properties = multinode.settled(given, defined.definition)
+        whole = multinode.as_container(defined.definition, properties)
+        return given | {NODE_PROPERTIES: properties}, Defined.of(whole)
+    if given.get("nodeOverrides"):
+        words = "none for a job of one container; containerOverrides is for that"
+        raise refused(f"nodeOverrides: got an object; allowed: {words}")
+    return given, defined
 
 
 def check_kind(given: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
@@ -95,23 +114,24 @@ def check_share(given: Mapping[str, Any], definition: Mapping[str, Any]) -> None
 
 def check_consumables(given: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
     """Without AWS there are no consumable resources that a job could wait for."""
-    asked = given.get("consumableResourcePropertiesOverride") or definition.get(
-        "consumableResourceProperties", {}
-    )
-    for one in asked.get("consumableResourceList", ()):
+    asked = [given.get("consumableResourcePropertiesOverride") or of_consumables(definition)]
+    ranges = definition.get(NODE_PROPERTIES, {}).get("nodeRangeProperties", ())
+    asked += map(of_consumables, ranges)
+    for one in chain.from_iterable(one.get("consumableResourceList", ()) for one in asked):
         words = "none without AWS Batch behind the broker"
         got = one.get("consumableResource")
         raise refused(f"consumableResourceList: got {got!r}; allowed: {words}")
 
 
-def definition_of(wire: Wire, call: Call) -> Defined:
-    """The definition of a submission; `Fault` when there is none, or nothing here can run it."""
-    given = call.get("jobDefinition")
-    found = wire.recent.ask(Defined.find, wire.source, given, call.place)
-    if found.definition["type"] == "multinode" and wire.upstream is None:
-        words = "a container job; multi-node parallel jobs need AWS Batch behind the broker"
-        raise refused(f"jobDefinition: got {given!r}; allowed: {words}")
+def of_consumables(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = given.get("consumableResourceProperties", {})
     return found
+
+
+def definition_of(wire: Wire, call: Call) -> Defined:
+    """The definition of a submission; `Fault` when there is none."""
+    given = call.get("jobDefinition")
+    return wire.recent.ask(Defined.find, wire.source, given, call.place)
 
 
 def tenant(wire: Wire, call: Call) -> str | None:
@@ -226,6 +246,9 @@ class Definer:
                 return job
             allowed = "a job definition that this broker knows"
             raise InvalidInput.of("definition", job.definition, allowed) from None
+        if found.definition["type"] == multinode.MULTINODE and self.source.upstream is None:
+            allowed = "a definition of one container: several nodes are for AWS Batch's SubmitJob"
+            raise InvalidInput.of("definition", job.definition, allowed)
         return fold(job, found, definition=found.name)
 
     def _find(self, given: str) -> Defined:

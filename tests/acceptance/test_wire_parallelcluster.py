@@ -24,9 +24,11 @@ batch_cli_requirements = aws-parallelcluster-awsbatch-cli>=0.1
 compute_environment = headgate
 job_queue = default
 job_definition = cluster:1
+job_definition_mnp = nodes:1
 head_node_ip = 127.0.0.1
 proxy = NONE
 """
+CONTAINER = {"image": "busybox", "vcpus": 1, "memory": 128}
 #: A command that is given as arguments wants a terminal; else a script is read from stdin.
 ON_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 JOB = re.compile(r"Job ([0-9a-f-]{36}) .*has been submitted")
@@ -43,7 +45,16 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         found.batch().register_job_definition(
             jobDefinitionName="cluster",
             type="container",
-            containerProperties={"image": "busybox", "vcpus": 1, "memory": 128},
+            containerProperties=CONTAINER,
+        )
+        found.batch().register_job_definition(
+            jobDefinitionName="nodes",
+            type="multinode",
+            nodeProperties={
+                "numNodes": 1,
+                "mainNode": 0,
+                "nodeRangeProperties": [{"targetNodes": "0:", "container": CONTAINER}],
+            },
         )
         yield found
 
@@ -77,6 +88,16 @@ def test_a_job_is_submitted_listed_and_its_output_read(here: Site) -> None:
 def test_an_array_is_listed_with_its_size(here: Site) -> None:
     job_id = submit(here, "-jn", "many", "-a", "3", "true")
     assert f"{job_id} [3]" in say(here, "awsbstat", "-s", "ALL")
+
+
+def test_a_job_of_several_nodes_is_told_with_them_and_each_has_an_output(here: Site) -> None:
+    script = here.folder / "node.sh"
+    script.write_text("echo node $AWS_BATCH_JOB_NODE_INDEX; sleep 1\n")
+    job_id = submit(here, "-jn", "nodes", "-n", "2", "-m", "128", "sh", str(script))
+    wait_until(lambda: "SUCCEEDED" in say(here, "awsbstat", "-d", job_id), "the job to succeed")
+    assert f"{job_id} *2" in say(here, "awsbstat", "-s", "ALL")
+    assert "node 0" in say(here, "awsbout", f"{job_id}#0")
+    assert "node 1" in say(here, "awsbout", f"{job_id}#1")
 
 
 def test_a_job_is_killed_with_a_reason(here: Site) -> None:

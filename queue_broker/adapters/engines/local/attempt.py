@@ -3,6 +3,7 @@
 start.json   the broker: what it was about to start, and where it is measured
 pid          the shim: it runs. Made exclusively, so that an attempt is started once for ever
 result       the shim: the exit code. A shim that was killed leaves none
+nodes.json   the broker: what the other nodes of a multi-node job run beside the main one
 stop.json    the broker: it is going to stop the attempt, and why
 ended.json   the broker: the attempt is over, with its use. The last word
 output.log   what the command printed, stdout and stderr together
@@ -11,10 +12,12 @@ work/        where the command runs
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -86,10 +89,18 @@ class Folder:
     def work(self) -> Path:
         return self.path / "work"
 
+    @property
+    def nodes(self) -> Path:
+        return self.path / "nodes.json"
+
     def prepare(self, start: Start) -> None:
         """Make the folder for an attempt that is about to start."""
         self.work.mkdir(parents=True, exist_ok=True)
         self._write("start.json", _START.dump_json(start))
+
+    def write_nodes(self, others: Sequence[Mapping[str, Any]]) -> Path:
+        self._write("nodes.json", json.dumps(others).encode())
+        return self.nodes
 
     def write_stop(self, stop: Stop) -> None:
         self.path.mkdir(parents=True, exist_ok=True)

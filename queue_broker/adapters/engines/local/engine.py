@@ -159,7 +159,7 @@ class LocalEngine:
         if not NAME.fullmatch(leak):
             raise NotFound(f"no leak is called {leak!r}")
         folder = self._supervisor.site.folder(leak, task)
-        over = folder.ended() is not None
+        over = self._supervisor.site.is_over(leak, task)
         return read_file_page(folder.log, after, limit, over)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from queue_broker.nodes import Nodes
 from queue_broker.records import Leak
 
 #: Libraries would otherwise start a thread for each core of the machine, in each task.
@@ -22,15 +23,29 @@ THREADS = (
     "LOKY_MAX_CPU_COUNT",
 )
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Where all nodes of a multi-node job are.
+HERE = "127.0.0.1"
 NOT_EXECUTABLE, MISSING = 126, 127
 
 
 def environment(base: Mapping[str, str], leak: Leak, task: int) -> dict[str, str]:
     """The broker's own settings are kept from tasks: they may hold secrets."""
+    return of_job(base, leak.job.environment, leak.allocation.vcpu) | of_batch(leak, task)
+
+
+def environment_of_node(
+    base: Mapping[str, str], leak: Leak, nodes: Nodes, index: int
+) -> dict[str, str]:
+    """The same for a node of a multi-node job; its nodes have the cores among them."""
+    own = nodes.range_of(index).environment
+    seen = of_job(base, own, leak.allocation.vcpu / nodes.count) | of_batch(leak, 0)
+    return seen | of_node(leak, nodes, index)
+
+
+def of_job(base: Mapping[str, str], own: Mapping[str, str], vcpu: float) -> dict[str, str]:
+    """The machine's, and the job's own on top."""
     seen = {name: value for name, value in base.items() if not name.startswith("HEADGATE_")}
-    seen |= dict.fromkeys(THREADS, str(math.ceil(leak.allocation.vcpu) or 1))
-    seen |= leak.job.environment
-    return seen | of_batch(leak, task)
+    return seen | dict.fromkeys(THREADS, str(math.ceil(vcpu) or 1)) | dict(own)
 
 
 def of_batch(leak: Leak, task: int) -> dict[str, str]:
@@ -44,6 +59,17 @@ def of_batch(leak: Leak, task: int) -> dict[str, str]:
         "AWS_EXECUTION_ENV": "AWS_ECS_EC2",  # set by ECS; Metaflow's tasks fail without it
         "HEADGATE_ALLOCATED_VCPU": f"{leak.allocation.vcpu:g}",
         "HEADGATE_ALLOCATED_MEMORY_MIB": str(leak.allocation.memory_mib),
+    }
+
+
+def of_node(leak: Leak, nodes: Nodes, index: int) -> dict[str, str]:
+    """What AWS Batch sets beside in a node; the main node's address is told to the others alone."""
+    main = {} if index == nodes.main else {"AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS": HERE}
+    return main | {
+        "AWS_BATCH_JOB_ID": f"{leak.job_id}#{index}",
+        "AWS_BATCH_JOB_MAIN_NODE_INDEX": str(nodes.main),
+        "AWS_BATCH_JOB_NODE_INDEX": str(index),
+        "AWS_BATCH_JOB_NUM_NODES": str(nodes.count),
     }
 
 

@@ -17,7 +17,8 @@ from queue_broker.adapters.engines.local.environment import (
     environment,
     passed_on,
 )
-from queue_broker.adapters.engines.local.gpu import Devices, Gpus
+from queue_broker.adapters.engines.local.gpu import Gpus
+from queue_broker.adapters.engines.local.nodes import arranged
 from queue_broker.adapters.engines.local.process import spawn
 from queue_broker.adapters.engines.local.session import Session
 from queue_broker.adapters.engines.local.watch import Watch
@@ -43,6 +44,12 @@ class Site:
 
     def folder(self, leak: str, task: int) -> Folder:
         return Folder(self.attempts / leak / str(task))
+
+    def is_over(self, leak: str, task: int) -> bool:
+        """Whether nothing more is written to a task's log, or a node's: it ends with its job."""
+        first = self.folder(leak, 0)
+        folder = first if first.nodes.exists() else self.folder(leak, task)
+        return folder.ended() is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +86,9 @@ def _spawn(site: Site, item: Waiting, folder: Folder, seen: Mapping[str, str]) -
     try:
         start = Start(site.clock(), cgroup.names if cgroup else (), gpus.indexes)
         folder.prepare(start)
-        argv = (SHELL, str(SHIM), *passed_on(item.command, seen))
-        pid = spawn(argv, {**seen, **_own(site, folder, cgroup, gpus)}, folder.log)
+        command, seen = arranged(site, item, seen, gpus)
+        argv = (SHELL, str(SHIM), *passed_on(command, seen))
+        pid = spawn(argv, {**seen, **_own(folder, cgroup)}, folder.log)
     except BaseException:
         site.gpus.give_back(gpus)
         if cgroup:
@@ -100,9 +108,9 @@ def _cgroup(site: Site, item: Waiting) -> Cgroup | None:
         return None
 
 
-def _own(site: Site, folder: Folder, cgroup: Cgroup | None, gpus: Devices) -> dict[str, str]:
-    """What the shim is told, and which devices the task sees."""
-    return site.gpus.seen_by(gpus) | {
+def _own(folder: Folder, cgroup: Cgroup | None) -> dict[str, str]:
+    """What the shim is told."""
+    return {
         "HEADGATE_SHIM_DIR": str(folder.path),
         "HEADGATE_SHIM_CGROUPS": " ".join(cgroup.names if cgroup else ()),
     }

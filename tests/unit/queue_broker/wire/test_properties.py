@@ -36,6 +36,13 @@ def efs(**more: Any) -> dict[str, Any]:
     return plain(volumes=[volume])
 
 
+def nodes(*ranges: dict[str, Any], main: int = 1) -> dict[str, Any]:
+    """A definition of two nodes."""
+    listed = list(ranges) or [{"targetNodes": "0:1", "container": PLAIN}]
+    properties = {"numNodes": 2, "mainNode": main, "nodeRangeProperties": listed}
+    return {"type": "multinode", "nodeProperties": properties}
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -51,7 +58,9 @@ def efs(**more: Any) -> dict[str, Any]:
         defined(eksProperties=POD, propagateTags=False),
         efs(rootDirectory="/data"),
         efs(transitEncryption="ENABLED", authorizationConfig={"accessPointId": "a"}),
-        {"type": "multinode", "nodeProperties": {"numNodes": 2, "mainNode": 1}},
+        nodes(),
+        nodes({"targetNodes": "0:1", "ecsProperties": {"taskProperties": [TASK]}}),
+        nodes({"targetNodes": "0:1", "eksProperties": POD}),
     ],
 )
 def test_what_can_run_is_taken(given: dict[str, Any]) -> None:
@@ -99,10 +108,15 @@ def test_what_can_run_is_taken(given: dict[str, Any]) -> None:
         ),
         ({"type": "multinode"}, "nodeProperties: got nothing"),
         ({"type": "multinode", "platformCapabilities": ON_FARGATE}, "allowed: EC2 for"),
+        (nodes(main=2), "mainNode: got 2; allowed: the index of one of the 2 nodes"),
+        (nodes({"targetNodes": "0"}), "member: got nothing; allowed: one of container, ecsProp"),
         (
-            {"type": "multinode", "nodeProperties": {"numNodes": 2, "mainNode": 2}},
-            "mainNode: got 2; allowed: the index of one of the 2 nodes",
+            nodes({"targetNodes": ":", "container": PLAIN, "eksProperties": POD}),
+            "got container and eksProperties",
         ),
+        (nodes({"targetNodes": "0", "container": PLAIN}), "got none for node 1"),
+        (nodes({"targetNodes": ":", "container": PLAIN | {"image": ""}}), "1.member.container.im"),
+        (nodes(*[{"targetNodes": ":", "container": PLAIN}] * 6), "got 6; allowed: at most 5"),
     ],
 )
 def test_what_could_not_run_is_refused_with_the_member(given: dict[str, Any], words: str) -> None:

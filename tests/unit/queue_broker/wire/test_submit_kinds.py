@@ -1,4 +1,4 @@
-"""Jobs whose definitions say them as tasks of ECS, as pods, and as several nodes."""
+"""Jobs whose definitions say them as tasks of ECS and as pods."""
 
 from __future__ import annotations
 
@@ -84,17 +84,6 @@ def test_a_job_on_kubernetes_runs_its_pods_container(batch: Batch) -> None:
     told = batch.describe(job_id)["eksProperties"]["podProperties"]["containers"][0]
     assert (told["image"], told["resources"]) == ("busybox", resources)
     assert "container" not in batch.describe(job_id)
-
-
-def test_a_multinode_job_needs_aws_batch(batch: Batch) -> None:
-    node = {"targetNodes": "0:1", "container": {"image": "busybox", "vcpus": 1, "memory": 128}}
-    batch.client.register_job_definition(
-        jobDefinitionName="nodes",
-        type="multinode",
-        nodeProperties={"numNodes": 2, "mainNode": 0, "nodeRangeProperties": [node]},
-    )
-    with pytest.raises(ClientError, match="multi-node parallel jobs need AWS Batch"):
-        batch.submit(jobDefinition="nodes")
 
 
 def test_a_pod_is_overridden_in_words_of_pods_and_a_task_in_those_of_tasks(batch: Batch) -> None:

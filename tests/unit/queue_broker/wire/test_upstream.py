@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from headgate.job import Job
 from queue_broker.adapters.upstream import BatchUpstream
 from queue_broker.records import JobId
+from queue_broker.wire.names import Place
+from queue_broker.wire.recent import Recent
+from queue_broker.wire.service import Source
+from queue_broker.wire.submit import Definer
 from tests.unit.queue_broker.wire.batch import Batch, refusal
 
 
@@ -93,3 +99,20 @@ def test_a_jobs_tags_are_the_brokers_and_others_awss(aws: Batch, batch: Batch) -
 def test_what_the_broker_knows_nothing_of_is_handed_on(batch: Batch) -> None:
     with pytest.raises(ClientError, match="without AWS Batch behind the broker"):
         batch.client.describe_service_job(jobId="x")  # said by the one that stands for AWS
+
+
+def test_awss_multi_node_definitions_are_left_to_aws(aws: Batch) -> None:
+    container = {"image": "busybox", "vcpus": 1, "memory": 128, "command": ["train"]}
+    aws.client.register_job_definition(
+        jobDefinitionName="nodes",
+        type="multinode",
+        nodeProperties={
+            "numNodes": 2,
+            "mainNode": 0,
+            "nodeRangeProperties": [{"targetNodes": "0:1", "container": container}],
+        },
+    )
+    source = Source(aws.broker.shelf, BatchUpstream(aws.client))
+    define = Definer(source, Place("eu-central-1", "123456789012"), Recent(time.time))
+    job = define(Job(name="several", definition="nodes"))
+    assert (job.command, job.batch) == ((), {})

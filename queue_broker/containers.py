@@ -15,7 +15,7 @@ KUBERNETES = {"cpu": "VCPU", "memory": "MEMORY", "nvidia.com/gpu": "GPU"}
 
 
 def of_definition(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Empty for a multinode definition: only AWS Batch runs those."""
+    """Empty for a multinode definition: each range of its nodes has its own."""
     if "eksProperties" in definition:
         return from_pod(definition["eksProperties"].get("podProperties", {}))
     if "ecsProperties" in definition:

@@ -1,0 +1,134 @@
+"""The nodes of a multi-node parallel job, out of `nodeProperties` in AWS Batch's words. Pure.
+
+Without AWS behind the broker such a job is one task that runs all of its nodes on one lane: started
+together or not at all, measured together, tried again together, and ended by its main node, as AWS
+documents it. What its nodes are was settled when it was submitted, and stands in `Job.batch`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from queue_broker import containers
+from queue_broker.records import JobRecord, Leak
+
+NODE_PROPERTIES = "nodeProperties"
+#: As AWS documents them: nodes of a job (there a default), and ranges of nodes that run the same.
+MOST_NODES, MOST_RANGES = 1000, 5
+TARGET = re.compile("([0-9]{0,9})(:?)([0-9]{0,9})")
+LEGACY = (("VCPU", "vcpus"), ("MEMORY", "memory"))
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Nodes that run the same."""
+
+    span: range
+    container: Mapping[str, Any]
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    asked: Mapping[str, float]  #: by VCPU, MEMORY, GPU, for each of the nodes
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], count: int) -> Range:
+        container = container_of(given)
+        return cls(
+            span=span(given["targetNodes"], count),
+            container=container,
+            command=tuple(map(str, container.get("command", ()))),
+            environment={
+                str(one["name"]): str(one.get("value", ""))
+                for one in container.get("environment", ())
+                if one.get("name")
+            },
+            asked=amounts(container),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Of one job; `properties` is what they were read from."""
+
+    properties: Mapping[str, Any]
+    count: int
+    main: int
+    ranges: Sequence[Range]
+
+    @classmethod
+    def of(cls, properties: Mapping[str, Any]) -> Nodes:
+        """`ValueError` with what is wrong, in words for whoever wrote it."""
+        count, main = properties["numNodes"], properties["mainNode"]
+        if not 1 <= count <= MOST_NODES:
+            raise ValueError(f"numNodes: got {count}; allowed: 1 to {MOST_NODES:,}")
+        if not 0 <= main < count:
+            words = f"the index of one of the {count} nodes"
+            raise ValueError(f"mainNode: got {main}; allowed: {words}")
+        ranges = tuple(Range.of(one, count) for one in properties["nodeRangeProperties"])
+        if missing := set(range(count)).difference(*(one.span for one in ranges)):
+            got = f"nodeRangeProperties: got none for node {min(missing)}"
+            raise ValueError(f"{got}; allowed: ranges that have every node, 0:{count - 1}")
+        return cls(properties, count, main, ranges)
+
+    def range_of(self, index: int) -> Range:
+        """What a node runs: of ranges within ranges, the innermost says it."""
+        mine = [one for one in self.ranges if index in one.span]
+        return min(mine, key=lambda one: len(one.span))
+
+    def seat(self, index: int) -> int:
+        """Where the engine keeps a node's log: the task's own place, 0, is its main node's."""
+        return {self.main: 0, 0: self.main}.get(index, index)
+
+
+def nodes_of(work: JobRecord | Leak) -> Nodes | None:
+    """None for all other jobs. What makes no sense came past SubmitJob, and nobody asked for it."""
+    properties = work.job.batch.get(NODE_PROPERTIES)
+    if properties is None or work.array:
+        return None
+    try:
+        return Nodes.of(properties)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def span(target: str, count: int) -> range:
+    """The nodes that `2`, `2:4`, `:4` and `2:` mean, of so many."""
+    found = TARGET.fullmatch(target)
+    if found is None or not target:
+        raise ValueError(
+            f"targetNodes: got {target!r}; allowed: a node's index, or two and a colon"
+        )
+    first, colon, last = found.groups()
+    start = int(first or 0)
+    if not colon:
+        return range(start, start + 1)
+    return range(start, min(int(last) + 1, count) if last else count)
+
+
+def container_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A range's container, in the words of `containerProperties`."""
+    return containers.of_definition({"containerProperties": given.get("container", {}), **given})
+
+
+def amounts(container: Mapping[str, Any]) -> dict[str, float]:
+    """What a container asks for, by VCPU, MEMORY and GPU; absent where it says nothing."""
+    return {one["type"]: amount(one["type"], one["value"]) for one in requirements(container)}
+
+
+def requirements(container: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The same in the words of `resourceRequirements`, the older `vcpus` and `memory` too."""
+    legacy = [
+        {"type": kind, "value": str(container[key])} for kind, key in LEGACY if key in container
+    ]
+    return [*legacy, *container.get("resourceRequirements", ())]
+
+
+def amount(kind: str, value: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (found := float(value)) < math.inf:
+            return found
+    raise ValueError(f"{kind}: got {value!r}; allowed: a number, 0 or more")

@@ -9,6 +9,7 @@ from headgate.lifecycle import FINISHED, Cause, State
 from queue_broker.core import endings
 from queue_broker.core.endings import container_reason
 from queue_broker.records import DEPENDENCY_FAILED, Attempt, JobId, Standing
+from queue_broker.wire.log_groups import prefix_of
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
 
@@ -72,13 +73,13 @@ def digest(words: str) -> str:
 
 
 def stream_of(standing: Standing, attempt: Attempt) -> str:
-    """The attempt's log stream in /aws/batch/job: DEFINITION/default/LEAK-TASK.
+    """The attempt's log stream: DEFINITION/default/LEAK-TASK, or with the prefix that it names.
 
     The first one of a job that is no array is DEFINITION/default/JOB: a name that people can say,
     and of a multi-node job its main node's; the tasks of its other nodes are their places.
     """
     record = standing.record
-    name = (record.job.definition or record.job.name).partition(":")[0]
+    name = prefix_of(record.job)
     if standing.task is None and not attempt.task and attempt.leak == f"{record.job_id}-1":
         return f"{name}/default/{record.job_id}"
     return f"{name}/default/{attempt.leak}-{attempt.task}"

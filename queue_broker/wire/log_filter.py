@@ -11,9 +11,10 @@ from typing import Any
 from queue_broker.wire import pages
 from queue_broker.wire.attempts import ms
 from queue_broker.wire.faults import Fault
+from queue_broker.wire.log_groups import INVALID, asked_group, check_group
 from queue_broker.wire.log_lines import Line
 from queue_broker.wire.log_patterns import to_filter
-from queue_broker.wire.log_streams import INVALID, Stream, beginning, check_group, find
+from queue_broker.wire.log_streams import Stream, beginning, find
 from queue_broker.wire.service import Answer, Call, Wire
 
 #: CloudWatch's own bounds of one answer; an event weighs its message and some more.
@@ -98,10 +99,10 @@ class Search:
 
 
 def filter_events(wire: Wire, call: Call) -> Answer:
-    check_group(call)
+    group = asked_group(call)
     search, matches = Search.of(call), to_filter(call.get("filterPattern", ""))
     now_ms = ms(wire.clock())
-    met = [one for one in chosen(wire, call) if search.meets(one, now_ms)]
+    met = [one for one in chosen(wire, group, call) if search.meets(one, now_ms)]
     every = merge(
         *(search.events(wire, one, now_ms) for one in met),
         key=lambda one: one.key,
@@ -120,14 +121,15 @@ def filter_events(wire: Wire, call: Call) -> Answer:
     return answer(found)
 
 
-def chosen(wire: Wire, call: Call) -> list[Stream]:
+def chosen(wire: Wire, group: str, call: Call) -> list[Stream]:
     names, prefix = call.get("logStreamNames"), call.get("logStreamNamePrefix")
     if names and prefix:
         words = "logStreamNames and logStreamNamePrefix; allowed: one of them"
         raise Fault(f"got {words}", INVALID)
     if names:
-        return [find(wire, one) for one in dict.fromkeys(names)]
-    return beginning(wire, prefix or "")
+        return [find(wire, group, one) for one in dict.fromkeys(names)]
+    check_group(wire, group)
+    return beginning(wire, group, prefix or "")
 
 
 def answer(found: list[Event]) -> Answer:

@@ -1,4 +1,4 @@
-"""The log streams of /aws/batch/job, one an attempt: DescribeLogStreams, DescribeLogGroups."""
+"""The log streams, one an attempt: DescribeLogStreams."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from queue_broker.wire.attempts import ms
 from queue_broker.wire.endings import place_of_stream, stream_of
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.kept import page as paged
+from queue_broker.wire.log_groups import (
+    GROUP,
+    INVALID,
+    MOST_JOBS,
+    NOT_FOUND,
+    asked_group,
+    check_group,
+    group_of,
+)
 from queue_broker.wire.log_lines import Log
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer, Call, Wire
 
-GROUP = "/aws/batch/job"
-MOST_STREAMS, MOST_GROUPS = 50, 50
-#: DescribeLogStreams and FilterLogEvents look at the attempts of so many jobs, the newest, and of
-#: so many children of the newest arrays among them.
-MOST_JOBS, MOST_ARRAYS, MOST_CHILDREN = 500, 20, 500
+MOST_STREAMS = 50
+#: DescribeLogStreams and FilterLogEvents look at the attempts of the newest jobs, and of so many
+#: children of the newest arrays among them.
+MOST_ARRAYS, MOST_CHILDREN = 20, 500
 WITH_LOGS = (State.RUNNING, State.FAILED, State.SUCCEEDED)
-INVALID, NOT_FOUND = "InvalidParameterException", "ResourceNotFoundException"
-BOTH_GROUPS = "LogGroup name and LogGroup ARN are mutually exclusive parameters."
-BOTH_PATTERNS = "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
-#: Of a group that is found by a part of its name, CloudWatch leaves these out.
-NOT_BY_PATTERN = {"deletionProtectionEnabled", "storedBytes"}
 
 #: A job, or a child of an array.
 Which = tuple[JobId, int | None]
@@ -37,6 +40,7 @@ Which = tuple[JobId, int | None]
 class Stream:
     """One attempt's log. `leak` and `task` are what the engine knows it by."""
 
+    group: str  #: that its job names
     name: str
     leak: str
     task: int
@@ -47,10 +51,17 @@ class Stream:
     def of(cls, standing: Standing, attempt: Attempt) -> Stream:
         started_ms = ms(attempt.started_at_s or attempt.created_at_s)
         ended = attempt.stopped_at_s
-        name = stream_of(standing, attempt)
         return cls(
-            name, attempt.leak, attempt.task, started_ms, None if ended is None else ms(ended)
+            group=group_of(standing.record.job),
+            name=stream_of(standing, attempt),
+            leak=attempt.leak,
+            task=attempt.task,
+            started_ms=started_ms,
+            ended_ms=None if ended is None else ms(ended),
         )
+
+    def is_in(self, group: str) -> bool:
+        return group in (GROUP, self.group)
 
     def last_ms(self, now_ms: int) -> int:
         """Nothing is written after that."""
@@ -63,21 +74,13 @@ class Stream:
         return found
 
 
-def find(wire: Wire, name: str) -> Stream:
-    """The stream of exactly that name; `Fault` when there is none."""
+def find(wire: Wire, group: str, name: str) -> Stream:
+    """The stream of exactly that name in a group; `Fault` when there is none."""
     known = stream_named(wire, name)
-    if known is None:
+    if known is None or not known.is_in(group):
+        check_group(wire, group)
         raise Fault("The specified log stream does not exist.", NOT_FOUND)
     return known
-
-
-def check_group(call: Call) -> None:
-    named, identified = call.get("logGroupName"), call.get("logGroupIdentifier")
-    if named and identified:
-        raise Fault(BOTH_GROUPS, "ValidationException")
-    group = named or identified or ""
-    if group.rpartition("log-group:")[2].removesuffix(":*") != GROUP:
-        raise Fault("The specified log group does not exist.", NOT_FOUND)
 
 
 def stream_named(wire: Wire, name: str) -> Stream | None:
@@ -99,7 +102,8 @@ def streams_of(standing: Standing) -> list[Stream]:
 
 def log_streams(wire: Wire, call: Call) -> Answer:
     """The streams that begin so: one by its whole name, or those of the newest jobs."""
-    check_group(call)
+    group = asked_group(call)
+    check_group(wire, group)
     prefix, by_time = call.get("logStreamNamePrefix", ""), call.get("orderBy") == "LastEventTime"
     if prefix and by_time:
         raise Fault("Cannot order by LastEventTime with a logStreamNamePrefix.", INVALID)
@@ -108,21 +112,21 @@ def log_streams(wire: Wire, call: Call) -> Answer:
     def place(one: Stream) -> tuple[int, str]:
         return one.last_ms(now_ms) if by_time else 0, one.name
 
-    found = sorted(beginning(wire, prefix), key=place, reverse=call.get("descending", False))
-    told = [to_stream(call.place, one, now_ms) for one in found]
+    found = sorted(beginning(wire, group, prefix), key=place, reverse=call.get("descending", False))
+    told = [to_stream(call.place, group, one, now_ms) for one in found]
     return paged("logStreams", told, call, call.get("limit", MOST_STREAMS))
 
 
-def beginning(wire: Wire, prefix: str) -> list[Stream]:
-    """The stream of that name, else those of the newest jobs whose names begin so."""
+def beginning(wire: Wire, group: str, prefix: str) -> list[Stream]:
+    """The group's stream of that name, else those of the newest jobs whose names begin so."""
     exact = stream_named(wire, prefix)
-    if exact is not None:
+    if exact is not None and exact.is_in(group):
         return [exact]
     newest = wire.store.jobs(limit=MOST_JOBS)
     wanted: list[Which] = [(one.job_id, None) for one in newest if not one.array]
     wanted += children(wire, [one.job_id for one in newest if one.array][:MOST_ARRAYS])
     found = [one for standing in wire.describer.standings(wanted) for one in streams_of(standing)]
-    return [one for one in found if one.name.startswith(prefix)]
+    return [one for one in found if one.name.startswith(prefix) and one.is_in(group)]
 
 
 def children(wire: Wire, arrays: Sequence[JobId]) -> list[Which]:
@@ -134,39 +138,8 @@ def children(wire: Wire, arrays: Sequence[JobId]) -> list[Which]:
     return found
 
 
-def to_stream(place: Place, stream: Stream, now_ms: int) -> Answer:
-    arn = f"{place.of('logs')}:log-group:{GROUP}:log-stream:{stream.name}"
+def to_stream(place: Place, group: str, stream: Stream, now_ms: int) -> Answer:
+    arn = f"{place.of('logs')}:log-group:{group}:log-stream:{stream.name}"
     first = dict.fromkeys(("creationTime", "firstEventTimestamp"), stream.started_ms)
     last = dict.fromkeys(("lastEventTimestamp", "lastIngestionTime"), stream.last_ms(now_ms))
     return {**first, **last, "logStreamName": stream.name, "arn": arn, "storedBytes": 0}
-
-
-def log_groups(wire: Wire, call: Call) -> Answer:
-    """The one group that there is, if it is asked for."""
-    del wire
-    prefix, part = call.get("logGroupNamePrefix"), call.get("logGroupNamePattern")
-    if prefix and part:
-        raise Fault(BOTH_PATTERNS, INVALID)
-    group = to_group(call.place)
-    named = call.get("logGroupIdentifiers") or [GROUP]
-    known = {GROUP, group["arn"], group["logGroupArn"]}
-    asked = GROUP.startswith(prefix or "") and (part or "") in GROUP and known & {*named}
-    if call.get("logGroupClass", "STANDARD") != "STANDARD" or not asked:
-        return {"logGroups": []}
-    if part:
-        group = {key: one for key, one in group.items() if key not in NOT_BY_PATTERN}
-    return paged("logGroups", [group], call, call.get("limit", MOST_GROUPS))
-
-
-def to_group(place: Place) -> Answer:
-    arn = f"{place.of('logs')}:log-group:{GROUP}"
-    return {
-        "logGroupName": GROUP,
-        "arn": f"{arn}:*",
-        "logGroupArn": arn,
-        "logGroupClass": "STANDARD",
-        "creationTime": 0,
-        "deletionProtectionEnabled": False,
-        "metricFilterCount": 0,
-        "storedBytes": 0,
-    }

@@ -1,4 +1,4 @@
-"""CloudWatch Logs as far as Batch's clients need it: the streams of /aws/batch/job, read only.
+"""CloudWatch Logs as far as Batch's clients need it: the streams of jobs, read only.
 
 For clients of the local engine (`AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`); with AWS behind the broker,
 logs are in CloudWatch itself.
@@ -25,8 +25,9 @@ from queue_broker.wire.log_filter import (
     MOST_EVENTS,
     filter_events,
 )
+from queue_broker.wire.log_groups import INVALID, asked_group, log_groups
 from queue_broker.wire.log_lines import Line
-from queue_broker.wire.log_streams import INVALID, check_group, find, log_groups, log_streams
+from queue_broker.wire.log_streams import find, log_streams
 from queue_broker.wire.model import load
 from queue_broker.wire.service import Answer, Call, Wire
 
@@ -70,8 +71,7 @@ def log_events(wire: Wire, call: Call) -> Answer:
     A token is `f/` or `b/` and the number of the line from which, or before which, to read. At the
     end a token comes back as it was given, which is how clients know the end.
     """
-    check_group(call)
-    stream = find(wire, call.get("logStreamName"))
+    stream = find(wire, asked_group(call), call.get("logStreamName"))
     token, log = call.get("nextToken"), stream.log(wire, ms(wire.clock()))
     if token is None and call.get("startFromHead", False):
         token = "f/0"  # noqa: S105 - the beginning of the log

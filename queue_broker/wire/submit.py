@@ -7,7 +7,7 @@ Submitted through the same service as the native API, and translated by the same
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -19,7 +19,7 @@ from headgate.sweep import Sweep
 from queue_broker import containers
 from queue_broker.core.submit import ITSELF
 from queue_broker.nodes import NODE_PROPERTIES
-from queue_broker.wire import definitions, fargate, multinode
+from queue_broker.wire import definitions, fargate, log_groups, multinode
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.names import Place, name_and_revision
 from queue_broker.wire.properties import check_memory
@@ -50,17 +50,21 @@ class Defined:
     fields: dict[str, Any]
     name: str  #: `name:revision`
     resources: ResourceRequest  #: what a job gets that asks for nothing itself
+    log: Answer  #: where a job's log is to be, for `Job.batch`
 
     @classmethod
     def find(cls, source: Source, given: str, place: Place) -> Defined:
-        return cls.of(definitions.find(source, given, place))
+        defined = cls.of(definitions.find(source, given, place))
+        # With AWS behind the broker, logs are in CloudWatch itself.
+        return defined if source.upstream is None else replace(defined, log={})
 
     @classmethod
     def of(cls, found: Answer) -> Defined:
         name, _ = name_and_revision(found["jobDefinitionArn"])
         fields = from_definition(found)
         asked = ResourceRequest.model_construct(**fields["resources"])
-        return cls(found, fields, f"{name}:{found['revision']}", asked)
+        log = log_groups.of_definition(found)
+        return cls(found, fields, f"{name}:{found['revision']}", asked, log)
 
 
 async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
@@ -166,7 +170,8 @@ def to_job(request: Mapping[str, Any], defined: Defined, **settled: str | None) 
     }
     asked["dependsOn"] = [dependency(one) for one in request.get("dependsOn", ())]
     asked["jobDefinition"] = defined.name
-    return fold(from_batch(asked), defined, batch=carried(request), **settled)
+    batch = defined.log | carried(request)
+    return fold(from_batch(asked), defined, batch=batch, **settled)
 
 
 def dependency(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,7 +254,7 @@ class Definer:
         if found.definition["type"] == multinode.MULTINODE and self.source.upstream is None:
             allowed = "a definition of one container: several nodes are for AWS Batch's SubmitJob"
             raise InvalidInput.of("definition", job.definition, allowed)
-        return fold(job, found, definition=found.name)
+        return fold(job, found, definition=found.name, batch=found.log | job.batch)
 
     def _find(self, given: str) -> Defined:
         if self.source.upstream is None:  # what was registered this moment is known

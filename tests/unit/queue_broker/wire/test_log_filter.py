@@ -6,9 +6,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from queue_broker.wire import log_filter
+from queue_broker.wire.log_groups import GROUP
 from tests.factories import START_S
 from tests.unit.queue_broker.wire.batch import Batch, refusal
-from tests.unit.queue_broker.wire.test_logs import GROUP
 
 START_MS = int(START_S * 1000)
 STREAMS = {"red": "red/default", "blue": "blue/default"}

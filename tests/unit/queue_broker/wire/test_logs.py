@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from headgate.job import Job
 from queue_broker.adapters.engines.instant import Outcome
 from queue_broker.records import Tasks
 from queue_broker.wire import log_streams
+from queue_broker.wire.log_groups import GROUP, group_of
 from tests.unit.queue_broker.wire.batch import Batch, refusal
-
-GROUP = "/aws/batch/job"
 
 
 def running(batch: Batch) -> tuple[str, str, Any]:
@@ -257,3 +257,72 @@ def test_children_of_arrays_have_streams_too_and_the_running_ones_come_first(
     assert found() == ["0", "1", "2", "3"]
     monkeypatch.setattr(log_streams, "MOST_CHILDREN", 3)
     assert found() == ["0", "1", "3"]
+
+
+def define_logging(batch: Batch, name: str, driver: str = "awslogs", **options: str) -> None:
+    """Register a definition that says where its jobs' logs are to be."""
+    said = {f"awslogs-{key.replace('_', '-')}": value for key, value in options.items()}
+    container = {"image": "i", "vcpus": 1, "memory": 64, "command": ["x"]}
+    log = {"logDriver": driver, "options": said}
+    batch.define(name, containerProperties=container | {"logConfiguration": log})
+
+
+def test_a_log_is_in_the_group_that_its_definition_names_and_in_batchs_own(batch: Batch) -> None:
+    batch.engine.at_once = False
+    define_logging(batch, "ours", group="/ours", stream_prefix="us")
+    job_id, other = batch.submit(jobDefinition="ours"), batch.submit()
+    batch.turn()
+    batch.engine.world.runs[f"{job_id}-1"].logs[0] = b"hello\n"
+    stream = batch.describe(job_id)["container"]["logStreamName"]
+    assert stream == f"us/default/{job_id}"
+    for group in ("/ours", GROUP):
+        assert lines(read(batch, stream, logGroupName=group)) == ["hello"]
+        logs = batch.speak("logs")
+        listed = logs.describe_log_streams(logGroupName=group)["logStreams"]
+        names = {one["logStreamName"] for one in listed}
+        assert (f"plain/default/{other}" in names) is (group == GROUP)
+        assert all(f":log-group:{group}:" in one["arn"] for one in listed)
+        found = logs.filter_log_events(logGroupName=group)["events"]
+        assert [one["message"] for one in found] == ["hello"]
+
+
+def test_named_groups_are_told_beside_batchs_own(batch: Batch) -> None:
+    for name, more in (("a", {"group": "/b"}), ("c", {"stream_prefix": "p"}), ("d", {})):
+        define_logging(batch, name, **more)
+        batch.submit(jobDefinition=name)
+    define_logging(batch, "e", driver="json-file", group="/none")
+    batch.submit(jobDefinition="e")
+    logs = batch.speak("logs")
+
+    def found(**asked: Any) -> list[str]:
+        return [one["logGroupName"] for one in logs.describe_log_groups(**asked)["logGroups"]]
+
+    assert found() == [GROUP, "/b"]
+    assert found(logGroupNamePrefix="/b") == ["/b"]
+    assert found(logGroupIdentifiers=["/b"]) == ["/b"]
+    assert found(limit=1) == [GROUP]
+
+
+def test_a_stream_is_not_in_a_group_that_others_name(batch: Batch) -> None:
+    define_logging(batch, "ours", group="/ours")
+    batch.submit(jobDefinition="ours")
+    _, stream, _ = running(batch)
+    with pytest.raises(ClientError) as caught:
+        read(batch, stream, logGroupName="/ours")
+    assert refusal(caught.value)[2] == "The specified log stream does not exist."
+    with pytest.raises(ClientError) as caught:
+        batch.speak("logs").describe_log_streams(logGroupName="/theirs")
+    assert refusal(caught.value)[2] == "The specified log group does not exist."
+
+
+def test_a_job_of_the_native_api_logs_as_its_definition_says(batch: Batch) -> None:
+    define_logging(batch, "ours", group="/ours")
+    answer = batch.send("POST", "/jobs", b'{"name": "n", "definition": "ours"}', {})
+    assert answer.is_success, answer.text
+    groups = batch.speak("logs").describe_log_groups(logGroupNamePrefix="/ours")["logGroups"]
+    assert len(groups) == 1
+
+
+@pytest.mark.parametrize("given", [None, [], {"options": 1}, {"options": {"awslogs-group": 1}}])
+def test_nonsense_in_a_jobs_own_words_names_no_group(given: Any) -> None:
+    assert group_of(Job(name="n", command=["x"], batch={"logConfiguration": given})) == GROUP

@@ -116,3 +116,11 @@ def test_awss_multi_node_definitions_are_left_to_aws(aws: Batch) -> None:
     define = Definer(source, Place("eu-central-1", "123456789012"), Recent(time.time))
     job = define(Job(name="several", definition="nodes"))
     assert (job.command, job.batch) == ((), {})
+
+
+def test_where_awss_definitions_log_is_left_to_aws(aws: Batch, batch: Batch) -> None:
+    log = {"logDriver": "awslogs", "options": {"awslogs-group": "/theirs"}}
+    container = {"image": "busybox", "vcpus": 1, "memory": 128, "command": ["x"]}
+    aws.define("d", containerProperties=container | {"logConfiguration": log})
+    record = batch.broker.store.job(JobId(batch.submit(jobDefinition="d")))
+    assert record.job.batch == {}

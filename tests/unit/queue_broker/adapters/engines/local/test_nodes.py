@@ -165,8 +165,11 @@ def test_what_all_nodes_need_is_measured_together(machine: Machine) -> None:
 def test_nodes_run_on_when_the_broker_goes_and_the_next_one_takes_them_up(
     tmp_path: Path,
 ) -> None:
-    script = "touch ../../up-$AWS_BATCH_JOB_NODE_INDEX; until [ -e ../../go ]; do sleep 0.01; done"
-    leak = several(2, a_range(":", f"{script}; echo went on"))
+    until = "touch ../../up-{}; until [ -e ../../{} ]; do sleep 0.01; done"
+    main = a_range("0", until.format(0, "over"))  # its end would stop the other one
+    leak = several(
+        2, main, a_range("1", until.format(1, "go") + "; echo went on; touch ../../over")
+    )
     folder = tmp_path / "attempts/leak-1"
     first = Machine(tmp_path)
     first.engine.hand_over([leak])
@@ -179,7 +182,7 @@ def test_nodes_run_on_when_the_broker_goes_and_the_next_one_takes_them_up(
 
     (end,) = waited(second)
     assert (end.cause, end.exit_code) == (Cause.EXITED, 0)
-    wait_until(lambda: second.output(task=1) == "went on\n")
+    assert second.output(task=1) == "went on\n"
     second.engine.close()
 
 

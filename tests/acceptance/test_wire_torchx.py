@@ -29,7 +29,9 @@ MEET = (
     "touch ../../here-$AWS_BATCH_JOB_NODE_INDEX; "
     "until [ -e ../../here-0 ] && [ -e ../../here-1 ]; do sleep 0.05; done; "
     "echo node $AWS_BATCH_JOB_NODE_INDEX of $AWS_BATCH_JOB_NUM_NODES, "
-    "led by ${AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS-itself}"
+    "led by ${AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS-itself}; "
+    "touch ../../said-$AWS_BATCH_JOB_NODE_INDEX; "  # the main node's end stops the other one
+    "until [ -e ../../said-1 ]; do sleep 0.05; done"
 )
 
 

@@ -1,8 +1,8 @@
 """Runs the nodes of a multi-node job side by side: PLAN GRACE_S COMMAND...
 
 A program of its own, for as long as the main node's command runs: the others are in the plan, and
-are stopped when it ends (SIGTERM; whoever is left after the grace is killed with the task's tree).
-It knows nothing of Headgate and needs nothing beyond Python's own library.
+are stopped a second after it ends (SIGTERM; whoever is left after the grace is killed with the
+task's tree). It knows nothing of Headgate and needs nothing beyond Python's own library.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+#: Nodes end together mostly: the others get so long to say their last after the main one. Where AWS
+#: stops them, that takes it some seconds too.
+LINGER_S = 1.0
+
 
 def main(plan: str, grace_s: str, *command: str) -> int:
     """The main node's exit code, as a shell would say it."""
@@ -28,6 +32,7 @@ def main(plan: str, grace_s: str, *command: str) -> int:
     others = [start(one) for one in json.loads(Path(plan).read_text(encoding="utf-8"))]
     code = leader.wait()
     left = [one for one in others if one is not None]
+    await_all(left, 0.0 if told else LINGER_S)
     if not told:  # to many programs a second signal means "at once"
         for one in left:
             one.terminate()

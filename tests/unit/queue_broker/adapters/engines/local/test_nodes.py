@@ -100,6 +100,15 @@ def test_the_job_ends_as_its_main_node_does_and_stops_the_others(machine: Machin
     assert machine.output(task=1) == "bye\n"
 
 
+def test_a_node_may_say_its_last_just_after_the_main_one_has_ended(machine: Machine) -> None:
+    waits = "until [ -e ../../ready ]; do sleep 0.01; done"
+    last = "touch ../../ready; sleep 0.2; echo last words"
+
+    machine.run(several(2, a_range("0", waits), a_range("1", last)))
+
+    assert machine.output(task=1) == "last words\n"
+
+
 def test_a_node_that_fails_beside_the_main_one_changes_nothing(machine: Machine) -> None:
     leak = several(
         2,

@@ -24,7 +24,7 @@ from headgate.lifecycle import State
 from queue_broker.settings import Settings
 from queue_broker.verdicts import Fail
 from tests.factories import ends
-from tests.unit.queue_broker.api.serving import Edge, Stage
+from tests.unit.queue_broker.api.serving import Edge, Stage, opened
 
 JOB = Job(name="train", command=("python", "train.py", "Ref::lr"))
 Call = Callable[[Any], Any]
@@ -32,9 +32,7 @@ Call = Callable[[Any], Any]
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[tuple[Stage, str]]:
-    stage = Stage()
-    yield stage, stage.open()
-    stage.close()
+    yield from opened()
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ import pytest
 
 from headgate.tenancy import Tenant
 from queue_broker.settings import Settings
-from tests.unit.queue_broker.api.serving import Edge, Stage
+from tests.unit.queue_broker.api.serving import Edge, Stage, opened
 
 
 @pytest.fixture(scope="session")
 def stage() -> Iterator[tuple[Stage, str]]:
-    stage = Stage()
-    yield stage, stage.open()
-    stage.close()
+    yield from opened()
 
 
 @pytest.fixture

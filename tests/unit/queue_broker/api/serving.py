@@ -198,6 +198,13 @@ class Stage:
             yield
 
 
+def opened() -> Iterator[tuple[Stage, str]]:
+    """A stage and its address, for as long as a fixture lasts."""
+    stage = Stage()
+    yield stage, stage.open()
+    stage.close()
+
+
 def problem(answer: httpx.Response) -> tuple[int, str]:
     """Status and words of an error answer."""
     body = answer.json()

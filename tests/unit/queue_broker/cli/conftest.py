@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from headgate import Client, default
 from queue_broker.cli.main import app
-from tests.unit.queue_broker.api.serving import Edge, Stage
+from tests.unit.queue_broker.api.serving import Edge, Stage, opened
 from tests.unit.queue_broker.cli.commands import Headgate, Run
 
 
@@ -28,9 +28,7 @@ def _clients_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[tuple[Stage, str]]:
-    stage = Stage()
-    yield stage, stage.open()
-    stage.close()
+    yield from opened()
 
 
 @pytest.fixture

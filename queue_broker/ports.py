@@ -163,6 +163,9 @@ class Reader(Protocol):
     def attempts(self, job_id: JobId, task: int) -> list[Attempt]:
         """All attempts of one task, oldest first, the running one too."""
 
+    def failure(self, job_id: JobId, task: int) -> str | None:
+        """Why a task failed while it waited; None of any other."""
+
     def chunk(self, job_id: JobId, task: int) -> Chunk:
         """The chunk of a table sweep that holds the task's row."""
 

@@ -305,6 +305,7 @@ class Standing:
     estimate: Estimate | None = None
     hold: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    failure: str | None = None  #: why it failed, if it failed while it waited
     node: int | None = None
 
 

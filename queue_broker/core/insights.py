@@ -85,6 +85,7 @@ class Insights:
         """One task with its parameters, its command as it runs, and its attempts."""
         record = self._with_task(job_id, index)
         state, group = self.store.state_of(job_id, index)
+        failure = self.store.failure(job_id, index) if state is State.FAILED else None
         parameters = self.parameters.of(record, index)
         attempts = [attempt_view(one) for one in self.store.attempts(job_id, index)]
         return TaskView(
@@ -92,7 +93,7 @@ class Insights:
             index=index,
             state=state,
             attempt=group.attempt,
-            reason=why(state, group, attempts, record.reason),
+            reason=failure or why(state, group, attempts, record.reason),
             parameters=parameters,
             command=fill(record.job.command, parameters),
             estimate=group.estimate,
@@ -229,8 +230,8 @@ def attempt_view(attempt: Attempt) -> AttemptView:
 
 
 def why(state: State, group: Group, attempts: list[AttemptView], ended: str | None) -> str | None:
-    """What holds a task that waits; what ended one that does not, which of those that never
-    started only their job knows.
+    """What holds a task that waits; what ended one that does not. Of those that never started and
+    failed before a store kept the reason of each, only their job knows it.
     """
     if state is State.RUNNABLE and group.hold:
         return group.hold

@@ -27,9 +27,9 @@ def cancelled(standing: Standing) -> bool:
     if standing.state is not State.FAILED or (standing.record.array and standing.task is None):
         return False
     last = last_ended(standing)
-    if last is not None:
+    if last is not None and standing.failure is None:
         return last.cause is Cause.CANCELLED
-    return not (standing.record.reason or "").startswith(DEPENDENCY_FAILED)
+    return not (standing.failure or standing.record.reason or "").startswith(DEPENDENCY_FAILED)
 
 
 def status_reason(standing: Standing) -> str | None:
@@ -37,6 +37,8 @@ def status_reason(standing: Standing) -> str | None:
     last = last_ended(standing)
     if standing.state is State.RUNNABLE:
         return standing.hold
+    if standing.failure is not None:
+        return standing.failure
     if last is not None:
         return attempt_reason(last)
     return standing.record.reason if standing.state is State.FAILED else None

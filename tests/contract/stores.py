@@ -11,7 +11,7 @@ from pyroaring import BitMap
 from sqlalchemy import Connection, Row, select
 
 from headgate.lifecycle import State
-from queue_broker.adapters.store.schema import TASK_SETS, backlogs, groups, jobs
+from queue_broker.adapters.store.schema import TASK_SETS, backlogs, failures, groups, jobs
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.adapters.store.working import COUNT_OF
 from queue_broker.records import Group, JobId, Leak, Split, Submission
@@ -73,9 +73,21 @@ def check_connection(connection: Connection) -> None:
     for row in connection.execute(select(jobs)):
         assert counted(row) == {state: by_job[row.number][state] for state in State}
         assert all(a.isdisjoint(b) for a, b in combinations(sets[row.number], 2))
+    check_failures(connection)
     for row in connection.execute(select(backlogs)):
         for state, n in counted(row).items():
             assert n == by_tenant[row.tier, row.tenant, state]
+
+
+def check_failures(connection: Connection) -> None:
+    """What is told of why tasks failed is told of failed ones, and once of each."""
+    failed: dict[int, BitMap] = defaultdict(BitMap)
+    for row in connection.execute(select(groups.c.job, groups.c.failed)):
+        failed[row.job] |= row.failed
+    for row in connection.execute(select(failures)):
+        assert row.tasks
+        assert row.tasks <= failed[row.job]
+        failed[row.job] -= row.tasks
 
 
 def counted(row: Row[Any]) -> dict[State, int]:

@@ -100,6 +100,19 @@ def test_what_was_told_before_is_told_as_it_is_now(
     assert [state for state, *_ in told()[1:]] == [State.RUNNABLE, State.FAILED]
 
 
+def test_each_child_tells_what_it_failed_for_and_the_whole_what_it_was_told_last(
+    store: SqlStore, describer: SqlDescriber
+) -> None:
+    sweep = JobId("sweep")
+    store.add([a_sweep("sweep", 4)])
+    end(store, leak(store, "sweep", Tasks([2])), 2, 3)
+    store.cancel(sweep, Tasks([0]), "a typo")
+    store.cancel(sweep, Tasks([1]), "no more")
+    told = describer.standings([(sweep, task) for task in (None, 0, 1, 2, 3)])
+    assert [one.failure for one in told] == [None, "a typo", "no more", None, None]
+    assert told[0].record.reason == "no more"
+
+
 def test_lists_are_by_queue_state_name_and_time(store: SqlStore, describer: SqlDescriber) -> None:
     store.add(
         [

@@ -9,8 +9,8 @@ import pytest
 from headgate.errors import InvalidInput, NotFound
 from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import JobId, Tasks
-from queue_broker.verdicts import Fail
+from queue_broker.records import HandOver, JobId, Tasks
+from queue_broker.verdicts import Fail, Retry
 from tests.contract.stores import (
     accept,
     check_books,
@@ -19,7 +19,15 @@ from tests.contract.stores import (
     leak_all,
     make_runnable,
 )
-from tests.factories import START_S, a_submission, a_sweep, an_intent, ends, starts
+from tests.factories import (
+    START_S,
+    a_submission,
+    a_sweep,
+    an_estimate,
+    an_intent,
+    ends,
+    starts,
+)
 
 SWEEP = JobId("sweep-1")
 
@@ -29,6 +37,37 @@ def test_cancelled_tasks_that_wait_fail_at_once(store: SqlStore) -> None:
     assert store.cancel(SWEEP, Tasks([1, 2]), "a typo") == Tasks([1, 2])
     assert counts_of(store, SWEEP) == {State.RUNNABLE: 8, State.FAILED: 2}
     assert store.job(SWEEP).reason == "a typo"
+    check_books(store)
+
+
+def test_each_task_keeps_the_reason_that_it_failed_for(store: SqlStore) -> None:
+    make_runnable(store, a_sweep(size=10))
+    store.cancel(SWEEP, Tasks([1, 2]), "a typo")
+    store.cancel(SWEEP, Tasks([3]), "no more")
+    store.cancel(SWEEP, Tasks([4]), "a typo")
+    told = [store.failure(SWEEP, task) for task in range(5)]
+    assert told == [None, "a typo", "a typo", "no more", "a typo"]
+    store.retry_failed(SWEEP, Tasks([2, 3]))
+    assert [store.failure(SWEEP, task) for task in (1, 2, 3)] == ["a typo", None, None]
+    check_books(store)
+
+
+def test_what_is_cancelled_between_two_attempts_tells_who_stopped_it(store: SqlStore) -> None:
+    make_runnable(store, a_sweep(size=2))
+    [leak] = leak_all(store)
+    store.settle(ends(leak, [0], Retry(an_estimate(2048), "too little"), exit_code=137))
+    store.cancel(SWEEP, Tasks([0]), "a typo")
+    assert store.failure(SWEEP, 0) == "a typo"
+    check_books(store)
+
+
+def test_what_a_refusal_gives_back_cancelled_tells_who_stopped_it(store: SqlStore) -> None:
+    [group] = make_runnable(store, a_sweep(size=2))
+    [leak] = store.write_intents([an_intent(group)], START_S)
+    store.cancel(SWEEP, Tasks([1]), "a typo")
+    store.handed_over([HandOver(leak.name, refused="no room")], START_S)
+    assert store.failure(SWEEP, 1) == "a typo"
+    assert counts_of(store, SWEEP) == {State.RUNNABLE: 1, State.FAILED: 1}
     check_books(store)
 
 

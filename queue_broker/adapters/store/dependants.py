@@ -120,7 +120,7 @@ def apply(ledger: Ledger, job: WorkingJob, ruling: Ruling) -> int:
             continue
         failed = group.move(ruling.doomed, ("waiting",), "failed")
         if failed and ruling.reason:
-            job.explain(ruling.reason)
+            job.fail(failed, ruling.reason)
         freed = ledger.carry(group, ruling.free, group.estimate, State.RUNNABLE)
         moved += bool(failed or freed)
     return moved

@@ -187,7 +187,7 @@ def give_back(ledger: Ledger, leak: WorkingLeak, reason: str, now_s: float) -> N
     group = ledger.by_number[leak.group]
     dropped = group.move(leak.cancelling, IN_FLIGHT, "failed")
     if dropped:
-        ledger.jobs[leak.job].explain(leak.cancel_reason or "cancelled")
+        ledger.jobs[leak.job].fail(dropped, leak.cancel_reason or "cancelled")
     if group.move(leak.open - dropped, IN_FLIGHT, "waiting"):
         group.hold = reason
     leak.end(leak.open, now_s)

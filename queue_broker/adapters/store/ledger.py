@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from headgate.estimate import Estimate
 from headgate.lifecycle import State
-from queue_broker.adapters.store import codec
+from queue_broker.adapters.store import codec, failures
 from queue_broker.adapters.store.bulk import insert_rows, update_rows
 from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.schema import (
@@ -109,6 +109,7 @@ class Ledger:
         moved, backlog = self._deltas(changed)
         self._write_groups(changed)
         self._write_jobs(moved, now_s)
+        self._write_failures()
         self._stir(moved)
         add_to_backlogs(self.connection, backlog)
 
@@ -155,6 +156,14 @@ class Ledger:
                 job.changed = True
         rows = [job.values() | {"number": n} for n, job in self.jobs.items() if job.changed]
         update_rows(self.connection, jobs, "number", rows)
+
+    def _write_failures(self) -> None:
+        fresh = {
+            (number, reason): tasks
+            for number, job in self.jobs.items()
+            for reason, tasks in job.failed.items()
+        }
+        failures.note(self.connection, fresh)
 
     def _stir(self, moved: dict[int, Counter[State]]) -> None:
         """Have the dependants looked at again: of whole jobs at the end, of tasks at each end.

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select, update
 
 from headgate.errors import InvalidInput, NotFound
 from headgate.lifecycle import State
-from queue_broker.adapters.store import intake
+from queue_broker.adapters.store import failures, intake
 from queue_broker.adapters.store.leaks import LEAK_COLUMNS, LEAK_MUTABLE, WorkingLeak, save
 from queue_broker.adapters.store.ledger import Ledger
 from queue_broker.adapters.store.schema import dependencies, jobs, leaks
@@ -36,15 +36,15 @@ def cancel(
     now_s: float,
 ) -> Tasks:
     ledger, number, wanted = lock(connection, job_id, tasks)
-    cancelled = BitMap()
-    for group in ledger.of(number):
-        cancelled |= group.move(wanted, ("waiting",), "failed")
-    if in_flight:
-        cancelled |= mark(connection, number, wanted, reason)
+    moved = (group.move(wanted, ("waiting",), "failed") for group in ledger.of(number))
+    cancelled = BitMap.union(BitMap(), *moved)
     if cancelled:
+        ledger.jobs[number].fail(cancelled, reason)
+    marked = mark(connection, number, wanted, reason) if in_flight else BitMap()
+    if marked:
         ledger.jobs[number].explain(reason)
     ledger.flush(now_s)
-    return cancelled
+    return cancelled | marked
 
 
 def mark(connection: Connection, number: int, wanted: BitMap, reason: str) -> BitMap:
@@ -73,6 +73,7 @@ def retry_failed(connection: Connection, job_id: JobId, tasks: Tasks | None, now
             fresh = ledger.twin(group, 1, group.estimate, fresh_state(group, depends))
             fresh.put(again, "waiting")
             total += len(again)
+            failures.forget(connection, number, again)
     if total and not any(group.failed for group in ledger.of(number)):
         ledger.jobs[number].explain(None)  # what succeeds now would seem to have failed
     ledger.flush(now_s)

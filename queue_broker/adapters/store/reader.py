@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, select
 
 from headgate.errors import InvalidInput, NotFound
 from headgate.lifecycle import Cause, State
-from queue_broker.adapters.store import codec, rows
+from queue_broker.adapters.store import codec, failures, rows
 from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.gate import AT_GATE
 from queue_broker.adapters.store.outcomes import ended_at, unpack
@@ -148,6 +148,11 @@ def to_attempt(
         reason=reason,
         usage=known["usage"],
     )
+
+
+def failure(connection: Connection, job_id: JobId, task: int) -> str | None:
+    number = find_task(connection, job_id, task).number
+    return dict(failures.reasons(connection, {number: [task]})).get((number, task))
 
 
 def chunk(connection: Connection, job_id: JobId, task: int) -> Chunk:

@@ -232,6 +232,17 @@ Index("ix_outcomes_leak", outcomes.c.leak)
 Index("ix_outcomes_unexported", outcomes.c.number, **where("NOT exported", "exported = 0"))
 Index("ix_outcomes_job", outcomes.c.job)
 
+#: Why tasks failed while they waited: of these no attempt says it.
+failures = Table(
+    "failures",
+    metadata,
+    number(),
+    of_job(),
+    Column("reason", Text, nullable=False),
+    Column("tasks", Bitmap, nullable=False),
+)
+Index("ix_failures_job", failures.c.job)
+
 chunks = Table(
     "chunks",
     metadata,

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 
 from headgate.estimate import Estimate
 from headgate.lifecycle import FINISHED, State
-from queue_broker.adapters.store import codec, rows
+from queue_broker.adapters.store import codec, failures, rows
 from queue_broker.adapters.store.database import Database
 from queue_broker.adapters.store.dialects import among, is_postgres, some, these
 from queue_broker.adapters.store.outcomes import ended_at, unpack
@@ -118,13 +118,14 @@ def anew(
     singles = {number: record for number, record in records.items() if not record.array}
     children = {(number, task) for number, task in asked if task is not None}
     stand = of_singles(connection, singles) | of_children(connection, children)
+    failed = by_first(place for place, (state, *_) in stand.items() if state is State.FAILED)
+    whys = dict(failures.reasons(connection, failed))
     tried = find_attempts(connection, {(number, 0) for number in singles} | children, ends)
     told = {}
     for number, task in asked:
         place = (number, task or 0)
-        told[number, task] = to_standing(
-            records[number], task, stand.get(place), tried.get(place, ())
-        )
+        about = (stand.get(place), tried.get(place, ()), whys.get(place))
+        told[number, task] = to_standing(records[number], task, *about)
     return told
 
 
@@ -133,14 +134,18 @@ def exists(row: Row[Any], task: int | None) -> bool:
 
 
 def to_standing(
-    record: JobRecord, task: int | None, stand: Stand | None, attempts: Sequence[Attempt]
+    record: JobRecord,
+    task: int | None,
+    stand: Stand | None,
+    attempts: Sequence[Attempt],
+    failure: str | None,
 ) -> Standing:
     if record.array and task is None:
         state = record.state
         whole = state if state in FINISHED or state is State.SUBMITTED else State.PENDING
         return Standing(record, None, whole)
     state, estimate, hold = stand or (record.state, None, None)
-    return Standing(record, task, state, estimate, hold, tuple(attempts))
+    return Standing(record, task, state, estimate, hold, tuple(attempts), failure)
 
 
 def of_singles(connection: Connection, singles: Mapping[int, JobRecord]) -> dict[Place, Stand]:

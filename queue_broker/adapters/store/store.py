@@ -164,6 +164,9 @@ class SqlStore:
     def attempts(self, job_id: JobId, task: int) -> list[Attempt]:
         return self.database.read(reader.attempts, job_id, task)
 
+    def failure(self, job_id: JobId, task: int) -> str | None:
+        return self.database.read(reader.failure, job_id, task)
+
     def chunk(self, job_id: JobId, task: int) -> Chunk:
         return self.database.read(reader.chunk, job_id, task)
 

@@ -97,6 +97,8 @@ class WorkingJob:
     reason: str | None
     counts: Counter[State] = field(default_factory=Counter)
     changed: bool = False
+    #: Tasks that failed while they waited, by the words for it.
+    failed: dict[str, BitMap] = field(default_factory=dict)
 
     @property
     def is_finished(self) -> bool:
@@ -109,6 +111,11 @@ class WorkingJob:
 
     def explain(self, reason: str | None) -> None:
         self.reason, self.changed = reason, True
+
+    def fail(self, tasks: BitMap, reason: str) -> None:
+        """What waits goes no further."""
+        self.explain(reason)
+        self.failed[reason] = self.failed.get(reason, BitMap()) | tasks
 
     def next_leak(self) -> int:
         self.leaks += 1

@@ -25,6 +25,15 @@ def test_a_slice_is_cancelled(http: httpx.Client, edge: Edge, sweep_id: JobId) -
     assert edge.changes == 1
 
 
+def test_each_task_tells_what_it_was_cancelled_for(http: httpx.Client, sweep_id: JobId) -> None:
+    for tasks, reason in (("0-9", "enough"), ("20", "a typo")):
+        http.post(f"/jobs/{sweep_id}/cancel", json={"tasks": tasks, "reason": reason})
+
+    told = [http.get(f"/jobs/{sweep_id}/tasks/{task}").json()["reason"] for task in (3, 20)]
+
+    assert told == ["enough", "a typo"]
+
+
 def test_a_cancel_may_be_repeated(http: httpx.Client, edge: Edge, sweep_id: JobId) -> None:
     counts = [http.post(f"/jobs/{sweep_id}/cancel", json={}).json()["count"] for _ in range(2)]
 

@@ -28,6 +28,15 @@ def test_what_waited_for_a_job_that_was_cancelled_was_not_cancelled_itself(batch
     assert "isCancelled" not in told
 
 
+def test_children_each_tell_what_they_were_cancelled_for(batch: Batch) -> None:
+    job_id = batch.submit(arrayProperties={"size": 3})
+    batch.client.cancel_job(jobId=f"{job_id}:0", reason="a typo")
+    batch.client.cancel_job(jobId=f"{job_id}:1", reason="no more")
+    told = [batch.describe(f"{job_id}:{child}") for child in (0, 1)]
+    assert [one["statusReason"] for one in told] == ["a typo", "no more"]
+    assert all(one["isCancelled"] for one in told)
+
+
 def test_a_running_job_is_not_cancelled_but_terminated(batch: Batch) -> None:
     batch.engine.at_once = False
     job_id = batch.submit()

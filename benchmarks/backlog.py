@@ -82,16 +82,16 @@ def timed_pass(broker: Broker) -> float:
 def production_waits(broker: Broker, engine: WatchedEngine, shots: int) -> list[float]:
     """Milliseconds from the submission of production jobs, one at a time, to their hand-over."""
     broker.start()
-    waits = []
-    for shot in range(shots):
-        job_id = f"production-{shot}"
-        start = time.perf_counter()
-        broker.store.add([submission(job_id, "payments", "production", 1)])
-        broker.wake()
-        while job_id not in engine.handed_at:
-            time.sleep(0.0005)
-        waits.append(1000 * (engine.handed_at[job_id] - start))
-    return waits
+    return [production_wait(broker, engine, f"production-{shot}") for shot in range(shots)]
+
+
+def production_wait(broker: Broker, engine: WatchedEngine, job_id: str) -> float:
+    start = time.perf_counter()
+    broker.store.add([submission(job_id, "payments", "production", 1)])
+    broker.wake()
+    while job_id not in engine.handed_at:
+        time.sleep(0.0005)
+    return 1000 * (engine.handed_at[job_id] - start)
 
 
 def sweeps_of(size: int) -> list[Submission]:

@@ -21,7 +21,7 @@ from headgate.resources import ResourceRequest
 from headgate.usage import Meter, Observation, Usage
 from predictor.model import Model, raw_predict
 from predictor.predictor import Predictor
-from predictor.rows import Rows
+from predictor.rows import Rows, split_columns
 from training.dataset import build
 from training.fit import FitOptions, fit
 
@@ -113,7 +113,7 @@ def sweep(model: Model, predictor: Predictor, size: int, seed: int) -> Result:
         "rows": rng.integers(1_000, 200_000, size),
         "rate": rng.lognormal(-3, 1, size),
     }
-    rows = Rows.of_sweep(JOB, dict(columns), size, predictor.families.past)
+    rows = Rows.of_sweep(JOB, split_columns(dict(columns)), size, predictor.families.past)
     matrix = model.encoder.encode(rows)
     ours, theirs = [], []
     for _ in range(3):

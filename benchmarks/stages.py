@@ -51,20 +51,27 @@ def database(kind: str) -> Iterator[str]:
 
 @contextmanager
 def instant_broker(
-    url: str, lane: Lane = LANE, engine: InstantEngine | None = None
+    url: str,
+    lane: Lane = LANE,
+    engine: InstantEngine | None = None,
+    predictor: Predictor | None = None,
 ) -> Iterator[Broker]:
-    """A whole broker, its loops not started; by default its engine finishes tasks at once."""
+    """A whole broker, its loops not started; by default its engine finishes tasks at once, and its
+    predictor knows nothing.
+    """
     with tempfile.TemporaryDirectory(prefix="headgate-bench-") as folder:
         settings = Settings(data_dir=Path(folder), database_url=url)
         store = SqlStore(url)
         registry = FolderRegistry(Path(folder) / "models")
+        if predictor is not None and predictor.model is not None:
+            registry.publish(predictor.model)
         parts = Parts(
             store=store,
             shelf=SqlShelf(store.database),
             describer=SqlDescriber(store.database),
             engine=engine or InstantEngine([lane], time.time),
             registry=registry,
-            forecaster=Forecaster(Predictor(), registry),
+            forecaster=Forecaster(predictor or Predictor(), registry),
             parameters=Parameters(store),
         )
         broker = wire(settings, time.time, parts)

@@ -66,6 +66,13 @@ class Answer:
         p50, p95, give = (np.full(rows.size, np.nan) for _ in range(3))
         return cls(p50, p95, give, np.zeros(rows.size, np.int32), [Credit(Source.DEFAULT, "")])
 
+    def put(self, at: slice, said: Answer) -> None:
+        """What another one says of the rows at `at`."""
+        for name in ("p50", "p95", "give"):
+            getattr(self, name)[at] = getattr(said, name)
+        self.by[at] = said.by + len(self.credits)
+        self.credits += said.credits
+
     def credit(self, places: Codes | Flags, source: Source, why: str) -> None:
         """Who spoke for the rows at `places`."""
         self.by[places] = len(self.credits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import Any, Self
 
@@ -19,23 +19,13 @@ from predictor.explanation import Explanation, explain
 from predictor.families import Families
 from predictor.learning import learn
 from predictor.model import TARGETS, Heard, Model, high_of
-from predictor.rows import Codes, Rows, distinct, facts_of_jobs, rows_of_jobs
+from predictor.rows import Rows, facts_of_jobs, rows_of_jobs, split_columns
 from predictor.settings import PredictorSettings
 from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimates
+from predictor.sweeps import Distinct, Indexes
 from predictor.ways import outlook_beyond
 
-Indexes = npt.NDArray[np.uint32]
-
 __all__ = ["Explanation", "Indexes", "Predictor"]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A sweep under estimation: its distinct rows, and each task's row among them."""
-
-    job: Job
-    rows: Rows
-    inverse: Codes
 
 
 class Predictor:
@@ -96,35 +86,37 @@ class Predictor:
         columns: dict[str, npt.NDArray[Any]] | None,
         size: int,
         mode: str = "cost",
+        turn: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it keeps nothing
     ) -> list[tuple[Indexes, Estimate]]:
         """The tasks of a sweep by predicted shape: at most `max_sweep_groups`, each with its
         estimate.
 
         `columns` holds the tasks' parameters by name, `size` values each; None: they are alike. It
-        is emptied on the way.
+        is emptied on the way. Of many rows it takes minutes, and the predictor for a moment at a
+        time, each within `turn`: others may learn and ask in between.
         """
         if not columns or size == 0:
-            return [(np.arange(size, dtype=np.uint32), self.estimate([job], mode)[0])]
-        asked = self.ask(job, columns, size)
-        return self.shape(asked, self.hear(asked.rows), mode)
+            with turn:
+                return [(np.arange(size, dtype=np.uint32), self.estimate([job], mode)[0])]
+        parted = split_columns(columns)
+        with turn:
+            rows = Rows.of_sweep(job, parted, size, self.families.past)
+            telling = self._telling(rows)
+        asked = Distinct.of(rows, telling)
+        given = Sizes.blank(asked.rows, TARGETS)
+        for at, block in asked.blocks():
+            heard = self._hear(block)  # between two turns, so that who waits for one gets it
+            with turn:
+                given.put(at, self._sizes(block, [job], mode, heard))
+        return self._shapes(job, asked, given)
 
-    def ask(self, job: Job, columns: dict[str, npt.NDArray[Any]], size: int) -> Asked:
-        """A sweep's distinct rows. The first of three steps, since the second takes long."""
-        rows = Rows.of_sweep(job, columns, size, self.families.past)
-        first, inverse = distinct(self._telling(rows), size)
-        return Asked(job, rows.take(first) if len(first) < size else rows, inverse)
-
-    def hear(self, rows: Rows) -> Heard:
-        """What the model says; needs no lock, so that others may learn and ask meanwhile."""
-        return self.model.hear(rows) if self.model else Heard()
-
-    def shape(self, asked: Asked, heard: Heard, mode: str) -> list[tuple[Indexes, Estimate]]:
-        """The last step: few shapes, each with its tasks."""
-        given = self._sizes(asked.rows, [asked.job], mode, heard)
+    def _shapes(self, job: Job, asked: Distinct, given: Sizes) -> list[tuple[Indexes, Estimate]]:
         groups = shapes(given, self.settings.max_sweep_groups)
-        jobs = [asked.job] * len(groups)
-        estimates = self._estimates(given.merged(groups), asked.rows, jobs)
-        return list(zip(_members(groups, asked.inverse), estimates, strict=True))
+        estimates = self._estimates(given.merged(groups), asked.rows, [job] * len(groups))
+        return list(zip(asked.tasks(groups), estimates, strict=True))
+
+    def _hear(self, rows: Rows) -> Heard:
+        return self.model.hear(rows) if self.model else Heard()
 
     def observe(self, observations: Sequence[Observation]) -> None:
         """Learn from attempts that ended, in the order given."""
@@ -154,7 +146,7 @@ class Predictor:
         blind = factor * given_mib
         if voice is None:
             return blind
-        known = known_of(rows, "memory_mib", self.hear(rows), np.arange(1))
+        known = known_of(rows, "memory_mib", self._hear(rows), np.arange(1))
         left = outlook_beyond(voice.choice.in_turn(), known, float(np.log(given_mib)))
         if left is None:
             return blind
@@ -170,7 +162,7 @@ class Predictor:
         return explain(estimate, rows, self.families, self.model, self._weight(mode))
 
     def _each(self, jobs: Sequence[Job], rows: Rows, modes: Sequence[str] | str) -> list[Estimate]:
-        return self._estimates(self._sizes(rows, jobs, modes, self.hear(rows)), rows, jobs)
+        return self._estimates(self._sizes(rows, jobs, modes, self._hear(rows)), rows, jobs)
 
     def _estimates(self, given: Sizes, rows: Rows, jobs: Sequence[Job]) -> list[Estimate]:
         return to_estimates(given, rows.families, jobs, self.version, self.settings)
@@ -235,14 +227,3 @@ def _kinds(marks: Iterable[Hashable]) -> tuple[list[int], list[int]]:
             firsts.append(place)
         kinds.append(kind)
     return firsts, kinds
-
-
-def _members(groups: Sequence[Codes], inverse: Codes) -> list[Indexes]:
-    """The tasks of each group of distinct rows, ascending; `inverse` has each task's row."""
-    group_of = np.empty(sum(map(len, groups)), dtype=np.uint16)
-    for number, places in enumerate(groups):
-        group_of[places] = number
-    of_task = group_of[inverse]
-    order = np.argsort(of_task, kind="stable").astype(np.uint32)
-    counts = np.bincount(of_task, minlength=len(groups))
-    return np.split(order, np.cumsum(counts)[:-1])

@@ -27,6 +27,10 @@ class Words:
     codes: Codes
 
 
+#: A column of parameters as numbers and as words.
+Parted = tuple[Vector, Words]
+
+
 @dataclass(frozen=True)
 class Rows:
     """Facts of `size` tasks by column; `families` are their distinct family keys, `family` whose
@@ -55,23 +59,17 @@ class Rows:
         return cls(len(known), numbers, words, list(places), family)
 
     @classmethod
-    def of_sweep(
-        cls, job: Job, columns: dict[str, npt.NDArray[Any]], size: int, past: Past
-    ) -> Self:
-        """One row for each task of a sweep: the template's facts, with the columns over them.
-
-        `columns` is emptied on the way, so that a million rows are in memory once.
-        """
+    def of_sweep(cls, job: Job, columns: Mapping[str, Parted], size: int, past: Past) -> Self:
+        """One row for each task of a sweep: the template's facts, with the columns over them."""
         base = facts(job)
         step = step_of(family_keys(job, base))
         base = with_past(base, step, past, np.inf)
         numbers = {name: np.array([value]) for name, value in base.numbers.items()}
         words = {name: Words((word,), _same) for name, word in base.words.items()}
-        for name in list(columns):
+        for name, (number, word) in columns.items():
             feature = f"parameter.{name}"
             numbers.pop(feature, None)
             words.pop(feature, None)
-            number, word = split_column(columns.pop(name))
             if np.isfinite(number).any():
                 numbers[feature] = number
             if word.levels:
@@ -149,7 +147,12 @@ def facts_of_jobs(
     return known, keys
 
 
-def split_column(values: npt.NDArray[Any]) -> tuple[Vector, Words]:
+def split_columns(columns: dict[str, npt.NDArray[Any]]) -> dict[str, Parted]:
+    """`columns` is emptied on the way, so that a million rows are in memory once."""
+    return {name: split_column(columns.pop(name)) for name in list(columns)}
+
+
+def split_column(values: npt.NDArray[Any]) -> Parted:
     """A sweep's parameter as numbers and words, by the same rules as a single job's."""
     if values.dtype.kind in "biuf":
         numbers = values.astype(np.float64, copy=False)

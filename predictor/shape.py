@@ -4,7 +4,7 @@ sweep.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, isfinite
@@ -40,6 +40,22 @@ class Sizes:
     gpu_mib: Vector
     family: Codes
     answers: Mapping[str, Answer]
+
+    @classmethod
+    def blank(cls, rows: Rows, targets: Iterable[str]) -> Sizes:
+        """Of rows that are still to be put in; nobody has spoken for any."""
+        memory_mib, vcpu, gpus, gpu_mib = (np.zeros(rows.size) for _ in range(4))
+        answers = {target: Answer.silent(rows) for target in targets}
+        return cls(memory_mib, vcpu, gpus, gpu_mib, rows.family, answers)
+
+    def put(self, at: slice, part: Sizes) -> None:
+        """Those of the rows at `at`: a million rows are in memory once, whatever blocks they come
+        in.
+        """
+        for name in ("memory_mib", "vcpu", "gpus", "gpu_mib"):
+            getattr(self, name)[at] = getattr(part, name)
+        for target, said in part.answers.items():
+            self.answers[target].put(at, said)
 
     def merged(self, groups: Sequence[Codes]) -> Sizes:
         """One row for each group: enough for all its rows, and of the first one's family."""

@@ -50,16 +50,8 @@ class Forecaster:
     def estimate_sweep(
         self, job: Job, columns: dict[str, npt.NDArray[Any]] | None, size: int, mode: str
     ) -> list[tuple[Indexes, Estimate]]:
-        """Without the lock while the model is asked, which takes seconds for a million rows."""
-        if not columns or not size:
-            with self._lock:
-                return self._predictor.estimate_sweep(job, columns, size, mode)
-        with self._lock:
-            predictor = self._predictor
-            asked = predictor.ask(job, columns, size)
-        heard = predictor.hear(asked.rows)
-        with self._lock:
-            return predictor.shape(asked, heard, mode)
+        """The lock is had for moments alone: a model takes minutes for a million rows."""
+        return self._predictor.estimate_sweep(job, columns, size, mode, self._lock)
 
     def observe(self, observations: Sequence[Observation]) -> None:
         with self._lock:

@@ -15,13 +15,12 @@ from headgate.estimate import Source
 from predictor.bases import HIGH
 from predictor.families import ANYONE, NEW, Families, Voice
 from predictor.model import Heard, Model, high_of
-from predictor.risk import Vector, outlook
-from predictor.rows import Codes, Rows
+from predictor.risk import Codes, Flags, Vector, outlook
+from predictor.rows import Rows
 from predictor.series import BOUND
 from predictor.ways import Tail, Way
 from predictor.window import Known
 
-Flags = npt.NDArray[np.bool_]
 Keys = tuple[str, ...]
 T = TypeVar("T")
 W = TypeVar("W", bound=Tail)
@@ -93,6 +92,7 @@ def known_of(rows: Rows, target: str, heard: Heard, places: Codes) -> Known:
         heard.logs.get(target, unknown),
         asked,
         heard.logs.get(high_of(target), unknown),
+        kin=rows.kin,
     )
     return everything if len(places) == rows.size else everything.take(places)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,16 +48,20 @@ class Families:
     past: Past = field(default_factory=Past)
     targets: set[str] = field(default_factory=set)  #: those that any series is of
 
-    def learn(self, keys: Iterable[str], target: str, item: Seen, charged: bool = True) -> None:
-        """Take in a finished attempt, at every grain."""
-        keys = tuple(keys)
+    def learn(
+        self, keys: Sequence[str], target: str, item: Seen, charged: Collection[str] | None = None
+    ) -> None:
+        """Take in a finished attempt, at every grain; the ways of those `charged` (by default all)
+        are held to account for it.
+        """
+        charged = keys if charged is None else charged
         if self.total(keys[0], target) < NEW:
-            self._of(ANYONE, target).add(item, charged)
+            self._of(ANYONE, target).add(item, keys[0] in charged)
         finer = -1
         for key in keys:
             series = self._of(key, target)
             same, finer = series.total == finer, series.total
-            series.add(item, charged and not same)
+            series.add(item, key in charged and not same)
 
     def kill(self, keys: Iterable[str], target: str, item: Seen) -> None:
         """Take in a kill for memory, at every grain."""

@@ -30,7 +30,7 @@ SAME_CORES = 0.05
 def learn(families: Families, observations: Sequence[Observation], model: Model | None) -> None:
     """Add attempts to their families, in the order given."""
     rows, known = rows_of_observations(observations, families.past)
-    left = Counter(_labels(observations, rows))
+    left = Counter(_labels(observations, rows))  # of every family, at every grain
     logs = {name: foretold(rows, observations, name, model) for name in BOOSTERS}
     for place, item in enumerate(observations):
         keys, inputs = rows.families[rows.family[place]], _inputs(known[place])
@@ -40,8 +40,9 @@ def learn(families: Families, observations: Sequence[Observation], model: Model 
             if censored:
                 families.kill(keys, target, seen)
             else:
-                families.learn(keys, target, seen, left[keys[0], target] <= CHARGED)
-                left[keys[0], target] -= 1
+                charged = {key for key in keys if left[key, target] <= CHARGED}
+                families.learn(keys, target, seen, charged)
+                left.subtract((key, target) for key in keys)
 
 
 def labelled(
@@ -138,10 +139,11 @@ def foretold(
 
 def _labels(observations: Sequence[Observation], rows: Rows) -> list[tuple[str, str]]:
     return [
-        (rows.families[rows.family[place]][0], target)
+        (key, target)
         for place, item in enumerate(observations)
         for target, _, censored in measured(item)
         if not censored
+        for key in rows.families[rows.family[place]]
     ]
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
 
 #: Widths (in log) that the upper tail of a family's errors may have, from exact to wild.
 SCALES = np.geomspace(0.0003, 0.8, 14)

@@ -13,10 +13,9 @@ import pandas as pd
 
 from headgate.job import Job
 from predictor.features import LARGEST, MAX_WORD, Facts, facts, family_keys, step_of, to_number
+from predictor.kin import RAW, Kin
 from predictor.past import Past, with_past
-from predictor.risk import Vector
-
-Codes = npt.NDArray[np.intp]
+from predictor.risk import Codes, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,8 @@ class Rows:
     """Facts of `size` tasks by column; `families` are their distinct family keys, `family` whose
     is whose.
 
-    A column of one value stands for all rows.
+    A column of one value stands for all rows. Raw numbers of kin, of which there may be thousands
+    and of each row few, stand in `kin`.
     """
 
     size: int
@@ -44,11 +44,14 @@ class Rows:
     words: Mapping[str, Words]
     families: Sequence[tuple[str, ...]]
     family: Codes
+    kin: Sequence[Kin] = ()
 
     @classmethod
     def of(cls, known: Sequence[Facts], keys: Sequence[tuple[str, ...]]) -> Self:
         """One row for each of the facts."""
-        names = dict.fromkeys(name for row in known for name in row.numbers)
+        names = dict.fromkeys(
+            name for row in known for name in row.numbers if not name.startswith(RAW)
+        )
         numbers = {
             name: np.array([row.numbers.get(name, np.nan) for row in known]) for name in names
         }
@@ -56,7 +59,8 @@ class Rows:
         words = {name: _words([row.words.get(name) for row in known]) for name in spoken}
         places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         family = np.array([places[key] for key in keys], dtype=np.intp)
-        return cls(len(known), numbers, words, list(places), family)
+        kin = [Kin.of([row.numbers for row in known])]
+        return cls(len(known), numbers, words, list(places), family, kin)
 
     @classmethod
     def of_sweep(cls, job: Job, columns: Mapping[str, Parted], size: int, past: Past) -> Self:
@@ -64,7 +68,12 @@ class Rows:
         base = facts(job)
         step = step_of(family_keys(job, base))
         base = with_past(base, step, past, np.inf)
-        numbers = {name: np.array([value]) for name, value in base.numbers.items()}
+        numbers = {
+            name: np.array([value])
+            for name, value in base.numbers.items()
+            if not name.startswith(RAW)
+        }
+        kin = [Kin.of([base.numbers], _same)]
         words = {name: Words((word,), _same) for name, word in base.words.items()}
         for name, (number, word) in columns.items():
             feature = f"parameter.{name}"
@@ -74,11 +83,13 @@ class Rows:
                 numbers[feature] = number
             if word.levels:
                 words[feature] = word
-                numbers |= _kin(step, feature, word, past)
+                said = [*(past.of_word(step, feature, one, np.inf) for one in word.levels), {}]
+                numbers |= _numbers(said, word.codes)
+                kin.append(Kin.of(said, word.codes))
         differing = {name: column for name, column in words.items() if len(column.codes) == size}
         first, family = distinct([column.codes for column in differing.values()], size)
         keys = [family_keys(job, _facts_at(base, differing, int(place))) for place in first]
-        return cls(size, numbers, words, keys, family)
+        return cls(size, numbers, words, keys, family, kin)
 
     def take(self, places: Codes) -> Rows:
         """Some of the rows."""
@@ -86,7 +97,8 @@ class Rows:
         words = {
             name: Words(word.levels, _at(word.codes, places)) for name, word in self.words.items()
         }
-        return Rows(len(places), numbers, words, self.families, self.family[places])
+        kin = [one.take(places) for one in self.kin]
+        return Rows(len(places), numbers, words, self.families, self.family[places], kin)
 
     def groups(self) -> Iterator[tuple[tuple[str, ...], Codes]]:
         """Each family with the places of its rows."""
@@ -188,13 +200,11 @@ def distinct(columns: Sequence[npt.NDArray[Any]], size: int) -> tuple[Codes, Cod
     return first, code.astype(np.intp, copy=False)
 
 
-def _kin(step: str, feature: str, column: Words, past: Past) -> dict[str, Vector]:
-    """What kin by the words of a column say, a value a row."""
-    said = [past.of_word(step, feature, word, np.inf) for word in column.levels]
-    names = dict.fromkeys(name for numbers in said for name in numbers)
+def _numbers(said: Sequence[Mapping[str, float]], codes: Codes) -> dict[str, Vector]:
+    """What is said by the words of a column, a value a row: by its code, of none by the last."""
+    names = dict.fromkeys(name for numbers in said for name in numbers if not name.startswith(RAW))
     return {
-        name: np.array([*(numbers.get(name, np.nan) for numbers in said), np.nan])[column.codes]
-        for name in names
+        name: np.array([numbers.get(name, np.nan) for numbers in said])[codes] for name in names
     }
 
 

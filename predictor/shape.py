@@ -14,9 +14,9 @@ import numpy as np
 from headgate.estimate import Estimate, Quantiles, Source
 from headgate.job import Job
 from headgate.resources import Resources
-from predictor.answers import REQUESTED, Answer, Flags
-from predictor.risk import Vector
-from predictor.rows import Codes, Rows, distinct
+from predictor.answers import REQUESTED, Answer
+from predictor.risk import Codes, Flags, Vector
+from predictor.rows import Rows, distinct
 from predictor.settings import PredictorSettings
 
 #: So small a part above a step is noise, and cpu is shared when it is short: a task of one thread

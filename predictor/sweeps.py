@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from predictor.rows import Codes, Rows, distinct
+from predictor.risk import Codes
+from predictor.rows import Rows, distinct
 
 Indexes = npt.NDArray[np.uint32]
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
-import numpy.typing as npt
 
-from predictor.kin import RAW, Yardstick, yardsticks
-from predictor.risk import Vector
+from predictor.kin import RAW, Kin, Yardstick, yardsticks
+from predictor.risk import Codes, Vector
 
 #: The latest are remembered each, and as many of the older ones, evenly spread: a family's last
 #: hour may all be of one kind, and memory is finite.
@@ -35,15 +34,17 @@ class Known:
     model: Vector
     asked: Vector
     high: Vector
+    kin: Sequence[Kin] = field(default=(), kw_only=True)
 
     def input(self, name: str) -> Vector:
         found = self.inputs.get(name)
         return np.full(self.size, np.nan) if found is None else found
 
-    def take(self, places: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Known:
+    def take(self, places: Codes) -> Known:
         inputs = {name: values[places] for name, values in self.inputs.items()}
         numbers = (self.model[places], self.asked[places], self.high[places])
-        return Known(len(places), inputs, *numbers)
+        kin = [one.take(places) for one in self.kin]
+        return Known(len(places), inputs, *numbers, kin=kin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Window:
     known: Known
     logs: Vector
     runtime_s: Vector
-    before: npt.NDArray[np.intp]
+    before: Codes
     yardsticks: Mapping[str, Yardstick] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -66,7 +67,7 @@ class Window:
         mark = self.yardsticks.get(name)
         if mark is None:
             return lambda known: known.input(name)
-        return lambda known: mark.ratios(known.inputs, known.size)
+        return lambda known: mark.ratios(known.kin, known.size)
 
 
 @dataclass(slots=True)
@@ -128,11 +129,11 @@ def build(seen: Sequence[Seen]) -> Window:
     columns = {
         name: _column([item.inputs.get(name, np.nan) for item in seen])
         for name, count in counts.items()
-        if 2 * count >= len(seen) or name.startswith(RAW)
+        if 2 * count >= len(seen) and not name.startswith(RAW)
     }
-    raw = {name: columns.pop(name) for name in list(columns) if name.startswith(RAW)}
-    marks = yardsticks(raw)
-    columns |= {name: mark.ratios(raw, len(seen)) for name, mark in marks.items()}
+    kin = Kin.of([item.inputs for item in seen])
+    marks = yardsticks(kin)
+    columns |= {name: mark.ratios([kin], len(seen)) for name, mark in marks.items()}
     names = sorted(columns, key=lambda name: not name.startswith(FIRST))
     varying = [name for name in names if _varies(columns[name])]
     known = Known(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from predictor.bases import fits
-from predictor.kin import raw_name
+from predictor.kin import Kin, raw_name, yardsticks
 from predictor.predictor import Predictor
 from predictor.window import Known, Seen, build
 from tests.unit.predictor.examples import job, ran
@@ -20,7 +20,7 @@ def seen(log: float, inputs: dict[str, float], at_s: float = 0.0) -> Seen:
 
 def asked(inputs: dict[str, float]) -> Known:
     columns = {name: np.array([value]) for name, value in inputs.items()}
-    return Known(1, columns, *[np.full(1, np.nan)] * 3)
+    return Known(1, columns, *[np.full(1, np.nan)] * 3, kin=[Kin.of([inputs])])
 
 
 def test_a_window_measures_its_attempts_and_the_next_task_by_the_same_middles() -> None:
@@ -36,6 +36,24 @@ def test_a_window_measures_its_attempts_and_the_next_task_by_the_same_middles() 
 def test_a_task_without_kin_has_no_ratio() -> None:
     window = build([seen(0.0, {ALIGN: float(place)}) for place in range(9)])
     assert np.isnan(window.reader(RATIO)(asked({}))[0])
+
+
+def test_each_task_is_measured_by_the_kin_that_it_has_alone() -> None:
+    rng = np.random.default_rng(0)
+    names = [raw_name("memory_mib", "tag.sample", f"step-{at}") for at in range(9)]
+    tasks = [
+        {name: float(rng.normal(5.0, 1.0)) for name in rng.choice(names, rng.integers(0, 5), False)}
+        for _ in range(60)
+    ]
+    [mark] = yardsticks(Kin.of(tasks)).values()
+    logs = {name: [task[name] for task in tasks if name in task] for name in names}
+    assert mark.middles == {name: np.median(some) for name, some in logs.items() if len(some) >= 3}
+    beside = [
+        [log - mark.middles[name] for name, log in task.items() if name in mark.middles]
+        for task in tasks
+    ]
+    wanted = [np.exp(np.mean(apart)) if apart else np.nan for apart in beside]
+    assert np.allclose(mark.ratios([Kin.of(tasks)], 60), wanted, equal_nan=True)
 
 
 def test_a_number_that_most_attempts_have_is_fitted_on_those() -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from headgate.resources import Resources
 from predictor.learning import rows_of_observations
 from predictor.past import Past
 from predictor.predictor import Predictor
-from predictor.rows import facts_of_jobs
+from predictor.rows import Rows, facts_of_jobs, split_columns
 from tests.unit.predictor.examples import job, ran
 
 
@@ -117,6 +119,21 @@ def test_a_sample_may_be_named_by_a_number() -> None:
     assert "twin.memory_mib.tag.sample" in again.numbers
     assert any(name.startswith("kinlog.") for name in kin.numbers)
     assert "twin.memory_mib.tag.sample" in asked.numbers
+
+
+def test_kin_of_thousands_of_families_are_no_column_each() -> None:
+    past, samples = Past(), [f"s{place}" for place in range(300)]
+    for at, sample in enumerate(samples):
+        for step in range(3):
+            past.add(
+                f"{step}-{sample}", {"parameter.sample": sample}, float(at), {"runtime_s": 1.0}
+            )
+    columns = {"sample": np.array(samples * 2, dtype=object)}
+    sweep = Rows.of_sweep(job(), split_columns(columns), 600, past)
+    jobs = Rows.of(*facts_of_jobs([job(parameters={"sample": one}) for one in samples], past))
+    for rows in (sweep, jobs):
+        assert len(rows.numbers) < 10
+        assert sum(len(one.logs) for one in rows.kin) == 3 * 300
 
 
 def test_twins_say_what_attempts_of_the_same_family_needed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from types import FrameType
@@ -26,7 +26,7 @@ from queue_broker.adapters.store.store import SqlStore
 from queue_broker.api.app import create_app
 from queue_broker.api.express import ExpressProtocol
 from queue_broker.api.services import Services
-from queue_broker.broker import Broker
+from queue_broker.broker import Broker, Chore
 from queue_broker.core.cycle import Cycle
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.group_commit import GroupCommit
@@ -49,6 +49,7 @@ from queue_broker.wire.names import Place
 from queue_broker.wire.recent import Recent
 from queue_broker.wire.service import Source, Wire
 from queue_broker.wire.submit import Definer
+from queue_broker.wire.time_limits import TimeLimits
 
 if TYPE_CHECKING:
     from queue_broker.on_aws import Cloud
@@ -68,6 +69,7 @@ def build(settings: Settings, clock: Clock = time.time) -> Broker:
     )
     broker = wire(settings, clock, parts_on(settings, store, engine, parameters))
     engine.call_at_ends(broker.wake)  # who waits for the room need not wait for the next pass too
+    broker.chores = time_limits(broker, wire_protocol(broker))
     return broker
 
 
@@ -79,8 +81,14 @@ def build_on_aws(settings: Settings, clock: Clock) -> Broker:
     cloud = on_aws.connect(settings, parameters, clock)
     parts = parts_on(settings, store, cloud.engine, parameters)
     broker = wire(settings, clock, replace(parts, cloud=cloud))
-    broker.chores = cloud.chores(wire_protocol(broker))
+    protocol = wire_protocol(broker)
+    broker.chores = {**cloud.chores(protocol), **time_limits(broker, protocol)}
     return broker
+
+
+def time_limits(broker: Broker, protocol: Wire) -> Mapping[str, Chore]:
+    """What the queues of AWS's protocol say of jobs that wait in vain."""
+    return {"time limits": TimeLimits(protocol, lambda: broker.leading).run}
 
 
 def parts_on(settings: Settings, store: SqlStore, engine: Engine, parameters: Parameters) -> Parts:

@@ -1,4 +1,5 @@
-"""How an attempt ended, in AWS Batch's words: clients look for them to decide what to retry."""
+"""How an attempt ended, and what holds what waits, in AWS Batch's words: clients look for them to
+decide what to retry, or what to wait for no longer."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from headgate.lifecycle import FINISHED, Cause, State
+from packer.plan import Reason
 from queue_broker.core import endings
 from queue_broker.core.endings import container_reason
 from queue_broker.records import DEPENDENCY_FAILED, Attempt, JobId, Standing
@@ -13,6 +15,14 @@ from queue_broker.wire.log_groups import prefix_of
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
 
+#: AWS's code of what no instance of a queue is large enough for, and its words.
+JOB_RESOURCE_REQUIREMENT = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
+TOO_MUCH = (
+    f"{JOB_RESOURCE_REQUIREMENT} - The job resource requirement (vCPU/memory/GPU) is higher than "
+    "that can be met by the CE(s) attached to the job queue."
+)
+#: What the packer calls it. That there is no lane at all is no misfit: they may be on their way.
+OF_NO_LANE = {Reason.TOO_BIG, Reason.ARCH, Reason.GPU_MODEL, Reason.GPU_MEMORY}
 #: A UUID's text.
 JOB_ID_LENGTH = 36
 
@@ -36,12 +46,22 @@ def status_reason(standing: Standing) -> str | None:
     """What the service says of how it ended; while it waits, what holds it."""
     last = last_ended(standing)
     if standing.state is State.RUNNABLE:
-        return standing.hold
+        return held(standing.hold)
     if standing.failure is not None:
         return standing.failure
     if last is not None:
         return attempt_reason(last)
     return standing.record.reason if standing.state is State.FAILED else None
+
+
+def held(hold: str | None) -> str | None:
+    """What holds it; where no lane can ever have it, in AWS's words first."""
+    return f"{TOO_MUCH} ({hold})" if fits_nowhere(hold) else hold
+
+
+def fits_nowhere(hold: str | None) -> bool:
+    """Whether no lane could hold it, were they all empty."""
+    return hold is not None and hold.partition(": ")[0] in OF_NO_LANE
 
 
 def exit_of(attempt: Attempt) -> Answer:

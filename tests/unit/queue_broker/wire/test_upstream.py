@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from headgate.job import Job
 from queue_broker.adapters.upstream import BatchUpstream
+from queue_broker.main import wire_protocol
 from queue_broker.records import JobId
 from queue_broker.wire.names import Place
 from queue_broker.wire.recent import Recent
 from queue_broker.wire.service import Source
 from queue_broker.wire.submit import Definer
+from queue_broker.wire.time_limits import CANCELLED, TimeLimits
 from tests.unit.queue_broker.wire.batch import Batch, refusal
 
 
@@ -62,6 +65,29 @@ def test_the_queues_of_the_configuration_are_told_beside_awss_own(aws: Batch, ba
     assert told.count("default") == 1
     asked = batch.client.describe_compute_environments(computeEnvironments=["headgate"])
     assert len(asked["computeEnvironments"]) == 1
+
+
+def test_what_waits_in_vain_is_cancelled_as_awss_queue_says(aws: Batch, batch: Batch) -> None:
+    reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
+    action = {"reason": reason, "state": "RUNNABLE", "maxTimeSeconds": 600, "action": "CANCEL"}
+    order = [{"order": 1, "computeEnvironment": "headgate"}]
+    for number in range(101):  # more than a page
+        aws.client.create_job_queue(
+            jobQueueName=f"theirs-{number:03}",
+            priority=1,
+            computeEnvironmentOrder=order,
+            jobStateTimeLimitActions=[action],
+        )
+    batch.define()
+    huge = {"resourceRequirements": [{"type": "MEMORY", "value": str(2**19)}]}
+    job_id = batch.submit(jobQueue="theirs-100", containerOverrides=huge)
+    batch.turn()
+    protocol = replace(wire_protocol(batch.broker), upstream=batch.upstream)
+    limits = TimeLimits(protocol, lambda: True)
+    limits.run()
+    batch.clock.now_s += 600
+    limits.run()
+    assert batch.describe(job_id)["statusReason"] == CANCELLED
 
 
 def test_awss_refusals_are_told_as_they_are(batch: Batch) -> None:

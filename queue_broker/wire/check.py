@@ -41,7 +41,7 @@ MAY_BE_EMPTY = {"TagrisTagsMap"}
 TOGETHER = {"RetryStrategy": ("evaluateOnExit", "attempts")}
 #: No program's arguments, no variable and no PostgreSQL text can hold it.
 NUL = "\0"
-#: The model has no pattern for them; the service has a rule, and an error of its own.
+#: Batch's model has no pattern for them, CloudWatch's one of Java's; both services have one rule.
 OF_TAGS = {"TagKey", "TagValue"}
 
 
@@ -109,9 +109,10 @@ def scalar(shape: Shape, value: object, path: str) -> Any:
             raise Fault(f"{path}: got {show(value)}; allowed: text without NUL")
         check_length(shape, value, path)
         check_enum(shape, value, path)
-        check_pattern(shape.metadata.get("pattern"), value, path)
         if shape.name in OF_TAGS:
             check_tag(shape, value)
+        else:
+            check_pattern(shape.metadata.get("pattern"), value, path)
     elif shape.type_name != "boolean":
         check_range(shape.metadata.get("min"), shape.metadata.get("max"), value, path)
     return value

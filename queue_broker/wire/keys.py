@@ -19,6 +19,8 @@ from queue_broker.wire import sigv4
 from queue_broker.wire.faults import Fault
 
 KIND = "access-key"
+#: What clients sign for, by AWS's name of the service.
+BATCH, LOGS = "batch", "logs"
 #: Says that there was a key once: taking the last one back opens no door.
 ISSUED = "access-keys-issued"
 #: A key that was made or removed on another replica is known here after so long.
@@ -98,14 +100,14 @@ class Gatekeeper:
     _closed: tuple[float, bool] = field(default=(float("-inf"), False), init=False)
     _seen: Replays = field(default_factory=Replays, init=False)
 
-    def caller(self, request: Asked, changes: bool) -> Caller:
+    def caller(self, request: Asked, changes: bool, service: str = BATCH) -> Caller:
         """The tenant that signed; `Fault` when nobody did whom the broker knows."""
         if self.open and not self._had_keys():
             return Caller()
         signed = sigv4.read(request.headers)
         key = self._key(signed.key_id)
         now_s = self.clock()
-        sigv4.verify(request, signed, key.body["secret"] if key else None, now_s)
+        sigv4.verify(request, signed, key.body["secret"] if key else None, now_s, service)
         if changes and not self._seen.first(signed.signature, trace(request.headers), now_s):
             raise Fault(REPLAYED, "InvalidSignatureException", 403)
         return Caller(key.body["tenant"] if key else None)

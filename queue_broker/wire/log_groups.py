@@ -1,6 +1,7 @@
 """The groups that logs are in: /aws/batch/job has all, one that a job's definition names has its.
 
-AWS has a log in the named group alone; here both find it, since clients look in either.
+AWS has a log in the named group alone; here both find it, since clients look in either. A client
+may also make a group, before jobs have logs in it.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from typing import Any
 
 from headgate.job import Job
 from queue_broker import containers
-from queue_broker.ports import Store
 from queue_broker.wire.faults import Fault
+from queue_broker.wire.kept import every
 from queue_broker.wire.kept import page as paged
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer, Call, Wire
 
 GROUP = "/aws/batch/job"
+#: Those that clients made, on the shelf.
+MADE = "log-group"
 #: Logs are looked for in so many jobs, the newest.
 MOST_JOBS = 500
 MOST_GROUPS = 50
+STANDARD = "STANDARD"
 LOG, DRIVER, OPTIONS = "logConfiguration", "awslogs", "options"
 NAMED, PREFIX = "awslogs-group", "awslogs-stream-prefix"
 INVALID, NOT_FOUND = "InvalidParameterException", "ResourceNotFoundException"
@@ -66,20 +70,20 @@ def asked_group(call: Call) -> str:
 
 
 def check_group(wire: Wire, group: str) -> None:
-    if group != GROUP and group not in known(wire.store):
+    if wire.shelf.get(MADE, group) is None and group not in with_logs(wire):
         raise Fault(NO_GROUP, NOT_FOUND)
 
 
-def known(store: Store) -> list[str]:
-    """The groups that the newest jobs have logs in, by name."""
-    return sorted({GROUP, *(group_of(one.job) for one in store.jobs(limit=MOST_JOBS))})
+def with_logs(wire: Wire) -> set[str]:
+    """The groups that the newest jobs have logs in."""
+    return {GROUP, *(group_of(one.job) for one in wire.store.jobs(limit=MOST_JOBS))}
 
 
 def log_groups(wire: Wire, call: Call) -> Answer:
     """Those that are asked for."""
     if call.get("logGroupNamePrefix") and call.get("logGroupNamePattern"):
         raise Fault(BOTH_PATTERNS, INVALID)
-    if call.get("logGroupClass", "STANDARD") != "STANDARD":
+    if call.get("logGroupClass", STANDARD) != STANDARD:
         return {"logGroups": []}
     return paged("logGroups", list(asked(wire, call)), call, call.get("limit", MOST_GROUPS))
 
@@ -87,8 +91,9 @@ def log_groups(wire: Wire, call: Call) -> Answer:
 def asked(wire: Wire, call: Call) -> Iterator[Answer]:
     prefix, part = call.get("logGroupNamePrefix") or "", call.get("logGroupNamePattern") or ""
     named = {*call.get("logGroupIdentifiers", ())}
-    for name in known(wire.store):
-        group = to_group(call.place, name)
+    made = {one.name: one.body for one in every(wire.shelf, MADE)}
+    for name in sorted(with_logs(wire) | made.keys()):
+        group = to_group(call.place, name) | made.get(name, {})
         if not (name.startswith(prefix) and part in name):
             continue
         if named and not named & {name, group["arn"], group["logGroupArn"]}:
@@ -103,7 +108,7 @@ def to_group(place: Place, name: str) -> Answer:
         "logGroupName": name,
         "arn": f"{arn}:*",
         "logGroupArn": arn,
-        "logGroupClass": "STANDARD",
+        "logGroupClass": STANDARD,
         "creationTime": 0,
         "deletionProtectionEnabled": False,
         "metricFilterCount": 0,

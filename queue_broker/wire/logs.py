@@ -1,4 +1,5 @@
-"""CloudWatch Logs as far as Batch's clients need it: the streams of jobs, read only.
+"""CloudWatch Logs as far as Batch's clients need it: the streams of jobs, which are only read, and
+the groups that they are in.
 
 For clients of the local engine (`AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`); with AWS behind the broker,
 logs are in CloudWatch itself.
@@ -17,7 +18,7 @@ from queue_broker.wire.attempts import ms
 from queue_broker.wire.check import checked
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.frame import framed, parsed, place_of, read
-from queue_broker.wire.keys import Gatekeeper
+from queue_broker.wire.keys import LOGS, Gatekeeper
 from queue_broker.wire.log_filter import (
     BAD_TOKEN,
     EVENT_BYTES,
@@ -28,12 +29,13 @@ from queue_broker.wire.log_filter import (
 from queue_broker.wire.log_groups import INVALID, asked_group, log_groups
 from queue_broker.wire.log_lines import Line
 from queue_broker.wire.log_streams import find, log_streams
+from queue_broker.wire.made_groups import create_group, delete_group
 from queue_broker.wire.model import load
 from queue_broker.wire.service import Answer, Call, Wire
 
 PREFIX = "Logs_20140328."
-#: What Batch calls every bad request; CloudWatch has another word for it.
-BATCHS = "ClientException"
+#: What Batch calls bad requests; CloudWatch has another word for them.
+BATCHS = {"ClientException", "BadRequestException"}
 TOKEN = re.compile(r"(?P<way>[fb])/(?P<number>[0-9]{1,18})")
 
 
@@ -48,11 +50,11 @@ def route(wire: Wire, gatekeeper: Gatekeeper) -> Route:
 
 async def run(wire: Wire, gatekeeper: Gatekeeper, request: Request) -> Answer:
     asked = await read(request)
-    caller = gatekeeper.caller(asked, changes=False)
     name = asked.headers.get("x-amz-target", "").removeprefix(PREFIX)
-    handler = HANDLERS.get(name)
+    caller = gatekeeper.caller(asked, changes=name in CHANGES, service=LOGS)
+    handler = (HANDLERS | CHANGES).get(name)
     if handler is None:
-        words = f"got {name or 'nothing'}; allowed: {', '.join(sorted(HANDLERS))}"
+        words = f"got {name or 'nothing'}; allowed: {', '.join(sorted(HANDLERS | CHANGES))}"
         raise Fault(f"x-amz-target: {words}", "UnknownOperationException")
     shape = load("logs").operation_model(name).input_shape
     try:
@@ -60,7 +62,7 @@ async def run(wire: Wire, gatekeeper: Gatekeeper, request: Request) -> Answer:
         call = Call(name, given, caller, place_of(asked.headers, wire.settings))
         return await run_in_threadpool(handler, wire, call)
     except Fault as fault:
-        if fault.code != BATCHS:
+        if fault.code not in BATCHS:
             raise
         raise Fault(str(fault), INVALID) from fault
 
@@ -118,6 +120,10 @@ def from_token(token: str) -> tuple[bool, int]:
     return found["way"] == "f", int(found["number"])
 
 
+CHANGES: dict[str, Callable[[Wire, Call], Answer]] = {
+    "CreateLogGroup": create_group,
+    "DeleteLogGroup": delete_group,
+}
 HANDLERS: dict[str, Callable[[Wire, Call], Answer]] = {
     "DescribeLogGroups": log_groups,
     "DescribeLogStreams": log_streams,

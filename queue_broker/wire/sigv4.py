@@ -26,6 +26,7 @@ MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS "
     "Secret Access Key and signing method. Consult the service documentation for details."
 )
+ANOTHER_SERVICE = "Credential should be scoped to correct service:"
 UNKNOWN_KEY = "The security token included in the request is invalid."
 
 
@@ -61,10 +62,13 @@ def read(headers: Mapping[str, str]) -> Signed:
     return Signed(scope[0], scope[1], scope[2], scope[3], names, fields["Signature"])
 
 
-def verify(request: Asked, signed: Signed, secret: str | None, now_s: float) -> None:
-    """`Fault` unless the holder of `secret` signed this request within the last five minutes."""
+def verify(request: Asked, signed: Signed, secret: str | None, now_s: float, service: str) -> None:
+    """`Fault` unless the holder of `secret` signed this request for this service within the last
+    five minutes."""
     if secret is None:
         raise Fault(UNKNOWN_KEY, "UnrecognizedClientException", 403)
+    if signed.service != service:
+        raise Fault(f"{ANOTHER_SERVICE} '{service}'. ", "InvalidSignatureException", 403)
     stamp = request.headers.get("x-amz-date", "")
     check_time(stamp, signed, now_s)
     body = request.headers.get("x-amz-content-sha256")

@@ -119,6 +119,8 @@ def test_jobs_are_listed_newest_first_and_paged(store: SqlStore) -> None:
     assert names(store.jobs(limit=2)) == ["job-4", "job-3"]
     assert names(store.jobs(limit=2, after="job-3")) == ["job-2", "job-1"]
     assert names(store.jobs(limit=2, after="job-0")) == []
+    with pytest.raises(InvalidInput, match="after: got 'nobody'; allowed: a job that is kept"):
+        store.jobs(after="nobody")
 
 
 def test_jobs_are_filtered(store: SqlStore) -> None:

@@ -51,13 +51,22 @@ def list_jobs(connection: Connection, filters: Mapping[str, str | int | None]) -
     limit = int(given.pop("limit", PAGE))
     query = rows.select_jobs().order_by(jobs.c.number.desc()).limit(limit)
     if "after" in given:
-        after = select(jobs.c.number).where(jobs.c.job_id == given.pop("after"))
-        query = query.where(jobs.c.number < after.scalar_subquery())
+        query = query.where(jobs.c.number < place_of(connection, given.pop("after")))
     for name, value in given.items():
         if name not in {"tenant", "tier", "queue", "name", "state"}:
             raise InvalidInput.of(name, value, "tenant, tier, queue, name, state, after, limit")
         query = query.where(jobs.c[name] == value)
     return [rows.to_job(row) for row in connection.execute(query)]
+
+
+def place_of(connection: Connection, job_id: str | int | None) -> int:
+    """Where a page goes on. `InvalidInput`: an empty page would tell that there are no more."""
+    number: int | None = connection.execute(
+        select(jobs.c.number).where(jobs.c.job_id == job_id)
+    ).scalar()
+    if number is None:
+        raise InvalidInput.of("after", job_id, "a job that is kept: the `next` of a page")
+    return number
 
 
 def list_groups(connection: Connection, job_id: JobId) -> list[Group]:

@@ -185,6 +185,7 @@ def test_a_task_that_is_not_there_is_not_found(
         ("/jobs/x/tasks/first", "index: got 'first'; allowed: a valid integer"),
         ("/jobs/%00", "job_id: got '\\x00'"),
         ("/jobs?after=%00", "after: got '\\x00'"),
+        ("/jobs?after=nonsense", "after: got 'nonsense'; allowed: a job that is kept"),
         ("/jobs/x/tasks?after=99999999999", "after: got '99999999999'"),
         ("/queue?limit=1001", "limit: got '1001'"),
     ],

@@ -47,6 +47,18 @@ def test_a_key_speaks_for_its_tenant(guarded: tuple[Batch, AccessKey]) -> None:
     assert batch.broker.store.job(job_id).tenant == "acme"
 
 
+def test_a_request_is_signed_for_the_service_that_it_is_sent_to(
+    guarded: tuple[Batch, AccessKey],
+) -> None:
+    batch, key = guarded
+    logs = batch.speak("logs", key.key_id, key.secret)
+    assert logs.describe_log_groups()["logGroups"]
+    for client, ask in ((logs, logs.describe_log_groups), (batch.client, batch.submit)):
+        client._request_signer._signing_name = "s3"
+        with pytest.raises(ClientError, match="Credential should be scoped to correct service"):
+            ask()
+
+
 def test_once_there_is_a_key_nobody_is_let_in_without_one(
     guarded: tuple[Batch, AccessKey],
 ) -> None:

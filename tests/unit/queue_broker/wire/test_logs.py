@@ -177,9 +177,9 @@ def test_what_does_not_exist_is_told(batch: Batch, group: str, stream: str) -> N
     assert refusal(caught.value)[0] == "ResourceNotFoundException"
 
 
-def test_only_reading_is_served(batch: Batch) -> None:
+def test_no_client_writes_into_a_log(batch: Batch) -> None:
     with pytest.raises(ClientError) as caught:
-        batch.speak("logs").create_log_group(logGroupName="mine")
+        batch.speak("logs").create_log_stream(logGroupName=GROUP, logStreamName="mine")
     assert refusal(caught.value)[0] == "UnknownOperationException"
 
 
@@ -301,6 +301,61 @@ def test_named_groups_are_told_beside_batchs_own(batch: Batch) -> None:
     assert found(logGroupNamePrefix="/b") == ["/b"]
     assert found(logGroupIdentifiers=["/b"]) == ["/b"]
     assert found(limit=1) == [GROUP]
+
+
+def test_a_client_makes_a_group_and_jobs_log_into_it(batch: Batch) -> None:
+    logs = batch.speak("logs")
+    logs.create_log_group(logGroupName="/ours", tags={"a": "b"})
+    (told,) = logs.describe_log_groups(logGroupNamePrefix="/ours")["logGroups"]
+    assert told["creationTime"] == int(batch.clock.now_s * 1000)
+    assert logs.describe_log_streams(logGroupName="/ours")["logStreams"] == []
+    assert logs.filter_log_events(logGroupName="/ours")["events"] == []
+    define_logging(batch, "ours", group="/ours")
+    batch.submit(jobDefinition="ours")
+    batch.turn()
+    assert len(logs.describe_log_streams(logGroupName="/ours")["logStreams"]) == 1
+    assert len(logs.describe_log_groups(logGroupNamePrefix="/ours")["logGroups"]) == 1
+    with pytest.raises(ClientError, match="got a group that jobs have logs in"):
+        logs.delete_log_group(logGroupName="/ours")
+
+
+@pytest.mark.parametrize("name", [GROUP, "/made", "/named"])
+def test_a_group_that_is_there_is_not_made_again(batch: Batch, name: str) -> None:
+    logs = batch.speak("logs")
+    logs.create_log_group(logGroupName="/made")
+    define_logging(batch, "ours", group="/named")
+    batch.submit(jobDefinition="ours")
+    with pytest.raises(ClientError) as caught:
+        logs.create_log_group(logGroupName=name)
+    told = "The specified log group already exists"
+    assert refusal(caught.value) == ("ResourceAlreadyExistsException", 400, told)
+
+
+def test_a_group_is_gone_once_it_is_deleted(batch: Batch) -> None:
+    logs = batch.speak("logs")
+    logs.create_log_group(logGroupName="/made")
+    logs.delete_log_group(logGroupName="/made")
+    assert logs.describe_log_groups(logGroupNamePrefix="/made")["logGroups"] == []
+    with pytest.raises(ClientError, match="The specified log group does not exist"):
+        logs.delete_log_group(logGroupName="/made")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"kmsKeyId": "arn:of:a:key"}, "kmsKeyId: got 'arn:of:a:key'; allowed: none"),
+        ({"logGroupClass": "DELIVERY"}, "logGroupClass: got 'DELIVERY'; allowed: STANDARD"),
+        ({"logGroupName": "a b"}, "at 'logGroupName' failed to satisfy constraint"),
+        ({"tags": {"a": "#"}}, "is not a valid value for TagValue"),
+    ],
+)
+def test_a_group_that_logs_are_not_kept_in_is_refused(
+    batch: Batch, more: dict[str, Any], words: str
+) -> None:
+    asked = {"logGroupName": "/made"} | more
+    with pytest.raises(ClientError, match=words) as caught:
+        batch.speak("logs").create_log_group(**asked)
+    assert refusal(caught.value)[0] == "InvalidParameterException"
 
 
 def test_a_stream_is_not_in_a_group_that_others_name(batch: Batch) -> None:

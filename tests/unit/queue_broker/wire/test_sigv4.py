@@ -39,8 +39,10 @@ def signed(
     return asked(method, target, lower, body)
 
 
-def verify(request: Asked, secret: str | None = SECRET, now_s: float = START_S) -> None:
-    sigv4.verify(request, sigv4.read(request.headers), secret, now_s)
+def verify(
+    request: Asked, secret: str | None = SECRET, now_s: float = START_S, service: str = "batch"
+) -> None:
+    sigv4.verify(request, sigv4.read(request.headers), secret, now_s, service)
 
 
 def refusal(request: Asked, **more: Any) -> tuple[str, int, str]:
@@ -70,6 +72,12 @@ def test_a_wrong_secret_is_told_in_awss_words() -> None:
     code, status, words = refusal(signed(), secret="another")
     assert (code, status) == ("InvalidSignatureException", 403)
     assert words.startswith("The request signature we calculated does not match the signature you")
+
+
+def test_what_was_signed_for_another_service_is_told_in_awss_words() -> None:
+    code, status, words = refusal(signed(), service="logs")
+    assert (code, status) == ("InvalidSignatureException", 403)
+    assert words == "Credential should be scoped to correct service: 'logs'. "
 
 
 def test_an_unknown_key_is_told_in_awss_words() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -81,6 +82,8 @@ def site(folder: Path) -> Iterator[Site]:
     s3 = ThreadedMotoServer(port=0, verbose=False)
     s3.start()
     host, port = s3.get_host_and_port()
+    # What the site before this one kept: moto remembers it for the whole process.
+    httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
     aws = {
         "AWS_ACCESS_KEY_ID": "any",
         "AWS_SECRET_ACCESS_KEY": "any",

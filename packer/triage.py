@@ -163,7 +163,7 @@ def filters(demand: Demand) -> list[Filter]:
 
 def words(shape: Resources) -> str:
     gpus = f", {shape.gpus} GPU{'s' * (shape.gpus != 1)}" if shape.gpus else ""
-    return f"{shape.vcpu:g} vCPU, {shape.memory_mib} MiB{gpus}"
+    return f"{shape.vcpu:g} vCPU, {shape.memory_mib:,} MiB{gpus}"
 
 
 def most(reason: Reason, hosts: Sequence[Host], demand: Demand) -> str:

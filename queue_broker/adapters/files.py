@@ -8,7 +8,18 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool) -> None:
-    """Put a file in place in one step; with `durable` it outlives a loss of power too."""
+    """Put a file in place in one step; with `durable` it outlives a loss of power too.
+
+    An `OSError` names the file: the system's own words for a full disk name none.
+    """
+    try:
+        _write(path, content, durable)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+def _write(path: Path, content: bytes, durable: bool) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

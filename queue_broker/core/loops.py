@@ -67,7 +67,7 @@ class Loop:
     def _pass(self) -> bool:
         try:
             again = self._work()
-        except Unavailable as error:
+        except (Unavailable, OSError) as error:  # what is away, or full, says so itself
             self._note(f"{self._thread.name}: {error}")
             return False
         except Exception as error:

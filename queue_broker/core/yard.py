@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from packer.plan import Reason, Unplaced
 from packer.triage import Host, suits, unplaceable
 from queue_broker.core.amounts import Amount, amount, priced
 from queue_broker.core.demands import given, to_demand, traits_of
@@ -149,6 +150,14 @@ def rank(lanes: Sequence[Lane], group: Group) -> Ranking:
     hosts = [
         Host(lane.name, lane.shape, traits_of(lane), True, lane.price_usd_hour) for lane in lanes
     ]
-    refused = unplaceable(demand, hosts)
-    never = f"{refused.reason.value}: {refused.detail}" if refused else "no lane suits it"
+    never = words(unplaceable(demand, hosts))
     return Ranking(np.zeros(0, dtype=np.int64), amount(shape), amount(shape), never)
+
+
+def words(refused: Unplaced | None) -> str:
+    """Why no lane will ever do, for the owner of what waits."""
+    if refused is None:
+        return "no lane suits it"
+    if refused.reason is Reason.NO_CAPACITY:
+        return "there is no lane; `headgate lanes apply` makes them"
+    return f"too big: {refused.detail}" if refused.reason is Reason.TOO_BIG else refused.detail

@@ -12,6 +12,8 @@ from queue_broker.adapters.engines.local.tree import Measured
 from queue_broker.events import Ended
 
 KILLED = 137  # 128 + SIGKILL, as shells and Docker say it
+#: From here on a code tells of a signal: 128 + n, as shells say it.
+NO_SIGNAL = 128
 #: The shim's exit code when it could not begin.
 SHIM_FAILED = 125
 
@@ -62,9 +64,12 @@ def _without_result(traces: Traces) -> tuple[Cause, int | None, str | None]:
     """The shim itself came to an end too soon."""
     if traces.code == SHIM_FAILED:
         return Cause.NOT_STARTED, SHIM_FAILED, "the attempt's folder or cgroup could not be entered"
-    if traces.code is not None and traces.code > 0:
+    if traces.code is not None and 0 <= traces.code <= NO_SIGNAL:
+        # It handed on the command's own code, and a full disk kept its note of it.
+        return Cause.EXITED, traces.code, None
+    if traces.code is not None and traces.code > NO_SIGNAL:
         # The broker stood by, and the host is well: the task itself or somebody here killed it.
-        return Cause.EXITED, traces.code, f"killed by signal {traces.code - 128}"
+        return Cause.EXITED, traces.code, f"killed by signal {traces.code - NO_SIGNAL}"
     return Cause.INTERRUPTED, None, "the task vanished while no broker watched it"
 
 

@@ -68,7 +68,7 @@ def test_pack_knows_seats_of_licences_and_says_what_has_none(tmp_path: Path) -> 
     shown = run("pack", str(tmp_path / "demands.csv"), "--licence", "matlab=3")
     told = " ".join(shown.output.split())
     assert "7 tasks" in told
-    assert "2 vCPU, 1000 MiB │ 6 │ licence" in told
+    assert "2 vCPU, 1,000 MiB │ 6 │ licence" in told
     refused = run("pack", str(tmp_path / "demands.csv"), "--licence", "matlab")
     assert "--licence: got 'matlab'" in str(refused.exception)
 

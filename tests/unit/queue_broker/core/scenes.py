@@ -97,7 +97,7 @@ def a_leak(number: int, group: Group, lane: str = "lane", tasks: int | None = No
 
 def a_snapshot(
     groups: Sequence[Group],
-    lanes: Sequence[Lane] = (),
+    lanes: Sequence[Lane] | None = None,
     leaks: Sequence[Leak] = (),
     tenants: Sequence[Tenant] = (),
     **fields: Any,
@@ -106,7 +106,7 @@ def a_snapshot(
     return Snapshot(
         groups=groups,
         leaks=leaks,
-        lanes=lanes or (a_lane(),),
+        lanes=(a_lane(),) if lanes is None else lanes,
         tree=Tree.of(tenants),
         **(plain | fields),
     )

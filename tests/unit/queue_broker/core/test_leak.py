@@ -38,9 +38,19 @@ def test_tasks_are_packed_on_instances_and_not_on_their_sum() -> None:
 def test_what_fits_on_no_lane_says_what_it_needs_and_what_there_is() -> None:
     decision = decided([a_group(1, memory_mib=99_999)])
     assert decision.holds == {
-        1: "too_big: needs 1 vCPU, 99999 MiB; the largest of each that one host has is "
-        "4 vCPU, 16384 MiB"
+        1: "too big: needs 1 vCPU, 99,999 MiB; the largest of each that one host has is "
+        "4 vCPU, 16,384 MiB"
     }
+
+
+def test_what_asks_for_an_architecture_that_no_lane_has_says_which_there_is() -> None:
+    decision = decided([a_group(1, arch="arm64")], [a_lane()])
+    assert decision.holds == {1: "arch: needs arm64; there is x86_64"}
+
+
+def test_where_there_is_no_lane_what_waits_says_how_to_make_one() -> None:
+    decision = decided([a_group(1)], [])
+    assert decision.holds == {1: "there is no lane; `headgate lanes apply` makes them"}
 
 
 @pytest.mark.parametrize(

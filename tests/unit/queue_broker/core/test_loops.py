@@ -59,7 +59,12 @@ def test_a_wake_cuts_the_pause_short(started: list[Loop]) -> None:
     assert work.played.wait(PATIENCE_S)
 
 
-@pytest.mark.parametrize("error", [ValueError("a bug"), Unavailable("the database is away")])
+DISK_FULL = OSError(28, "No space left on device", "/lake/part.parquet")
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("a bug"), Unavailable("the database is away"), DISK_FULL]
+)
 def test_an_error_is_named_and_the_loop_goes_on(started: list[Loop], error: Exception) -> None:
     work = Work(error)
     loop = run(started, work, period_s=0.01)
@@ -69,6 +74,19 @@ def test_an_error_is_named_and_the_loop_goes_on(started: list[Loop], error: Exce
     loop._work = after
 
     assert after.played.wait(PATIENCE_S)
+
+
+def test_a_full_disk_is_told_once_in_a_line(
+    started: list[Loop], caplog: pytest.LogCaptureFixture
+) -> None:
+    work = Work(DISK_FULL, DISK_FULL)
+    loop = run(started, work, period_s=0.01)
+    assert work.played.wait(PATIENCE_S)
+    loop.stop(PATIENCE_S)
+
+    (told,) = caplog.records
+    assert told.exc_info is None
+    assert "No space left on device: '/lake/part.parquet'" in told.message
 
 
 @pytest.mark.parametrize(

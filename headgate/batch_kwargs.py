@@ -36,6 +36,9 @@ def from_batch(kwargs: Mapping[str, Any]) -> Job | Sweep:
     `InvalidInput` names the first argument that Headgate cannot honour, in Batch's own words: an
     argument left out silently would be a job that runs otherwise than was asked.
     """
+    if not kwargs.keys() & {"jobName", "jobQueue", "jobDefinition"}:
+        allowed = "headgate.Job(name=..., command=...), or boto3's jobName, jobQueue, jobDefinition"
+        raise InvalidInput.of("submit", ", ".join(kwargs) or "nothing", allowed)
     _only(kwargs, "", RENAMED.keys() | REBUILT | WITHOUT_EFFECT)
     for needed in ("jobName", "jobQueue", "jobDefinition"):
         if not kwargs.get(needed):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from headgate.resources import ResourceRequest
-from headgate.validation import refuse
+from headgate.validation import NAME, TENANT_NAME, refuse
 from headgate.value import Many, Value
 
 #: AWS Batch's limits (quotas of the service), kept so that whatever is accepted here can be handed
@@ -27,8 +27,8 @@ MAX_SWEEP_SIZE = 100_000_000
 
 PLACEHOLDER = re.compile(r"Ref::([A-Za-z_][A-Za-z0-9_.-]*)")
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
-TenantName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./@-]{0,127}$")]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+TenantName = Annotated[str, StringConstraints(pattern=TENANT_NAME)]
 Scalar = bool | int | float | str | None
 
 

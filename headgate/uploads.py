@@ -106,12 +106,22 @@ def _from_pandas(frame: Any) -> Upload:
                 "table=frame.to_dict('records')"
             ) from None
         except (TypeError, ValueError, NotImplementedError) as error:
+            _refuse_values(frame)
             # As Arrow has them; the last of its words name the column.
             words = "; ".join(map(str, error.args))
             allowed = f"columns of one kind each, or rows: frame.to_dict('records') ({words})"
             raise InvalidInput.of("table", "a DataFrame", allowed) from error
 
     return Upload(PARQUET, body)
+
+
+def _refuse_values(frame: Any) -> None:
+    """Name the first value that is no scalar: a path, say, which Arrow does not know."""
+    for column in frame.columns:
+        for row, value in enumerate(map(scalar, frame[column])):
+            if not isinstance(value, (str, int, float)):
+                allowed = f"a number, text, true or false; as text: frame[{column!r}].astype(str)"
+                raise InvalidInput.of(f"table.{row}.{column}", value, allowed)
 
 
 def _written(write: Callable[[IO[bytes]], object]) -> Iterator[bytes]:

@@ -35,7 +35,7 @@ class Checked(ModelMetaclass):
             try:
                 return super().__call__(*args, **fields)
             except ValidationError as error:
-                raise InvalidInput(problems(error)) from error
+                raise InvalidInput(problems(error, cls)) from error
 
 
 T = TypeVar("T")

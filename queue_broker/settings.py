@@ -202,7 +202,7 @@ def read_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise InvalidInput(problems(error)) from error
+        raise InvalidInput(problems(error, Settings)) from error
     except SettingsError as error:  # of a variable that should hold JSON, as HEADGATE_TIERS
         name = re.sub(r'.*field "(\w+)".*', r"\1", str(error)).upper()
         allowed = f"JSON ({error.__cause__})"  # what it holds may be tokens

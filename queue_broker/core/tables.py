@@ -140,7 +140,7 @@ def check_column(field: pa.Field, column: pa.Array, first: int) -> None:
         or pa.types.is_string(kind)
         or pa.types.is_null(kind)
     ):
-        allowed = "numbers, text, true, false or null"
+        allowed = "numbers, text, true, false or null; dates and the like as text"
         raise InvalidInput.of(f"table.columns.{field.name}", str(kind), allowed)
 
 

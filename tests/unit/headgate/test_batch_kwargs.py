@@ -17,6 +17,13 @@ def test_the_least_that_batch_takes_is_a_job() -> None:
     assert from_batch(PLAIN) == Job(name="train", queue="prod", definition="train:3")
 
 
+def test_who_gives_a_jobs_own_fields_is_told_of_the_job() -> None:
+    with pytest.raises(
+        InvalidInput, match=r"^submit: got 'name, command'; allowed: headgate.Job\("
+    ):
+        from_batch({"name": "train", "command": ["true"]})
+
+
 def test_every_argument_keeps_its_meaning() -> None:
     job = from_batch(
         PLAIN

@@ -80,7 +80,8 @@ class PolarsLike:
             pd.DataFrame([[1, 2]], columns=["a", "a"]),
             "table.columns: got 'a'; allowed: names, each",
         ),
-        (pd.DataFrame({"a": [1j]}), "got 'a DataFrame'; allowed: columns of one kind each"),
+        (pd.DataFrame({"a": [1j]}), r"table.0.a: got 1j; allowed: .*frame\['a'\].astype\(str\)"),
+        (pd.DataFrame({"a": ["x", Path("y")]}), r"table.1.a: got PosixPath\('y'\); .*as text: "),
         (pd.DataFrame({"a": [1, "x"]}), "got 'a DataFrame'; allowed: columns of one kind each"),
     ],
 )

@@ -17,6 +17,15 @@ from headgate.sweep import Grid
         ({"timeout_s": "soon"}, "timeout_s: got 'soon'; allowed: a valid integer"),
         ({"priority": 1.5}, "priority: got 1.5; allowed: a valid integer"),
         ({"resources": {"vcpu": "two"}}, "resources.vcpu: got 'two'; allowed: a valid number"),
+        ({"memory": 4}, "this one is unknown; resources.memory_mib, perhaps"),
+        ({"env": {}}, "this one is unknown; environment, perhaps"),
+        ({"resources": {"cpu": 4}}, "this one is unknown; vcpu, perhaps"),
+        ({"retry_strategy": {"evaluate_on_exit": [{"acton": "EXIT"}]}}, "; action, perhaps"),
+        ({"zzz": 4}, "zzz: got 4; allowed: only documented fields; this one is unknown"),
+        (
+            {"queue": "my queue"},
+            "allowed: letters, digits, - and _, at most 128, the first a letter or a digit",
+        ),
         ({"tags": {str(n): "" for n in range(51)}}, "allowed: at most 50 items"),
     ],
 )

@@ -30,9 +30,10 @@ def capacity(cores: float | None, memory_mib: int | None, gpus: int) -> Resource
     vcpu = min(usable_cores(), core_limit(folders)) if cores is None else cores
     memory = most_mib if memory_mib is None else memory_mib
     if vcpu <= 0:
-        raise InvalidInput.of("cores", vcpu, "more than 0")
+        raise InvalidInput.of("local_vcpu", vcpu, "more than 0")
     if not 0 < memory <= total_mib:
-        raise InvalidInput.of("memory_mib", memory, f"1 to {total_mib}, what this machine has")
+        allowed = f"1 to {total_mib:,}, what this machine has"
+        raise InvalidInput.of("local_memory_mib", memory, allowed)
     return Resources(vcpu, memory, gpus)
 
 

@@ -64,7 +64,7 @@ def test_lists_fit_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (("set", "a", "--weight", "0"), "weight: got 0.0; allowed: greater than 0"),
         (("set", "a", "--weight", "nan"), "weight: got nan; allowed: a finite number"),
-        (("set", "a b"), "name: got 'a b'; allowed: string should match pattern"),
+        (("set", "a b"), "name: got 'a b'; allowed: letters, digits and"),
         (("set", "a", "--parent", "a"), "parent"),
         (("window", "lane-1", "0"), "most_s.lane-1: got 0.0; allowed: more than 0 seconds"),
         (("tiers", "none.json"), "FILE: got 'none.json'; allowed: a file that can be read"),

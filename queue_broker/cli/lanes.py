@@ -117,14 +117,15 @@ def batch_client() -> tuple[BatchClient, AwsSettings]:
 def do(batch: BatchClient, steps: list[Step], *, dry_run: bool) -> None:
     from queue_broker.adapters.lane_orders import Carrier
 
+    carrier = Carrier(batch)
     for step in steps:
-        console.print(step.words, markup=False)
+        if not dry_run:
+            carrier.carry_out([step])
+        console.print(step.words, markup=False)  # after the call: what is told has been done
     if not steps:
         console.print("Nothing to do.")
     elif dry_run:
         console.print(f"{len(steps)} calls would be made; nothing was changed.")
-    else:
-        Carrier(batch).carry_out(steps)
 
 
 def to_json(portfolio: Portfolio) -> dict[str, object]:

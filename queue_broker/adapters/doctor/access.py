@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from headgate.errors import Unavailable
 from queue_broker.adapters.doctor.findings import Account, Finding, Found, namer
 from queue_broker.adapters.doctor.needs import Need, context, needs
-from queue_broker.adapters.engines.aws.faults import words
+from queue_broker.adapters.engines.aws.faults import FAILED, words
 
 #: AWS refuses what is signed with a clock further off; half of that is time to act.
 MOST_SKEW_S = 300.0
@@ -23,7 +21,7 @@ def identity(account: Account) -> tuple[str | None, list[Finding]]:
     good, _, bad = namer("credentials")
     try:
         answer: Any = account.client("sts").get_caller_identity()
-    except (ClientError, BotoCoreError) as error:
+    except FAILED as error:
         mend = (
             "give boto3 credentials: a role, AWS_PROFILE, or AWS_ACCESS_KEY_ID; renew them if old"
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from headgate.errors import InvalidInput, Unavailable
 from headgate.resources import Resources
@@ -18,10 +19,12 @@ from queue_broker.adapters.engines.instant import InstantEngine
 from queue_broker.adapters.lane_orders import (
     Carrier,
     Standing,
+    Step,
     apply_steps,
     drain_steps,
     standing,
 )
+from queue_broker.cli.lanes import do
 from queue_broker.cli.portfolio import read_portfolio
 from queue_broker.cli.tables import read_types
 from queue_broker.records import Lane
@@ -173,3 +176,25 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
 
     with pytest.raises(InvalidInput, match="FILE"):
         read_portfolio(file, None, read_types(None))
+
+
+class Refusing:
+    """AWS Batch that makes an environment and refuses its queue."""
+
+    def create_compute_environment(self, **arguments: object) -> None:
+        pass
+
+    def create_job_queue(self, **arguments: object) -> None:
+        raise NoCredentialsError
+
+
+def test_only_what_was_done_is_told_when_a_call_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    steps = [
+        Step("create_compute_environment", {}, "+ a lane"),
+        Step("create_job_queue", {}, "+ its queue"),
+    ]
+    with pytest.raises(Unavailable):
+        do(cast(Any, Refusing()), steps, dry_run=False)
+    assert capsys.readouterr().out == "+ a lane\n"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from headgate.errors import Unavailable
 
@@ -42,6 +43,8 @@ BAD_CREDENTIALS = frozenset(
 NO_PERMISSION = frozenset(
     {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized"}
 )
+#: Every way in which a call fails; an answer that cannot be read is no `BotoCoreError`.
+FAILED = (boto.ClientError, boto.BotoCoreError, ResponseParserError)
 NEVER_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
 NO_CREDENTIALS = (
     boto.NoCredentialsError,
@@ -99,6 +102,8 @@ def words(action: str, error: Exception) -> str:
     """For people: which call failed, why, and what mends it. `action` as IAM names it."""
     if isinstance(error, NO_CREDENTIALS):
         return f"{action}: there are no AWS credentials: {error}"
+    if isinstance(error, ResponseParserError):  # a proxy's page, say, in place of an answer
+        return f"{action}: what answered is not AWS, or not well: {' '.join(str(error).split())}"
     if not isinstance(error, boto.ClientError):
         return f"{action}: AWS could not be reached: {error}"
     code, message = code_of(error), error.response.get("Error", {}).get("Message", "")
@@ -115,5 +120,5 @@ def calling(action: str) -> Iterator[None]:
     """Around a call whose failure means that AWS is away: `Unavailable` in words for people."""
     try:
         yield
-    except (boto.ClientError, boto.BotoCoreError) as error:
+    except FAILED as error:
         raise Unavailable(words(action, error)) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from headgate.errors import Unavailable
 from queue_broker.adapters.engines.aws.faults import Fault, calling, fault_of, words
@@ -81,3 +82,13 @@ def test_a_failed_call_is_unavailable_and_other_errors_are_not_hidden() -> None:
         raise error("ServerException", status=500)
     with pytest.raises(ZeroDivisionError), calling("batch:ListJobs"):
         raise ZeroDivisionError
+
+
+def test_a_page_of_a_proxy_in_place_of_an_answer_is_told_in_a_line() -> None:
+    page = ResponseParserError("invalid XML received:\n<!doctype html>\n<title>Sign in</title>")
+    with pytest.raises(Unavailable) as told, calling("iam:SimulatePrincipalPolicy"):
+        raise page
+    assert str(told.value) == (
+        "iam:SimulatePrincipalPolicy: what answered is not AWS, or not well: "
+        "invalid XML received: <!doctype html> <title>Sign in</title>"
+    )

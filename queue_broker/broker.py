@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from headgate.errors import Unavailable
 from predictor.history import from_frame
 from queue_broker.core.cycle import Cycle
+from queue_broker.core.follow import Following
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.insights import Insights
 from queue_broker.core.keep import Keeping
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 #: How often ended attempts go to the lake; the store has them at once, only training waits.
 KEEPING_PERIOD_S = 2.0
 CHORE_PERIOD_S = 1.0
+#: How soon one that follows knows what ended under the one that leads.
+FOLLOWING_PERIOD_S = 2.0
 #: One bounded pass of something; whether the next should follow at once.
 Chore = Callable[[], bool]
 
@@ -43,6 +46,7 @@ class Broker:
     registry: ModelRegistry
     lake: Lake
     forecaster: Forecaster
+    following: Following
     parameters: Parameters
     insights: Insights
     submitter: Submitter
@@ -58,10 +62,12 @@ class Broker:
     def start(self) -> None:
         """Start the loops. Serving may begin before; what is submitted waits for them."""
         self.forecaster.refresh()
+        self.following.begin()
         self.loops |= {
             "cycle": Loop("cycle", self.lead, self.settings.cycle_period_s),
             "models": Loop("models", self.refresh, self.settings.model_poll_s),
             "keeping": Loop("keeping", self.keep, KEEPING_PERIOD_S),
+            "following": Loop("following", self.following.run, FOLLOWING_PERIOD_S),
         }
         self.loops |= {name: Loop(name, run, CHORE_PERIOD_S) for name, run in self.chores.items()}
         threading.Thread(target=self.remember, name="replay", daemon=True).start()
@@ -71,9 +77,12 @@ class Broker:
     def lead(self) -> bool:
         """A pass of the cycle, where this broker leads."""
         if not self.store.try_lead():
-            self.leading = False
+            if self.leading:
+                self.leading = False
+                self.following.begin()
             return False
         if not self.leading:
+            self.following.end()
             self.cycle.take_over()
             self.leading = True
         return self.cycle.run_once().busy

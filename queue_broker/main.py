@@ -28,6 +28,7 @@ from queue_broker.api.express import ExpressProtocol
 from queue_broker.api.services import Services
 from queue_broker.broker import Broker, Chore
 from queue_broker.core.cycle import Cycle
+from queue_broker.core.follow import Following
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.group_commit import GroupCommit
 from queue_broker.core.insights import Insights
@@ -149,6 +150,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
         registry=parts.registry,
         lake=lake,
         forecaster=forecaster,
+        following=Following(store, forecaster),
         parameters=parts.parameters,
         insights=Insights(
             settings,

@@ -181,6 +181,10 @@ class Reader(Protocol):
     def observations(self, after: int, limit: int) -> tuple[list[Observation], int]:
         """Ended attempts from a cursor on, oldest first, and the cursor to go on from."""
 
+    def lessons(self, after: int | None, batches: int, each: int) -> tuple[list[Observation], int]:
+        """The first `each` of the latest `batches` of ended attempts from a cursor on, and the
+        cursor to go on from. None: nothing, and the cursor behind all."""
+
 
 class Keeper(Protocol):
     """Housekeeping, in small batches."""

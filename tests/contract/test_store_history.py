@@ -75,6 +75,32 @@ def test_a_cursor_at_the_end_stays_there_and_sees_what_comes(store: SqlStore) ->
     assert len(store.observations(cursor, 10)[0]) == 1
 
 
+def test_who_follows_sees_a_few_of_each_batch_that_ended_since(store: SqlStore) -> None:
+    make_runnable(store, a_submission("before"))
+    run_all(store)
+    nothing, cursor = store.lessons(None, 10, 3)
+    make_runnable(store, a_sweep("a", 5, name="sweep"), a_submission("b", name="single"))
+    run_all(store)
+
+    found, there = store.lessons(cursor, 10, 3)
+
+    assert nothing == []
+    assert sorted(one.job.name for one in found) == ["single", "sweep", "sweep", "sweep"]
+    assert store.lessons(there, 10, 3) == ([], there)
+
+
+def test_who_follows_and_fell_behind_sees_the_latest(store: SqlStore) -> None:
+    _, cursor = store.lessons(None, 10, 3)
+    for name in ("first", "second", "third"):
+        make_runnable(store, a_submission(name, name=name))
+        run_all(store)
+
+    found, there = store.lessons(cursor, 2, 3)
+
+    assert [one.job.name for one in found] == ["second", "third"]
+    assert store.lessons(there, 2, 3) == ([], there)
+
+
 def test_what_the_lake_has_is_not_offered_again(store: SqlStore) -> None:
     make_runnable(store, a_sweep("a", 3), a_sweep("b", 4))
     run_all(store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
 
 from headgate.sweep import Grid
 from headgate.usage import Observation, Usage
@@ -50,6 +50,23 @@ def observations(connection: Connection, after: int, limit: int) -> tuple[list[O
         found += read_row(connection, row, places)
         cursor = row.number * PLACES + places.stop
     return found, cursor
+
+
+def lessons(
+    connection: Connection, after: int | None, batches: int, each: int
+) -> tuple[list[Observation], int]:
+    """A few of each of the latest rows behind the row `after`; with the number of the last one."""
+    last: int = connection.execute(select(func.max(outcomes.c.number))).scalar() or 0
+    if after is None or last <= after:
+        return [], last
+    latest = select(outcomes.c.number).where(outcomes.c.number > after)
+    latest = latest.order_by(outcomes.c.number.desc()).limit(batches)
+    numbers = connection.execute(latest).scalars().all()
+    wanted = select_outcomes().where(among(connection, outcomes.c.number, numbers))
+    found: list[Observation] = []
+    for row in connection.execute(wanted).all():
+        found += read_row(connection, row, range(min(row.n_tasks, each)))
+    return found, last
 
 
 def unexported(

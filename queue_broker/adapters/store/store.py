@@ -183,6 +183,9 @@ class SqlStore:
     def observations(self, after: int, limit: int) -> tuple[list[Observation], int]:
         return self.database.read(history.observations, after, limit)
 
+    def lessons(self, after: int | None, batches: int, each: int) -> tuple[list[Observation], int]:
+        return self.database.read(history.lessons, after, batches, each)
+
     # Keeper
 
     def unexported(self, limit: int) -> tuple[list[Observation], tuple[int, int] | None]:

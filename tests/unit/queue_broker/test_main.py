@@ -14,11 +14,14 @@ from headgate.job import Job
 from headgate.lifecycle import State
 from headgate.resources import ResourceRequest
 from headgate.sweep import Sweep
+from queue_broker.adapters.store.store import SqlStore
 from queue_broker.broker import Broker
 from queue_broker.core.submit import Caller
 from queue_broker.main import build, serve
 from queue_broker.settings import Settings
 from tests.contract.engines import wait_until
+from tests.contract.stores import leak_all, make_runnable
+from tests.factories import a_job, a_submission, ends
 
 
 def test_a_folder_that_another_broker_has_is_refused_at_the_start(tmp_path: Path) -> None:
@@ -89,6 +92,34 @@ def test_a_leader_estimates_what_comes_in_and_leaves_nothing_of_it_submitted(
         assert submit(broker) is State.SUBMITTED
     finally:
         broker.stop()
+
+
+def test_who_follows_knows_what_ended_under_another_and_leads_with_it(tmp_path: Path) -> None:
+    broker = build(Settings(data_dir=tmp_path))
+    try:
+        broker.following.begin()
+        ended_elsewhere(broker, "a")
+        broker.following.run()
+        followed = broker.forecaster.explain(a_job(), "cost")
+        ended_elsewhere(broker, "b")
+        broker.lead()
+        led = broker.forecaster.explain(a_job(), "cost")
+        ended_elsewhere(broker, "c")
+        broker.following.run()  # a leader hears of it by itself
+        assert broker.forecaster.explain(a_job(), "cost").families == led.families
+    finally:
+        broker.stop()
+
+    assert set(followed.families.values()) == {1}
+    assert set(led.families.values()) == {2}
+
+
+def ended_elsewhere(broker: Broker, token: str) -> None:
+    store = broker.store
+    assert isinstance(store, SqlStore)
+    make_runnable(store, a_submission(token))
+    for leak in leak_all(store):
+        store.settle(ends(leak))
 
 
 def submit(broker: Broker) -> State:

@@ -24,6 +24,7 @@ from headgate.views import (
     LogText,
     Models,
     QueueView,
+    ResultList,
     Shape,
     Submitted,
     TaskList,
@@ -74,6 +75,11 @@ def jobs(**filters: str | int | None) -> Call[JobList]:
 def tasks(job_id: str, state: State | None, after: int, limit: int) -> Call[TaskList]:
     query = _given(state=state, after=after, limit=limit)
     return Call("GET", f"{_job(job_id)}/tasks", TaskList.model_validate_json, query=query)
+
+
+def results(job_id: str, after: int) -> Call[ResultList]:
+    query = _given(after=after)
+    return Call("GET", f"{_job(job_id)}/results", ResultList.model_validate_json, query=query)
 
 
 def task(job_id: str, index: int) -> Call[TaskView]:

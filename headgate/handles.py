@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from headgate import calls
 from headgate.estimate import Estimate
@@ -16,6 +17,7 @@ from headgate.views import (
     Cancelled,
     JobView,
     LogText,
+    ResultRow,
     Shape,
     TaskList,
     TaskView,
@@ -40,6 +42,17 @@ class _OfJob:
     def status(self) -> Flow[State]:
         """The state, in AWS Batch's words."""
         return (yield from send(calls.job(self.id))).state
+
+    @operation
+    def results(self) -> Flow[list[dict[str, Any]]]:
+        """Every attempt that has ended, as flat rows: `pandas.DataFrame(sweep.results())`."""
+        rows: list[dict[str, Any]] = []
+        after: int | None = 0
+        while after is not None:
+            page = yield from send(calls.results(self.id, after))
+            rows += (flat(row) for row in page.results)
+            after = page.next
+        return rows
 
     @operation
     def wait(self, timeout_s: float | None = None, progress: bool | None = None) -> Flow[JobView]:
@@ -132,6 +145,13 @@ class _OfSweep(_OfJob):
     ) -> Flow[TaskList]:
         """A page of tasks by index, those in one state if asked for."""
         return (yield from send(calls.tasks(self.id, state, after, limit)))
+
+
+def flat(row: ResultRow) -> dict[str, Any]:
+    """A row of a table: its parameters are columns, `parameter.NAME`, as in a history."""
+    told = row.model_dump(mode="json")
+    parameters = told.pop("parameters")
+    return told | {f"parameter.{name}": value for name, value in parameters.items()}
 
 
 class _Named:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from headgate.estimate import Estimate
+from headgate.estimate import Estimate, Source
 from headgate.job import Scalar
 from headgate.lifecycle import FINISHED, Cause, State
 from headgate.resources import Resources
@@ -85,6 +85,42 @@ class AttemptView(View):
     exit_code: int | None = None
     reason: str | None = None
     usage: Usage | None = None
+
+
+class ResultRow(View):
+    """One ended attempt, flat as a table wants it; its names are those of the history's format.
+    None where nobody measured, or nothing was foretold."""
+
+    index: int
+    attempt: int
+    cause: Cause
+    exit_code: int | None
+    reason: str | None
+    lane: str
+    started_at_s: float | None
+    finished_at_s: float
+    runtime_s: float
+    peak_memory_mib: float | None
+    cpu_s: float | None
+    gpu_memory_mib: float | None
+    allocation_vcpu: float
+    allocation_memory_mib: int
+    allocation_gpus: int
+    estimate_memory_mib_p50: float | None = None
+    estimate_memory_mib_p95: float | None = None
+    estimate_vcpu_p50: float | None = None
+    estimate_vcpu_p95: float | None = None
+    estimate_runtime_s_p50: float | None = None
+    estimate_runtime_s_p95: float | None = None
+    estimate_source: Source | None = None
+    parameters: dict[str, Scalar]
+
+
+class ResultList(View):
+    """A page of ended attempts, oldest first; `next` goes on from here, None at the end."""
+
+    results: list[ResultRow]
+    next: int | None = None
 
 
 class TaskView(View):

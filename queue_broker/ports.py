@@ -27,6 +27,7 @@ from queue_broker.records import (
     Leak,
     Listing,
     LogPage,
+    Result,
     Split,
     Standing,
     Submission,
@@ -165,6 +166,10 @@ class Reader(Protocol):
 
     def failure(self, job_id: JobId, task: int) -> str | None:
         """Why a task failed while it waited; None of any other."""
+
+    def results(self, job_id: JobId, after: int, limit: int) -> tuple[list[Result], int | None]:
+        """Ended attempts of a job from a cursor on, oldest first, and the cursor to go on from;
+        None where that was all. `NotFound`."""
 
     def chunk(self, job_id: JobId, task: int) -> Chunk:
         """The chunk of a table sweep that holds the task's row."""

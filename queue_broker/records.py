@@ -7,7 +7,7 @@ the intent that is written ahead, and on AWS Batch one array job.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, NewType
@@ -223,6 +223,15 @@ class Attempt:
     exit_code: int | None = None
     reason: str | None = None
     usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An attempt that ended, beside what was foretold of it and the task's own parameters."""
+
+    attempt: Attempt
+    estimate: Estimate | None
+    parameters: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,14 @@ from headgate.views import (
     JobList,
     JobView,
     LogText,
+    ResultList,
     Shape,
     TaskList,
     TaskView,
 )
 from queue_broker.api.services import PRINTABLE, PathId, Serving
 from queue_broker.core.insights import MOST_A_PAGE
+from queue_broker.core.results import MOST_RESULTS
 from queue_broker.records import JobId
 
 router = APIRouter(tags=["jobs"])
@@ -91,6 +93,17 @@ def tasks(
 ) -> TaskList:
     """Tasks by ascending index."""
     return services.insights.tasks(JobId(job_id), state, after, limit)
+
+
+@router.get("/jobs/{job_id}/results")
+def results(
+    job_id: PathId,
+    services: Serving,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_RESULTS)] = MOST_RESULTS,
+) -> ResultList:
+    """Every attempt that ended, oldest first; the answer's `next` is the next call's `after`."""
+    return services.insights.results(JobId(job_id), after, limit)
 
 
 @router.get("/jobs/{job_id}/tasks/{index}")

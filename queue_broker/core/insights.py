@@ -23,12 +23,14 @@ from headgate.views import (
     Models,
     NeighbourView,
     QueueView,
+    ResultList,
     Shape,
     TaskList,
     TaskRow,
     TaskView,
 )
 from queue_broker.core.demands import could_hold, demand_of, smallest_gpu, traits_of
+from queue_broker.core.results import results
 from queue_broker.records import Attempt, Group, JobId, JobRecord, Tasks
 
 if TYPE_CHECKING:
@@ -104,6 +106,10 @@ class Insights:
         """All attempts of a task, oldest first."""
         self._with_task(job_id, index)
         return [attempt_view(one) for one in self.store.attempts(job_id, index)]
+
+    def results(self, job_id: JobId, after: int, limit: int) -> ResultList:
+        """A page of what has ended of a job so far, for a table."""
+        return results(self.store, job_id, after, limit)
 
     def usage(self, job_id: JobId, index: int) -> Usage | None:
         """What the last attempt that ended used; None while there is none."""

@@ -114,6 +114,29 @@ def test_a_task_that_failed_says_why(client: Any, call: Call, edge: Edge) -> Non
     assert call(task.describe()).reason == "exit code 3"
 
 
+def test_what_ended_is_a_table_of_what_was_foretold_given_and_used(
+    client: Any, call: Call, edge: Edge
+) -> None:
+    frame = pd.DataFrame({"lr": [at / 8 for at in range(100)], "kind": ["a", "b"] * 50})
+    sweep = call(client.submit_sweep(JOB, table=frame))
+    edge.estimate(sweep.id, memory_mib=2048)
+    leak = edge.leak(sweep.id)
+    edge.settle(ends(leak, range(50, 100)))
+    edge.settle(ends(leak, range(10)))
+
+    table = pd.DataFrame(call(sweep.results()))
+
+    assert list(table["index"]) == [*range(50, 100), *range(10)]
+    assert list(table["parameter.lr"]) == [at / 8 for at in table["index"]]
+    assert set(table["parameter.kind"]) == {"a", "b"}
+    row = table.iloc[0]
+    assert (row["cause"], row["exit_code"], row["attempt"]) == ("exited", 0, 1)
+    assert (row["runtime_s"], row["peak_memory_mib"]) == (60, 500)
+    assert row["allocation_memory_mib"] == 2048
+    assert 0 < row["estimate_memory_mib_p50"] <= row["estimate_memory_mib_p95"]
+    assert not call(client.job(call(client.submit(JOB)).id).results())
+
+
 @pytest.mark.parametrize("kind", ["rows", "iterator", "pandas", "csv", "parquet"])
 def test_a_table_in_each_of_its_forms(
     client: Any, call: Call, edge: Edge, kind: str, tmp_path: Path

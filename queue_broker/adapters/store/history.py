@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
 
 from headgate.sweep import Grid
@@ -22,6 +24,8 @@ from queue_broker.records import Parameters, Table
 PLACES = 2**20
 #: Attempts for the lake that are read without a rest: some milliseconds' work.
 SLICE = 100
+#: Decoded chunks that are kept while a page is read.
+MOST_SHEETS = 4
 
 
 def select_outcomes() -> Select[Any]:
@@ -40,16 +44,21 @@ def select_outcomes() -> Select[Any]:
 def observations(connection: Connection, after: int, limit: int) -> tuple[list[Observation], int]:
     """At most `limit`, and the cursor behind the last one."""
     number, done = divmod(max(after, 0), PLACES)
-    seen_whole = (outcomes.c.number == number) & (outcomes.c.n_tasks <= done)
-    rest = (outcomes.c.number >= number) & ~seen_whole
     found: list[Observation] = []
+    sheets = Sheets(connection)
     cursor = after
-    for row in first_rows(connection, rest, limit + done):
+    for row in first_rows(connection, unseen(number, done), limit + done, select_outcomes()):
         skip = done if row.number == number else 0
         places = range(skip, min(row.n_tasks, skip + limit - len(found)))
-        found += read_row(connection, row, places)
+        found += read_row(sheets, row, places)
         cursor = row.number * PLACES + places.stop
     return found, cursor
+
+
+def unseen(number: int, done: int) -> ColumnElement[bool]:
+    """The rows from one on, of which `done` places were seen."""
+    seen_whole = (outcomes.c.number == number) & (outcomes.c.n_tasks <= done)
+    return (outcomes.c.number >= number) & ~seen_whole
 
 
 def lessons(
@@ -64,8 +73,9 @@ def lessons(
     numbers = connection.execute(latest).scalars().all()
     wanted = select_outcomes().where(among(connection, outcomes.c.number, numbers))
     found: list[Observation] = []
+    sheets = Sheets(connection)
     for row in connection.execute(wanted).all():
-        found += read_row(connection, row, range(min(row.n_tasks, each)))
+        found += read_row(sheets, row, range(min(row.n_tasks, each)))
     return found, last
 
 
@@ -73,14 +83,15 @@ def unexported(
     connection: Connection, limit: int
 ) -> tuple[list[Observation], tuple[int, int] | None]:
     """Whole rows, until `limit` attempts are reached."""
-    chosen = first_rows(connection, ~outcomes.c.exported, limit)
-    every = (one for row in chosen for one in read_row(connection, row, range(row.n_tasks)))
+    chosen = first_rows(connection, ~outcomes.c.exported, limit, select_outcomes())
+    sheets = Sheets(connection)
+    every = (one for row in chosen for one in read_row(sheets, row, range(row.n_tasks)))
     found = list(unhurried(every, SLICE))
     return found, (chosen[0].number, chosen[-1].number) if chosen else None
 
 
 def first_rows(
-    connection: Connection, condition: ColumnElement[bool], limit: int
+    connection: Connection, condition: ColumnElement[bool], limit: int, wanted: Select[Any]
 ) -> Sequence[Row[Any]]:
     """The oldest rows that hold `limit` attempts between them."""
     sizes = select(outcomes.c.number, outcomes.c.n_tasks).where(condition)
@@ -91,8 +102,8 @@ def first_rows(
             break
         numbers.append(number)
         total += n_tasks
-    wanted = select_outcomes().where(among(connection, outcomes.c.number, numbers))
-    return connection.execute(wanted).all()
+    chosen = among(connection, outcomes.c.number, numbers)
+    return connection.execute(wanted.where(chosen)).all()
 
 
 def exported(connection: Connection, span: tuple[int, int]) -> None:
@@ -100,10 +111,10 @@ def exported(connection: Connection, span: tuple[int, int]) -> None:
     connection.execute(update(outcomes).where(mine).values(exported=True))
 
 
-def read_row(connection: Connection, row: Row[Any], places: range) -> Iterator[Observation]:
+def read_row(sheets: Sheets, row: Row[Any], places: range) -> Iterator[Observation]:
     columns = unpack(row.data, row.n_tasks)
     tasks = [row.tasks[place] for place in places]
-    given = parameters_of(connection, row.job, codec.load_parameters(row.parameters), tasks)
+    given = parameters_of(sheets, row.job, codec.load_parameters(row.parameters), tasks)
     observe = observer(row)
     for place, parameters in zip(places, given, strict=True):
         yield observe(ended_at(columns, place), parameters)
@@ -132,25 +143,34 @@ def observer(row: Row[Any]) -> Callable[[dict[str, Any], Mapping[str, object]], 
 
 
 def parameters_of(
-    connection: Connection, job: int, parameters: Parameters, tasks: Iterable[int]
+    sheets: Sheets, job: int, parameters: Parameters, tasks: Iterable[int]
 ) -> Iterator[Mapping[str, object]]:
-    """The sweep's own parameters of ascending tasks, a chunk of a table in memory at a time."""
+    """The sweep's own parameters of tasks."""
     if isinstance(parameters, Grid):
         yield from (parameters.task(task) for task in tasks)
     elif parameters is Table.NONE:
         yield from ({} for _ in tasks)
     else:
-        yield from rows_of_table(connection, job, tasks)
+        yield from (sheets.row(job, task) for task in tasks)
 
 
-def rows_of_table(
-    connection: Connection, job: int, tasks: Iterable[int]
-) -> Iterator[Mapping[str, object]]:
-    first, table = 0, None
-    for task in tasks:
-        if table is None or not first <= task < first + table.num_rows:
-            query = select(chunks.c.first, chunks.c.data)
-            query = query.where(chunks.c.job == job, chunks.c.first <= task)
-            found = connection.execute(query.order_by(chunks.c.first.desc()).limit(1)).one()
-            first, table = found.first, decode(found.data)
-        yield table_row(table, task - first)
+@dataclass(frozen=True, slots=True)
+class Sheets:
+    """The chunks of table sweeps, the latest few decoded: it takes milliseconds, and the ends of a
+    sweep's tasks come in many small rows.
+    """
+
+    connection: Connection
+    decoded: dict[tuple[int, int], pa.Table] = field(default_factory=dict)
+
+    def row(self, job: int, task: int) -> Mapping[str, object]:
+        for (whose, first), sheet in self.decoded.items():
+            if whose == job and first <= task < first + sheet.num_rows:
+                return table_row(sheet, task - first)
+        query = select(chunks.c.first, chunks.c.data)
+        query = query.where(chunks.c.job == job, chunks.c.first <= task)
+        found = self.connection.execute(query.order_by(chunks.c.first.desc()).limit(1)).one()
+        if len(self.decoded) >= MOST_SHEETS:
+            del self.decoded[next(iter(self.decoded))]
+        sheet = self.decoded[job, found.first] = decode(found.data)
+        return table_row(sheet, task - found.first)

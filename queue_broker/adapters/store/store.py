@@ -21,6 +21,7 @@ from queue_broker.adapters.store import (
     leaks,
     people,
     reader,
+    results,
     settle,
     tables,
 )
@@ -42,6 +43,7 @@ from queue_broker.records import (
     JobId,
     JobRecord,
     Leak,
+    Result,
     Split,
     Submission,
     Tasks,
@@ -182,6 +184,9 @@ class SqlStore:
 
     def observations(self, after: int, limit: int) -> tuple[list[Observation], int]:
         return self.database.read(history.observations, after, limit)
+
+    def results(self, job_id: JobId, after: int, limit: int) -> tuple[list[Result], int | None]:
+        return self.database.read(results.results, job_id, after, limit)
 
     def lessons(self, after: int | None, batches: int, each: int) -> tuple[list[Observation], int]:
         return self.database.read(history.lessons, after, batches, each)

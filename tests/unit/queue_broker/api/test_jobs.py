@@ -91,6 +91,22 @@ def test_a_task_is_told_with_its_attempts(http: httpx.Client, edge: Edge, sweep_
     assert http.get(f"/jobs/{sweep_id}/tasks/7/usage").json() == attempt["usage"]
 
 
+def test_results_come_in_pages_and_what_has_not_ended_has_none(
+    http: httpx.Client, edge: Edge, sweep_id: JobId
+) -> None:
+    edge.estimate(sweep_id)
+    leak = edge.leak(sweep_id)
+    edge.settle(ends(leak, [7, 2], Fail("exit code 3"), exit_code=3))
+    edge.settle(ends(leak, [4]))
+
+    first = http.get(f"/jobs/{sweep_id}/results", params={"limit": 2}).json()
+    second = http.get(f"/jobs/{sweep_id}/results", params={"after": first["next"]}).json()
+
+    assert [(row["index"], row["exit_code"]) for row in first["results"]] == [(2, 3), (7, 3)]
+    assert [(row["index"], row["exit_code"]) for row in second["results"]] == [(4, 0)]
+    assert second["next"] is None
+
+
 def test_a_task_without_an_attempt_has_no_usage_yet(http: httpx.Client, job_id: JobId) -> None:
     assert http.get(f"/jobs/{job_id}/tasks/0/usage").json() is None
 
@@ -152,6 +168,7 @@ def test_shapes_say_what_waits_and_what_it_will_get(
         "/jobs/nobody",
         "/jobs/nobody/estimate",
         "/jobs/nobody/tasks",
+        "/jobs/nobody/results",
         "/jobs/nobody/tasks/0",
         "/jobs/nobody/tasks/0/attempts",
         "/jobs/nobody/tasks/0/logs",

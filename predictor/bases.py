@@ -218,11 +218,13 @@ def _near(window: Window, name: str, of: Callable[..., Vector]) -> Fit:
 
 
 def blend(window: Window, other: Fit) -> Iterator[Fit]:
-    """Half the trained model, half the family's best own fit."""
+    """Half the trained model, half the family's best own fit; where enough attempts had both: the
+    input of the one may be known of none that the other has an answer for.
+    """
     model = window.known.model
-    if np.isfinite(model).sum() < MIN_FIT:
-        return
     errors = (other.errors + window.logs - model) / 2
+    if np.isfinite(errors).sum() < MIN_FIT:
+        return
 
     def centre(known: Known) -> Vector:
         return (other.centre(known) + known.model) / 2

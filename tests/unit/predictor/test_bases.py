@@ -37,3 +37,18 @@ def test_no_fit_foretells_less_than_the_least_that_was_seen() -> None:
     assert {"line", "power law", "bent line", "joint power law", "nearest"} <= set(said)
     for base in set(said) - {"request", "model"}:
         assert said[base] >= logs.min() - 1e-9
+
+
+def test_the_model_is_blended_only_where_tasks_had_both_its_answer_and_an_input() -> None:
+    """Runs of before a training have no honest answer of the model; the newer ones have no input:
+    a program that was called with --depth, and now is without."""
+    rng = np.random.default_rng(0)
+    depth = np.concatenate([rng.uniform(1.0, 9.0, 20), np.full(20, np.nan)])
+    logs = np.concatenate([np.log(depth[:20]), rng.normal(1.0, 0.1, 20)])
+    model = np.concatenate([np.full(20, np.nan), logs[20:]])
+    nothing = np.full(40, np.nan)
+    known = Known(40, {"depth": depth}, model, nothing, nothing)
+    found = list(fits(Window(known, logs, np.ones(40), np.arange(40))))
+
+    assert "model" in [fit.base for fit in found]
+    assert all(np.isfinite(fit.errors).any() for fit in found)

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from headgate.job import Job
 from headgate.sweep import Sweep
 from headgate.tenancy import Tenant
-from queue_broker.api import fleet, jobs, limits, submitting, wishes
+from queue_broker.api import fleet, jobs, limits, metrics, submitting, wishes
 from queue_broker.api.bodies import REF
 from queue_broker.api.errors import handle_errors
 from queue_broker.api.express import Express
@@ -42,7 +42,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> Express:
     handle_errors(app)
     app.busiest["POST", "/jobs"] = submitting.express(services, app.state.tokens)
     app.include_router(submitting.router)  # each of its routes asks who calls
-    for one in (jobs.router, wishes.router, fleet.router, limits.router):
+    for one in (jobs.router, wishes.router, fleet.router, limits.router, metrics.router):
         app.include_router(one, dependencies=[Depends(caller)])
     app.include_router(fleet.health)
     document(app)

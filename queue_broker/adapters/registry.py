@@ -50,6 +50,11 @@ class FolderRegistry:
         write_whole(self.root / CURRENT, f"{version}\n".encode(), durable=True)
         return version
 
+    def use(self, version: str) -> None:
+        """Make one that was published before current again. `NotFound`, `BadArtifact`."""
+        self.load(version)
+        write_whole(self.root / CURRENT, f"{version}\n".encode(), durable=True)
+
     def current_version(self) -> str | None:
         try:
             return (self.root / CURRENT).read_text(encoding="utf-8").strip() or None

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from headgate.errors import InvalidInput, Unavailable
+from queue_broker.cli.arrivals import export
 from queue_broker.cli.screen import console
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ STATES = ("SUCCEEDED", "FAILED")
 GAPS = (None, "", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None", [""])
 #: Reasons that are told, and rows that are named for each.
 MOST_REASONS, MOST_ROWS = 20, 5
+
+
+app.command()(export)
 
 
 @app.callback()

@@ -64,7 +64,9 @@ COMMANDS = {
     "demo": Entry("demo", "Show the whole path on this machine.", BROKER),
     "keys": Entry("keys", "Access keys for clients that speak AWS Batch's protocol.", BROKER),
     "stepfunctions": Entry("stepfunctions", "Point AWS Step Functions at the broker.", BROKER),
-    "history": Entry("history", "Import and look at the history of jobs.", BROKER),
+    "history": Entry(
+        "history", "Import what was measured before; export what came of late.", BROKER
+    ),
     "pack": Entry("pack", "Pack demand onto instance types, and prove how good it is.", BROKER),
     "lanes": Entry("lanes", "Plan and create the lanes in AWS Batch.", BROKER),
     "catalogue": Entry("catalogue", "Show and refresh the instance types.", BROKER),

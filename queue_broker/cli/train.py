@@ -32,6 +32,9 @@ FIGURES = {
 def train(
     data_dir: Annotated[Path | None, typer.Option(help="The broker's data folder.")] = None,
     days: Annotated[float, typer.Option(min=0.01, help="How much history to learn from.")] = 90,
+    use: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Train nothing; go back to this model.")
+    ] = None,
 ) -> None:
     """Learn from the history, prove the new model on its latest part, and publish what is better.
 
@@ -40,6 +43,7 @@ def train(
 
         headgate train
         0 3 * * *  headgate train --data-dir /var/lib/headgate
+        headgate train --use 9a6e0cdbe0e9
     """
     from queue_broker.settings import read_settings
 
@@ -47,6 +51,9 @@ def train(
     if not settings.data_dir.is_dir():  # in the wrong folder there is nothing to learn, every night
         allowed = "the broker's data folder, where its models are"
         raise InvalidInput.of("--data-dir", str(settings.data_dir), allowed)
+    if use is not None:
+        go_back(settings, use)
+        return
     with console.status(f"training on the last {days:g} days"):
         result, current = train_once(settings, days)
     show(result, current)
@@ -70,6 +77,23 @@ def train_once(settings: Settings, days: float) -> tuple[TrainingResult, str | N
     reason = result.decision.reason
     registry.note(Training(at_s=now_s, promoted=promoted, reason=reason, version=version))
     return result, registry.current_version()
+
+
+def go_back(settings: Settings, version: str) -> None:
+    """To a model that was published before; what trainings came to tells of it too."""
+    import time
+
+    from headgate.views import Training
+    from queue_broker.adapters.registry import FolderRegistry
+
+    registry = FolderRegistry(settings.data_dir / "models")
+    if version not in registry.versions():
+        known = ", ".join(registry.versions()) or "none yet"
+        raise InvalidInput.of("--use", version, f"one of the models, oldest first: {known}")
+    registry.use(version)
+    note = Training(at_s=time.time(), promoted=True, reason="chosen by hand", version=version)
+    registry.note(note)
+    console.print(f"{version} is in use; brokers take it up within seconds", markup=False)
 
 
 def show(result: TrainingResult, current: str | None) -> None:

@@ -74,6 +74,20 @@ def test_publishing_an_old_model_again_makes_it_current_again(
     assert sorted(registry.versions()) == ["a", "b"]
 
 
+def test_an_older_model_is_gone_back_to_by_its_version(
+    registry: FolderRegistry, model: Model
+) -> None:
+    registry.publish(replace(model, version="a"))
+    registry.publish(replace(model, version="b"))
+
+    registry.use("a")
+
+    assert registry.current_version() == "a"
+    with pytest.raises(NotFound, match="'c'"):
+        registry.use("c")
+    assert registry.current_version() == "a"
+
+
 def test_another_model_under_a_published_version_is_a_conflict(
     registry: FolderRegistry, model: Model
 ) -> None:

@@ -14,6 +14,8 @@ from queue_broker.adapters.registry import FolderRegistry
 from queue_broker.cli.train import show, train, train_once
 from queue_broker.settings import Settings
 from tests.unit.predictor.examples import sweep_history
+from training.dataset import build
+from training.fit import FitOptions, fit
 
 
 def test_a_night_s_decision_is_noted_with_its_reason_and_the_promoted_version(
@@ -41,6 +43,26 @@ def test_a_night_s_decision_is_noted_with_its_reason_and_the_promoted_version(
     show(result, version)
     said = " ".join(capsys.readouterr().out.split())
     assert f"promoted as {version}: {newest.reason}" in said
+
+
+def test_an_older_model_is_gone_back_to_and_that_is_on_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = FolderRegistry(tmp_path / "models")
+    model = fit(build(sweep_history(60)), FitOptions(rounds=5), {"rows": 60})
+    for version in ("a", "b"):
+        registry.publish(replace(model, version=version))
+
+    train(tmp_path, 90, use="a")
+
+    assert registry.current_version() == "a"
+    assert (registry.trainings()[0].version, registry.trainings()[0].reason) == (
+        "a",
+        "chosen by hand",
+    )
+    assert "a is in use" in capsys.readouterr().out
+    with pytest.raises(InvalidInput, match=r"--use: got 'c'; allowed: one of the models, .*: a, b"):
+        train(tmp_path, 90, use="c")
 
 
 def test_a_folder_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:

@@ -1,74 +1,73 @@
-"""GET /metrics: what Prometheus scrapes, in its text format 0.0.4. Gauges of now; no state kept."""
+"""GET /metrics: what Prometheus scrapes. Gauges of now, made when they are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import NamedTuple
 
 from fastapi import APIRouter
-from starlette.responses import PlainTextResponse
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+from starlette.responses import Response
 
 from queue_broker.api.services import Services, Serving
 
 router = APIRouter(tags=["fleet"])
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
-
-class Sample(NamedTuple):
-    """One value, told apart from its metric's others by labels."""
-
-    labels: Mapping[str, str]
-    value: float
-
-
-class Metric(NamedTuple):
-    """A gauge, what it means, and its values."""
-
-    name: str
-    help: str
-    samples: Iterable[Sample]
-
-
-@router.get("/metrics", response_class=PlainTextResponse)
-def metrics(services: Serving) -> PlainTextResponse:
+@router.get("/metrics", response_class=Response)
+def metrics(services: Serving) -> Response:
     """What waits, runs and is wrong, for Prometheus."""
-    text = "".join(line + "\n" for metric in gauges(services) for line in lines(metric))
-    return PlainTextResponse(text, media_type=CONTENT_TYPE)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Gauges(services))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-def gauges(services: Services) -> Iterator[Metric]:
-    insights, lanes = services.insights, services.insights.engine.lanes()
-    model = insights.registry.current_version() or "none"
-    about = {"version": version("headgate"), "model": model}
-    yield Metric("info", "The broker's version, and the model that speaks.", [Sample(about, 1)])
-    ready = Sample({}, float(not services.problems()))
-    yield Metric("ready", "1 where the cycle turns, as /readyz has it.", [ready])
-    troubles = Sample({}, len(services.troubles()))
-    yield Metric("troubles", "What is wrong beside that; /readyz names it.", [troubles])
-    yield Metric("tasks", "Unfinished tasks by tier, tenant and state.", tasks(services))
-    many = [Sample({"lane": lane.name}, lane.instances) for lane in lanes]
-    yield Metric("lane_instances", "Instances that a lane has or may have.", many)
-    running = [
-        Sample({"lane": lane.name}, lane.running) for lane in lanes if lane.running is not None
-    ]
-    yield Metric("lane_instances_running", "Those that run, where the engine says so.", running)
-    closed = [Sample({"lane": lane.name}, float(lane.closed is not None)) for lane in lanes]
-    yield Metric("lane_closed", "1 where nothing is leaked into the lane just now.", closed)
+@dataclass(frozen=True, eq=False)
+class Gauges(Collector):
+    """The broker's, by its own names."""
+
+    services: Services
+
+    def collect(self) -> Iterator[Metric]:
+        services = self.services
+        yield self._info()
+        ready, troubles = float(not services.problems()), len(services.troubles())
+        yield gauge("ready", "1 where the cycle turns, as /readyz has it.", value=ready)
+        yield gauge("troubles", "What is wrong beside that; /readyz names it.", value=troubles)
+        yield self._tasks()
+        yield from self._lanes()
+
+    def _info(self) -> Metric:
+        told = gauge("info", "The broker's version, and the model that speaks.", "version", "model")
+        model = self.services.insights.registry.current_version() or "none"
+        told.add_metric([version("headgate"), model], 1)
+        return told
+
+    def _tasks(self) -> Metric:
+        by = ("tier", "tenant", "state")
+        told = gauge("tasks", "Unfinished tasks by tier, tenant and state.", *by)
+        for one in self.services.store.backlog():
+            for state, count in one.counts.items():
+                told.add_metric([one.tier, one.tenant, state.value], count)
+        return told
+
+    def _lanes(self) -> Iterator[Metric]:
+        many = gauge("lane_instances", "Instances that a lane has or may have.", "lane")
+        running = gauge(
+            "lane_instances_running", "Those that run, where the engine says so.", "lane"
+        )
+        closed = gauge("lane_closed", "1 where nothing is leaked into the lane just now.", "lane")
+        for lane in self.services.insights.engine.lanes():
+            many.add_metric([lane.name], lane.instances)
+            closed.add_metric([lane.name], float(lane.closed is not None))
+            if lane.running is not None:
+                running.add_metric([lane.name], lane.running)
+        yield from (many, running, closed)
 
 
-def tasks(services: Services) -> Iterator[Sample]:
-    for one in services.store.backlog():
-        for state, count in one.counts.items():
-            yield Sample({"tier": one.tier, "tenant": one.tenant, "state": state.value}, count)
-
-
-def lines(metric: Metric) -> Iterator[str]:
-    name = f"headgate_{metric.name}"
-    yield f"# HELP {name} {metric.help}"
-    yield f"# TYPE {name} gauge"
-    for labels, value in metric.samples:
-        told = ",".join(f'{key}="{text.translate(ESCAPES)}"' for key, text in labels.items())
-        yield f"{name}{{{told}}} {value:.15g}" if told else f"{name} {value:.15g}"
+def gauge(name: str, words: str, *labels: str, value: float | None = None) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"headgate_{name}", words, value=value, labels=labels or None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,19 +23,32 @@ from predictor.window import Seen
 #: Of a long history that is learnt at once, so many of each family's latest are charged one by one;
 #: the ledger fades so fast that earlier ones would not be felt.
 CHARGED = 16
+#: Attempts that are learnt in one go: some tens of ms, which is what others may have to wait.
+A_TURN = 100
 #: A task that was held to so many cores is taken to need so many times more, up to its request.
 WIDER = 1.5
 #: Logs that differ by no more are of the same number of cores.
 SAME_CORES = 0.05
 
+T = TypeVar("T")
 
-def learn(families: Families, observations: Sequence[Observation], model: Model | None) -> None:
-    """Add attempts to their families, in the order given."""
-    rows, known = rows_of_observations(observations, families.past)
+
+def learn(
+    families: Families,
+    observations: Sequence[Observation],
+    model: Model | None,
+    turn: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it keeps nothing
+) -> None:
+    """Add attempts to their families, in the order given. What reads or changes histories is done
+    within `turn`, some attempts at a time: others may learn and ask in between.
+    """
+    rows, known = rows_of_observations(observations, families.past, turn)
     left = Counter(_labels(observations, rows))  # of every family, at every grain
     logs = {name: foretold(rows, observations, name, model) for name in BOOSTERS}
-    for place, item in enumerate(observations):
-        keys, inputs = rows.families[rows.family[place]], _inputs(known[place])
+
+    def add(place: int) -> None:
+        item, keys = observations[place], rows.families[rows.family[place]]
+        inputs = _inputs(known[place])
         for target, value, censored in labelled(families, keys[0], item):
             middle, high = (_of(logs, name, place) for name in (target, high_of(target)))
             seen = _seen(item, inputs, target, (middle, high, float(np.log(value))))
@@ -43,6 +58,16 @@ def learn(families: Families, observations: Sequence[Observation], model: Model 
                 charged = {key for key in keys if left[key, target] <= CHARGED}
                 families.learn(keys, target, seen, charged)
                 left.subtract((key, target) for key in keys)
+
+    in_turns(range(len(observations)), add, turn)
+
+
+def in_turns(many: Sequence[T], do: Callable[[T], None], turn: AbstractContextManager[Any]) -> None:
+    """Do it with each, some within one turn."""
+    for start in range(0, len(many), A_TURN):
+        with turn:
+            for one in many[start : start + A_TURN]:
+                do(one)
 
 
 def labelled(
@@ -88,7 +113,9 @@ def _of(logs: Mapping[str, Vector], name: str, place: int) -> float:
 
 
 def rows_of_observations(
-    observations: Sequence[Observation], past: Past
+    observations: Sequence[Observation],
+    past: Past,
+    turn: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it keeps nothing
 ) -> tuple[Rows, list[Facts]]:
     """The jobs of attempts as rows and as facts, each with the past as it was at its start.
 
@@ -97,15 +124,19 @@ def rows_of_observations(
     """
     known = [facts(item.job, item.parameters) for item in observations]
     keys = [family_keys(item.job, row) for item, row in zip(observations, known, strict=True)]
-    for _, is_start, place in _events(observations):
+
+    def happen(event: tuple[float, bool, int]) -> None:
+        _, is_start, place = event
         item, row, step = observations[place], known[place], step_of(keys[place])
         if is_start:
             started_s = item.finished_at_s - item.usage.runtime_s
             known[place] = with_past(row, step, past, started_s)
-            continue
+            return
         logs = {target: float(np.log(value)) for target, value, cut in measured(item) if not cut}
         if logs:
             past.add(step, row.names, item.finished_at_s, logs)
+
+    in_turns(_events(observations), happen, turn)
     return Rows.of(known, keys), known
 
 

@@ -118,10 +118,16 @@ class Predictor:
     def _hear(self, rows: Rows) -> Heard:
         return self.model.hear(rows) if self.model else Heard()
 
-    def observe(self, observations: Sequence[Observation]) -> None:
-        """Learn from attempts that ended, in the order given."""
+    def observe(
+        self,
+        observations: Sequence[Observation],
+        turn: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it keeps nothing
+    ) -> None:
+        """Learn from attempts that ended, in the order given; a history of thousands within many
+        short turns.
+        """
         if observations:
-            learn(self.families, observations, self.model)
+            learn(self.families, observations, self.model, turn)
 
     def retry(self, failed: Observation, largest: Resources, mode: str = "cost") -> Resources:
         """What to give the next attempt: after a kill for memory, more memory and nothing else.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -14,10 +17,29 @@ from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.resources import Resources
 from headgate.usage import Observation
+from predictor.learning import A_TURN
 from predictor.predictor import Explanation, Indexes, Predictor
 from queue_broker.ports import ModelRegistry
 
 log = logging.getLogger(__name__)
+
+
+#: A lock goes to who asks first, and who has just had it asks at once: others get it meanwhile.
+PAUSE_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A lock that others get between two turns of who needs it again and again."""
+
+    lock: Lock
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.release()
+        time.sleep(PAUSE_S)
 
 
 class Forecaster:
@@ -54,8 +76,9 @@ class Forecaster:
         return self._predictor.estimate_sweep(job, columns, size, mode, self._lock)
 
     def observe(self, observations: Sequence[Observation]) -> None:
-        with self._lock:
-            self._predictor.observe(observations)
+        turn: AbstractContextManager[Any]
+        turn = Turn(self._lock) if len(observations) > A_TURN else self._lock
+        self._predictor.observe(observations, turn)
 
     def retry(self, failed: Observation, largest: Resources, mode: str) -> Resources:
         with self._lock:

@@ -59,3 +59,16 @@ def _training(template: Job, rng: np.random.Generator, place: int) -> Observatio
 
 #: MiB at no rows, and MiB a row.
 ALGORITHMS = {"forest": (150.0, 0.02), "logistic": (120.0, 0.002), "svm": (130.0, 0.01)}
+
+
+class Turns:
+    """Counts how often it was somebody's turn, and whether it is."""
+
+    def __init__(self) -> None:
+        self.taken, self.held = 0, False
+
+    def __enter__(self) -> None:
+        self.taken, self.held = self.taken + 1, True
+
+    def __exit__(self, *error: object) -> None:
+        self.held = False

@@ -13,7 +13,7 @@ from predictor import sweeps
 from predictor.model import Heard
 from predictor.predictor import Predictor
 from predictor.rows import Rows
-from tests.unit.predictor.examples import sweep_history
+from tests.unit.predictor.examples import Turns, sweep_history
 from training.dataset import build
 from training.fit import fit
 
@@ -42,19 +42,6 @@ def test_in_blocks_they_come_out_as_in_one(
     whole = by_task(predictor.estimate_sweep(HISTORY[0].job, columns(), ROWS))
     monkeypatch.setattr(sweeps, "BLOCK_ROWS", 70)
     assert by_task(predictor.estimate_sweep(HISTORY[0].job, columns(), ROWS)) == whole
-
-
-class Turns:
-    """Counts how often it was somebody's turn, and whether it is."""
-
-    def __init__(self) -> None:
-        self.taken, self.held = 0, False
-
-    def __enter__(self) -> None:
-        self.taken, self.held = self.taken + 1, True
-
-    def __exit__(self, *error: object) -> None:
-        self.held = False
 
 
 def test_others_get_the_predictor_while_the_model_speaks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,8 @@ Tasks = BitMap
 
 #: How the reason begins of a job that never started because another failed; its name follows.
 DEPENDENCY_FAILED = "dependency failed: "
+#: How the reason begins for which a job waits that no lane could hold, were they all empty.
+FITS_NO_LANE = "fits no lane: "
 
 
 class Table(StrEnum):

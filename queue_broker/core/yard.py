@@ -15,13 +15,16 @@ from packer.plan import Reason, Unplaced
 from packer.triage import Host, suits, unplaceable
 from queue_broker.core.amounts import Amount, amount, priced
 from queue_broker.core.demands import given, to_demand, traits_of
-from queue_broker.records import Group, GroupId, Lane
+from queue_broker.records import FITS_NO_LANE, Group, GroupId, Lane
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 #: Groups whose ranking is remembered from pass to pass.
 MOST_REMEMBERED = 200_000
+#: What the packer calls a task that is more than any lane has, or other. That there is no lane at all
+#: is none of these: they may be on their way.
+OF_SHAPE = {Reason.TOO_BIG, Reason.ARCH, Reason.GPU_MODEL, Reason.GPU_MEMORY}
 #: What decides where a task can go: tasks with one key are interchangeable here.
 Key = tuple[object, ...]
 
@@ -160,4 +163,4 @@ def words(refused: Unplaced | None) -> str:
         return "no lane suits it"
     if refused.reason is Reason.NO_CAPACITY:
         return "there is no lane; `headgate lanes apply` makes them"
-    return f"too big: {refused.detail}" if refused.reason is Reason.TOO_BIG else refused.detail
+    return f"{FITS_NO_LANE if refused.reason in OF_SHAPE else ''}{refused.detail}"

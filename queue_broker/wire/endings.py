@@ -7,10 +7,9 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from headgate.lifecycle import FINISHED, Cause, State
-from packer.plan import Reason
 from queue_broker.core import endings
 from queue_broker.core.endings import container_reason
-from queue_broker.records import DEPENDENCY_FAILED, Attempt, JobId, Standing
+from queue_broker.records import DEPENDENCY_FAILED, FITS_NO_LANE, Attempt, JobId, Standing
 from queue_broker.wire.log_groups import prefix_of
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
@@ -21,8 +20,6 @@ TOO_MUCH = (
     f"{JOB_RESOURCE_REQUIREMENT} - The job resource requirement (vCPU/memory/GPU) is higher than "
     "that can be met by the CE(s) attached to the job queue."
 )
-#: What the packer calls it. That there is no lane at all is no misfit: they may be on their way.
-OF_NO_LANE = {Reason.TOO_BIG, Reason.ARCH, Reason.GPU_MODEL, Reason.GPU_MEMORY}
 #: A UUID's text.
 JOB_ID_LENGTH = 36
 
@@ -61,7 +58,7 @@ def held(hold: str | None) -> str | None:
 
 def fits_nowhere(hold: str | None) -> bool:
     """Whether no lane could hold it, were they all empty."""
-    return hold is not None and hold.partition(": ")[0] in OF_NO_LANE
+    return hold is not None and hold.startswith(FITS_NO_LANE)
 
 
 def exit_of(attempt: Attempt) -> Answer:

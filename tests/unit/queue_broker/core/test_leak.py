@@ -38,7 +38,7 @@ def test_tasks_are_packed_on_instances_and_not_on_their_sum() -> None:
 def test_what_fits_on_no_lane_says_what_it_needs_and_what_there_is() -> None:
     decision = decided([a_group(1, memory_mib=99_999)])
     assert decision.holds == {
-        1: "too big: needs 1 vCPU, 99,999 MiB; the largest of each that one host has is "
+        1: "fits no lane: needs 1 vCPU, 99,999 MiB; the largest of each that one host has is "
         "4 vCPU, 16,384 MiB"
     }
 

@@ -59,7 +59,7 @@ def test_what_no_lane_can_hold_says_so_in_awss_words(batch: Batch) -> None:
     job_id = in_vain(batch, "default")
     told = batch.describe(job_id)
     assert told["status"] == "RUNNABLE"
-    assert told["statusReason"].startswith(f"{TOO_MUCH} (too_big: needs 1 vCPU, 524288 MiB")
+    assert told["statusReason"].startswith(f"{TOO_MUCH} (fits no lane: needs 1 vCPU, 524,288 MiB")
     (listed,) = batch.client.list_jobs(jobQueue="default", jobStatus="RUNNABLE")["jobSummaryList"]
     assert listed["statusReason"] == told["statusReason"]
 

@@ -164,7 +164,8 @@ def test_a_closed_engine_takes_nothing_more(tmp_path: Path) -> None:
     [("cores", 0), ("memory_mib", 0), ("memory_mib", 1 << 40), ("period_s", 0), ("grace_s", -1)],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, field: str, value: float) -> None:
-    with pytest.raises(InvalidInput, match=f"{field}: got {value}"):
+    named = {"cores": "local_vcpu"}.get(field, field)
+    with pytest.raises(InvalidInput, match=f"{named}: got {value}"):
         Machine(tmp_path, **{field: value})
 
 

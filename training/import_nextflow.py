@@ -1,9 +1,9 @@
 """Nextflow's trace files: one row a task attempt, with units in the cells.
 
-Both forms are read: the readable one ("1.5 GB", "2m 3s", "104.2%") and the raw one of `trace.raw
-= true` (bytes, milliseconds). Documented at
-https://www.nextflow.io/docs/latest/reports.html#trace-file. Its rchar is measured after the run,
-so it is not taken for an input size: nobody would know it at submission.
+Both forms are read: the readable one ("1.5 GB", "2m 3s", "104.2%"; before 19.02 with the decimal
+comma of the user's language) and the raw one of `trace.raw = true` (bytes, milliseconds).
+Documented at https://www.nextflow.io/docs/latest/reports.html#trace-file. Its rchar is measured
+after the run, so it is not taken for an input size: nobody would know it at submission.
 """
 
 from __future__ import annotations
@@ -25,34 +25,43 @@ from headgate.validation import parse
 from training.import_table import missing, number, whole
 from training.imports import Dropped, Import, Row, read_rows, require
 
-REQUIRED = ("name", "status", "realtime")
-#: Columns that only a trace has: with name and status, one of them makes a table one.
+#: Either of NAMED will do: users choose the columns (`trace.fields`).
+REQUIRED, NAMED = ("status", "realtime"), ("name", "process")
+#: Columns that only a trace has: with a name and status, one of them makes a table one.
 OWN = {"task_id", "hash", "native_id", "realtime"}
 MIB = 2**20
 BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40, "PB": 2**50}
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 PLAIN = re.compile(r"\d+(\.\d+)?")
-SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?B)", re.IGNORECASE)
-SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\b")
+SIZE = re.compile(r"(\d+(?:[.,]\d+)?)\s*([KMGTP]?B)", re.IGNORECASE)
+SPAN = re.compile(r"(\d+(?:[.,]\d+)?)\s*(ms|s|m|h|d)\b")
 #: What a task killed for its memory exits with: SIGKILL from the kernel, or from a scheduler.
 KILLED = (137, 247)
 NOT_RUN = ("ABORTED", "NEW", "SUBMITTED", "RUNNING")
 #: Memory is looked at so often: of a task that ended sooner, it is that of the shell that began it.
 WATCHED_S = 1.0
+#: Rows that tell no time ended when the trace was written, in their order, so much one after the
+#: other: they stay apart. `WRITTEN` is where a row keeps that.
+APART_S, WRITTEN = 0.001, "written"
 
 
 def is_trace(columns: Iterable[str]) -> bool:
     """Whether a table with these columns is a trace, complete or not."""
     names = set(columns)
-    return {"name", "status"} <= names and bool(OWN & names)
+    return "status" in names and not names.isdisjoint(NAMED) and not names.isdisjoint(OWN)
 
 
-def from_trace(frame: pd.DataFrame, zone: str = "UTC") -> Import:
-    """The observations of a trace whose cells are text; `zone` is that of its times."""
-    require(map(str, frame.columns), REQUIRED, "Nextflow trace")
+def from_trace(frame: pd.DataFrame, zone: str = "UTC", written_s: float | None = None) -> Import:
+    """The observations of a trace whose cells are text; `zone` is that of its times, `written_s`
+    when the file was last written, for rows that tell no time.
+    """
+    columns = {str(name) for name in frame.columns}
+    named = NAMED[1:] if columns.isdisjoint(NAMED[:1]) and NAMED[1] in columns else NAMED[:1]
+    require(columns, (*named, *REQUIRED), "Nextflow trace")
     records = (
         {str(name): str(value).strip() for name, value in row.items() if told(value)}
-        for row in frame.to_dict("records")
+        | ({} if written_s is None else {WRITTEN: written_s - APART_S * left})
+        for left, row in zip(reversed(range(len(frame))), frame.to_dict("records"), strict=True)
     )
     where = time_zone(zone)
     return read_rows(records, lambda row: read(row, where))
@@ -96,7 +105,8 @@ def read(row: Row, zone: ZoneInfo) -> Observation:
 def usage(row: Row, runtime_s: float) -> Usage:
     peak = size_bytes(row, "peak_rss") or size_bytes(row, "rss")
     watched = runtime_s > WATCHED_S
-    share = number({"%cpu": row["%cpu"].rstrip("%")}, "%cpu") if "%cpu" in row else None
+    told_share = {"%cpu": row["%cpu"].rstrip("%").replace(",", ".")} if "%cpu" in row else {}
+    share = number(told_share, "%cpu")
     return Usage(
         runtime_s=runtime_s,
         peak_memory_mib=peak / MIB if peak and watched else None,
@@ -137,7 +147,7 @@ def size_bytes(row: Row, name: str) -> float | None:
     found = SIZE.fullmatch(str(text))
     if found is None:
         raise Dropped(f"{name}: got {text!r}; allowed: bytes, or a size such as 1.5 GB")
-    return float(found[1]) * BYTES[found[2].upper()]
+    return decimal(found[1]) * BYTES[found[2].upper()]
 
 
 def span_s(row: Row, name: str) -> float | None:
@@ -150,16 +160,25 @@ def span_s(row: Row, name: str) -> float | None:
     parts = SPAN.findall(str(text))
     if not parts:
         raise Dropped(f"{name}: got {text!r}; allowed: milliseconds, or a span such as 2m 3s")
-    return sum(float(value) * SECONDS[unit] for value, unit in parts)
+    return sum(decimal(value) * SECONDS[unit] for value, unit in parts)
+
+
+def decimal(text: str) -> float:
+    return float(text.replace(",", "."))
 
 
 def finished_at_s(row: Row, zone: ZoneInfo) -> float:
-    """When the attempt ended: its `complete`, else its `submit` and its `duration`."""
+    """When the attempt ended, as near as the row tells."""
     if "complete" in row:
         return time_s(row, "complete", zone)
-    if "submit" in row:
+    if "submit" in row and "duration" in row:
         return time_s(row, "submit", zone) + (span_s(row, "duration") or 0.0)
-    raise Dropped("complete: nothing, and no submit either; when did it end?")
+    for began in ("start", "submit"):
+        if began in row:
+            return time_s(row, began, zone) + (span_s(row, "realtime") or 0.0)
+    if WRITTEN in row:
+        return float(row[WRITTEN])
+    raise Dropped("complete: nothing, and no submit or start either; when did it end?")
 
 
 def time_s(row: Row, name: str, zone: ZoneInfo) -> float:

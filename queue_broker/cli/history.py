@@ -94,7 +94,7 @@ def read_file(file: Path, zone: str) -> Import:
             return from_frame(pd.read_parquet(file))
         separator, columns = heading(file)
         if is_trace(columns):
-            return from_trace(trace(file, separator), zone)
+            return from_trace(trace(file, separator), zone, file.stat().st_mtime)
         return from_frame(table(file, separator))
     except InvalidInput:
         raise

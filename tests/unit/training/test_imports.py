@@ -14,78 +14,6 @@ from training.import_nextflow import from_trace
 from training.import_table import from_frame
 from training.imports import Import, unseen
 
-TRACE = pd.DataFrame(
-    {
-        "name": ["ALIGN (s1)", "ALIGN (s2)", "ALIGN (s3)", "ALIGN (s4)", "ALIGN (s5)"],
-        "tag": ["s1", "s2", "s3", "s4", "s5"],
-        "status": ["COMPLETED", "FAILED", "FAILED", "ABORTED", "COMPLETED"],
-        "exit": ["0", "137", "1", "0", "0"],
-        "realtime": ["2m 3s", "10s", "10s", "1h", "half a day"],
-        "%cpu": ["150.0%", "99%", "99%", "99%", "99%"],
-        "peak_rss": ["1.5 GB", "2 GB", "1 GB", "1 GB", "1 GB"],
-        "memory": ["4 GB", "2 GB", "4 GB", "4 GB", "4 GB"],
-        "complete": ["2024-06-25 11:32:39.716"] * 5,
-    }
-)
-
-
-def test_a_trace_row_becomes_an_attempt_with_its_units_read() -> None:
-    found = from_trace(TRACE).observations[0]
-    assert found.usage.runtime_s == 123.0
-    assert found.usage.peak_memory_mib == 1536.0
-    assert found.usage.mean_vcpu == 1.5
-    assert found.job.resources.memory_mib == 4096
-    assert found.job.tags == {"nextflow.io/processName": "ALIGN", "sample": "s1"}
-
-
-def test_a_kill_in_a_trace_is_a_bound() -> None:
-    found = from_trace(TRACE).observations[1]
-    assert found.cause is Cause.OUT_OF_MEMORY
-    assert found.allocation is not None
-    assert found.allocation.memory_mib == 2048
-
-
-def test_what_is_dropped_says_which_row_and_why() -> None:
-    dropped = dict(from_trace(TRACE).dropped)
-    assert "exit code 1" in dropped[3]
-    assert "ABORTED" in dropped[4]
-    assert "half a day" in dropped[5]
-
-
-def test_a_cached_task_is_told_as_it_ran_before() -> None:
-    done, cached = from_trace(
-        TRACE.iloc[[0, 0]].assign(status=["COMPLETED", "CACHED"])
-    ).observations
-    assert cached == done
-    assert unseen([cached], [done]) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "sample"), [("ALIGN (s1)", "s1"), ("ALIGN (s (1))", "s (1)"), ("ALIGN (1)", None)]
-)
-def test_without_a_column_of_tags_the_sample_is_read_from_the_name(
-    name: str, sample: str | None
-) -> None:
-    (found,) = from_trace(TRACE[:1].drop(columns="tag").assign(name=name)).observations
-    assert found.job.tags.get("sample") == sample
-    assert found.job.name == "ALIGN"
-
-
-def test_of_a_task_of_a_second_nobody_saw_the_memory() -> None:
-    found = from_trace(TRACE.iloc[[0, 0]].assign(realtime=["1s", "1.1s"])).observations
-    assert [item.usage.peak_memory_mib for item in found] == [None, 1536.0]
-
-
-def test_numbers_that_a_table_program_wrote_anew_are_read() -> None:
-    raw = {"realtime": "123000.0", "complete": "1719315159716.0", "peak_rss": "1610612736.0"}
-    (found,) = from_trace(TRACE[:1].assign(**raw)).observations
-    assert (found.usage.runtime_s, found.usage.peak_memory_mib) == (123.0, 1536.0)
-    assert found.finished_at_s == from_trace(TRACE[:1]).observations[0].finished_at_s
-
-
-def test_a_row_of_a_trace_without_a_name_is_dropped() -> None:
-    assert "name" in from_trace(TRACE[:1].assign(name="-")).dropped[0][1]
-
 
 def test_a_file_that_is_no_trace_names_the_missing_columns() -> None:
     with pytest.raises(InvalidInput, match="realtime"):
@@ -123,12 +51,6 @@ def test_a_row_that_cannot_be_true_is_dropped_by_name(
     assert len(found.observations) == 1
     assert found.dropped[0][0] == 2
     assert word in found.dropped[0][1]
-
-
-def test_an_import_that_is_run_twice_adds_nothing() -> None:
-    found = from_trace(TRACE).observations
-    assert unseen(found, []) == found
-    assert unseen(found, from_trace(TRACE).observations) == []
 
 
 def test_a_lake_s_own_columns_are_read_as_they_were_written() -> None:
@@ -180,17 +102,6 @@ def test_a_lake_s_row_that_was_tampered_with_is_dropped_by_name(
     row = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5.0, column: value}
     found = from_frame(pd.DataFrame([row]))
     assert word in found.dropped[0][1]
-
-
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [("attempt", "first"), ("%cpu", "much"), ("cpus", "two"), ("peak_rss", "1.2.3 GB")],
-)
-def test_a_cell_of_a_trace_that_is_no_number_drops_its_row_alone(column: str, value: str) -> None:
-    found = from_trace(TRACE[:2].assign(**{column: [value, "1"]}))
-    assert found.dropped[0][0] == 1
-    assert column in found.dropped[0][1]
-    assert len(found.observations) == 1
 
 
 def test_what_batch_remembers_becomes_attempts() -> None:

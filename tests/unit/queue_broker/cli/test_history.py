@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +144,18 @@ def test_a_row_of_a_trace_with_the_separator_in_a_cell_is_dropped_alone(
     assert "3 rows: 1 read" in told
     assert "more cells than columns" in told
     assert [item.job.tags["sample"] for item in kept(lake)] == ['"b']
+
+
+def test_a_trace_without_times_ended_when_its_file_was_last_written(
+    bring_in: Import, lake: FolderLake, tmp_path: Path
+) -> None:
+    cells = "process\tstatus\trealtime\trss\n" + "ALIGN\tCOMPLETED\t5s\t1.5 GB\n" * 2
+    file = a_file(tmp_path, "trace.txt", cells)
+    os.utime(file, (1.72e9, 1.72e9))
+
+    assert "2 rows: 2 read, 2 new" in bring_in(file)
+    assert "2 rows: 2 read, 0 new, 2 known before" in bring_in(file)
+    assert max(item.finished_at_s for item in kept(lake)) == 1.72e9
 
 
 def test_a_packed_trace_of_another_system_is_read(

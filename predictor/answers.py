@@ -164,7 +164,7 @@ def _from_family(said: Answer, voice: Voice, known: Known, places: Codes, is_dea
         said.p95[told] = np.maximum(said.p50[told], np.exp(centre + voice.series.bound(tail)))
     bounded = is_dear and any(tail.is_model for tail in closest)
     for way, centre, told in _told(ways, known, places):
-        margin = np.maximum(way.margin + voice.series.caution, _beyond_kills(voice, way, centre))
+        margin = np.maximum(way.given + voice.series.caution, _beyond_kills(voice, way, centre))
         give = np.exp(centre + margin)
         said.give[told] = np.maximum(give, said.p95[told]) if bounded else give
         said.credit(told, *_credit(voice, way))

@@ -157,7 +157,8 @@ class Predictor:
         if left is None:
             return blind
         most = float(np.exp(self.families.most(voice.key, "memory_mib")))
-        return min(float(np.exp(left.cheapest(voice.way.weight))), max(blind, factor * most))
+        sized = float(np.exp(left.first_of_many(voice.way.weight)))
+        return min(sized, max(blind, factor * most))
 
     def explain(self, job: Job, mode: str = "cost") -> Explanation:
         """The estimate with what is behind it: histories, nearest past jobs, the model's

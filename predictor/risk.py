@@ -23,6 +23,8 @@ SCALES = np.geomspace(0.0003, 0.8, 14)
 LEAST_CHANCE = 1e-4
 #: From a kill for memory to the start of the next attempt.
 LOST_S = 60.0
+#: So many sizes are weighed for attempts that follow each other.
+STEPS = 128
 #: Points at which tails are tabulated: each scale's own exceedances of falling chance.
 REACH = np.unique(np.append(np.outer(SCALES, -np.log(np.geomspace(1.0, LEAST_CHANCE, 10))), 0.0))
 SURVIVAL = np.exp(-REACH[:, None] / SCALES)
@@ -82,6 +84,28 @@ class Outlook:
         expected: Vector = needs - covered + failure_weight * (covered[-1] - covered)
         return expected
 
+    def first_of_many(self, failure_weight: float) -> float:
+        """The margin of the first of the attempts that cost least together, where each is made
+        because the one before it was too little. One at a time the cheapest is ever a little more
+        wherever needs differ widely: what is large is dear to cover for all, and each lost attempt
+        is charged as if it were the last.
+        """
+        needs, covered, chances = self._steps()
+        lost = failure_weight * (covered[-1] - covered)
+        rest = np.zeros(len(needs))
+        for step in range(len(needs) - 2, -1, -1):
+            later = slice(step + 1, None)
+            left, own = 1 - chances[step], covered[later] - covered[step]
+            rest[step] = float((needs[later] * left - own + lost[later] + rest[later]).min())
+        return float(np.log(needs[int(np.argmin(needs - covered + lost + rest))]))
+
+    def _steps(self) -> tuple[Vector, Vector, Vector]:
+        """Some of the needs, evenly in log, with the need and the chance at or below each."""
+        needs = np.exp(self.points)
+        reach = np.linspace(self.points[0], self.points[-1], STEPS)
+        places = np.unique(np.searchsorted(self.points, reach, "right") - 1)
+        return needs[places], np.cumsum(self.chances * needs)[places], self._sums[places]
+
     def chance_beyond(self, point: float) -> float:
         return float(self.chances[self.points > point].sum())
 
@@ -100,7 +124,7 @@ def outlook(ordered: Vector, threshold: float) -> Outlook:
     reckoned with, so that few errors leave a wide tail and many alike a narrow one.
     """
     count = len(ordered)
-    split = min(count - 1, int(count * threshold))
+    split = tail_from(count, threshold)
     start = float(ordered[split])
     tail = _tail(ordered[split:] - start)
     mass = (count - split + 1) / (count + 1)
@@ -108,6 +132,11 @@ def outlook(ordered: Vector, threshold: float) -> Outlook:
     chances = np.concatenate([body, tail * mass])
     points = np.concatenate([ordered[:split], start + REACH])
     return Outlook(points, chances / chances.sum())
+
+
+def tail_from(count: int, threshold: float) -> int:
+    """The place among so many sorted errors from which on they are the tail."""
+    return min(count - 1, int(count * threshold))
 
 
 def _tail(excesses: Vector) -> Vector:

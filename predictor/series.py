@@ -81,7 +81,7 @@ class Series:
         best = self.choice().best
         if best is not None:
             lost = self._still_killed(best, item) if killed else 0.0
-            surprise = lost - best.outlook.chance_beyond(best.margin)
+            surprise = lost - best.outlook.chance_beyond(best.given)
             part = min(1.0, float(np.exp(item.log)) / self._usual)
             caution = self.caution + CAUTION * best.fit.scatter * surprise * part
             self.caution = float(np.clip(caution, 0.0, MOST_CAUTION))
@@ -91,7 +91,7 @@ class Series:
         that were sized before any of them had ended only the first kills are news.
         """
         centre = float(best.fit.centre(_one(kill))[0])
-        given = best.margin + self.caution
+        given = best.given + self.caution
         if not np.isfinite(centre) or centre + given <= kill.log:
             return 1.0
         left = best.outlook.beyond(kill.log - centre)

@@ -9,8 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from predictor.bases import HIGH, Fit, fits
-from predictor.risk import Outlook, Price, Vector, charge, outlook
+from predictor.bases import BY_CHANCE, HIGH, MIN_FIT, Fit, fits
+from predictor.risk import Outlook, Price, Vector, charge, outlook, tail_from
 from predictor.window import Known, Window
 
 #: Where the smooth tail takes over from the errors as they were seen.
@@ -71,11 +71,42 @@ class Way(Tail):
     margin: float
     weight: float
     left_out: float
+    runtime_s: Vector | None  #: of the window; None where too little loses no attempt
+
+    @cached_property
+    def given(self) -> float:
+        """The margin that a task is given. Where what needs much runs for long as well, too little
+        costs more than it happens: then it is the cheapest by the time that tasks run. Of few in
+        the tail that is half believed.
+        """
+        if self.runtime_s is None:
+            return self.margin
+        there = np.isfinite(self.fit.errors)
+        ordered = self.runtime_s[there][np.argsort(self.fit.errors[there], kind="stable")]
+        if not rises(ordered):
+            return self.margin
+        split, usual = tail_from(self.count, self.threshold), float(ordered.mean())
+        chances = self.outlook.chances.copy()
+        for own, part in ((slice(split), ordered[:split]), (slice(split, None), ordered[split:])):
+            chances[own] *= (part.sum() / usual + FEW) / (len(part) + FEW)
+        by_time = Outlook(self.outlook.points, chances / chances.sum())
+        return max(self.margin, by_time.cheapest(self.weight))
 
     @cached_property
     def promise(self) -> float:
         """The cost that it expects of a task, in proportion to the expected need."""
         return self.outlook.least_charge(self.weight)
+
+
+def rises(values: Vector) -> bool:
+    """Whether numbers grow with their place, more than chance lets them."""
+    count = len(values)
+    if count < MIN_FIT:
+        return False
+    ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable") - (count - 1) / 2
+    places = np.arange(count) - (count - 1) / 2
+    least = float(np.sqrt(2 * np.log(1 / BY_CHANCE) / count))
+    return float(ranks @ places / (places @ places)) > least
 
 
 def bounds_threshold(count: int) -> float:
@@ -127,7 +158,8 @@ def ways(window: Window, tried: Sequence[Tail], price: Price) -> list[Way]:
     first = trials[0]
     scale = np.maximum(first.costs, 1e-9 * np.nansum(first.costs) + 1e-300)
     default = min(plain(trials), key=lambda one: one.relative(scale))
-    return [trial.judged(scale, default) for trial in trials]
+    clock = window.runtime_s if price.lost_s else None
+    return [trial.judged(scale, default, clock) for trial in trials]
 
 
 def plain(trials: Sequence[Trial]) -> Sequence[Trial]:
@@ -160,13 +192,13 @@ class Trial:
         there = np.isfinite(self.costs)
         return float(self.costs[there].sum() / scale[there].sum())
 
-    def judged(self, scale: Vector, default: Trial) -> Way:
+    def judged(self, scale: Vector, default: Trial, runtime_s: Vector | None) -> Way:
         """What it cost, and the doubt about being cheaper than the default on top."""
         cost, tail = self.relative(scale), self.tail
         if tail.fit is not default.tail.fit:
             cost += doubt(self.costs - default.costs, ONE) / float(scale.mean())
         known = (tail.fit, tail.threshold, tail.outlook, tail.count)
-        return Way(*known, self.margin, self.weight, cost)
+        return Way(*known, self.margin, self.weight, cost, runtime_s)
 
 
 def outlook_beyond(ways: Sequence[Way], known: Known, log: float) -> Outlook | None:

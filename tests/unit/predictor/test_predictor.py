@@ -75,6 +75,30 @@ def test_a_retry_goes_by_what_the_family_needs_where_the_last_few_misled() -> No
     assert 1000 < predictor.retry(lost, LARGEST).memory_mib <= 1200
 
 
+def test_where_needs_differ_widely_a_retry_reckons_with_the_next_one() -> None:
+    """The largest need a thousand times the least: one attempt at a time it would take three."""
+    predictor = Predictor()
+    needs = np.random.default_rng(0).lognormal(7.0, 2.0, 200)
+    predictor.observe([ran(job(), need, 600.0, at=1e4 * at) for at, need in enumerate(needs)])
+    lanes = Resources(96.0, 2_000_000, 0)
+    second = predictor.retry(killed(job(), 500, at=3e6), lanes).memory_mib
+    third = predictor.retry(killed(job(), second, at=3e6), lanes).memory_mib
+    assert second < 30_000
+    assert third > 60_000
+
+
+def test_where_large_tasks_run_long_they_are_not_lost_for_the_short_ones() -> None:
+    """The same needs, once with the same runtime each, and once with one that goes with them."""
+    rng = np.random.default_rng(0)
+    needs = rng.lognormal(8.0, 1.0, 200)
+    alike, longer = (Predictor(), Predictor())
+    for at, need in enumerate(needs.tolist()):
+        alike.observe([ran(job(), need, 3600.0, at=1e7 * at)])
+        longer.observe([ran(job(), need, need**1.5 / 50, at=1e7 * at)])
+    given = [one.estimate([job()])[0].allocation.memory_mib for one in (alike, longer)]
+    assert given[1] > 1.3 * given[0]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_production_is_given_no_less_than_the_bound_of_a_model(seed: int) -> None:
     """Nor where the way that has cost least is not the one that foretells best."""

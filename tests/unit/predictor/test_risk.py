@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from predictor.risk import Price, charge, outlook
+from predictor.risk import Outlook, Price, charge, outlook
 
 
 def test_too_much_costs_the_rest_and_too_little_costs_all_of_it_and_the_wait() -> None:
@@ -39,3 +39,23 @@ def test_the_cheapest_margin_leaves_a_small_chance_of_a_kill() -> None:
     what = outlook(np.sort(np.random.default_rng(0).normal(0, 0.1, 100)), 0.8)
     chances = [what.chance_beyond(what.cheapest(weight)) for weight in (1.0, 3.0, 20.0)]
     assert 0.2 > chances[0] > chances[1] > chances[2] > 0.0
+
+
+def two_sizes(small: int, large: int) -> Outlook:
+    """Needs about 1 GiB, and a few about 100, in log MiB."""
+    rng = np.random.default_rng(0)
+    logs = [*rng.normal(np.log(1e3), 0.05, small), *rng.normal(np.log(1e5), 0.05, large)]
+    return outlook(np.sort(logs), 0.98)
+
+
+def test_of_attempts_that_follow_each_other_the_first_reckons_with_the_next() -> None:
+    """One at a time, a little more than the small need is cheapest: large ones are few and dear."""
+    left = two_sizes(200, 40).beyond(np.log(1.1e3))
+    assert left is not None
+    assert np.exp(left.cheapest(3.0)) <= np.exp(left.first_of_many(3.0))
+    assert np.exp(left.first_of_many(3.0)) > 90_000
+
+
+def test_where_needs_hardly_differ_the_first_of_many_attempts_is_the_cheapest_one() -> None:
+    what = outlook(np.sort(np.random.default_rng(0).normal(0, 0.02, 200)), 0.92)
+    assert abs(what.first_of_many(20.0) - what.cheapest(20.0)) < 0.05

@@ -6,7 +6,7 @@ import numpy as np
 
 from predictor.risk import Price
 from predictor.series import BOUND, Series
-from predictor.ways import doubt
+from predictor.ways import doubt, rises
 from predictor.window import Known, Seen
 
 #: A task of which nothing is known but its size.
@@ -41,6 +41,15 @@ def test_a_gain_over_the_model_that_may_be_chance_does_not_overrule_it() -> None
 
     assert closest is not None
     assert closest.fit.base == "model"
+
+
+def test_numbers_rise_with_their_place_only_beyond_chance() -> None:
+    rng = np.random.default_rng(0)
+    places = np.arange(40.0)
+    assert rises(places + rng.normal(0, 10, 40))
+    assert not rises(rng.normal(0, 10, 40))
+    assert not rises(-places)
+    assert not rises(places[:3])
 
 
 def test_few_pairs_leave_more_doubt_than_many() -> None:

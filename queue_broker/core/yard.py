@@ -22,8 +22,8 @@ Floats = npt.NDArray[np.float64]
 
 #: Groups whose ranking is remembered from pass to pass.
 MOST_REMEMBERED = 200_000
-#: What the packer calls a task that is more than any lane has, or other. That there is no lane at all
-#: is none of these: they may be on their way.
+#: What the packer calls a task that is more than any lane has, or other. That there is no lane at
+#: all is none of these: they may be on their way.
 OF_SHAPE = {Reason.TOO_BIG, Reason.ARCH, Reason.GPU_MODEL, Reason.GPU_MEMORY}
 #: What decides where a task can go: tasks with one key are interchangeable here.
 Key = tuple[object, ...]

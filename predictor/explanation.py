@@ -38,7 +38,7 @@ class Explanation:
     """An estimate of memory with what is behind it.
 
     `families` counts the attempts seen at each grain; `prices` is what each way would have cost,
-    where 1 is twice the cost of the family's median with a margin; `contributions` are the
+    where 1 is the cost of the family's median with a margin; `contributions` are the
     model's SHAP values: what each feature adds to the log of its median.
     """
 
@@ -67,9 +67,14 @@ def explain(
 
 
 def _in_words(prices: Mapping[str, float]) -> dict[str, float]:
-    """`line/0.92` as `line, tail above 92 %`: from there on its errors are smoothed."""
+    """`line/0.92` as `line, tail above 92 %`: from there on its errors are smoothed.
+
+    A price is made of two halves, each 1 for the family's median; told is their mean.
+    """
     ways = ((*way.rpartition("/"), price) for way, price in prices.items())
-    return {f"{base}, tail above {100 * float(tail):g} %": price for base, _, tail, price in ways}
+    return {
+        f"{base}, tail above {100 * float(tail):g} %": price / 2 for base, _, tail, price in ways
+    }
 
 
 def _neighbours(voice: Voice, rows: Rows) -> tuple[Neighbour, ...]:

@@ -78,6 +78,7 @@ def remove(
 
     headgate keys remove HGKAEXAMPLE
     """
+    from queue_broker.wire.kept import every
     from queue_broker.wire.keys import KIND
 
     with shelf(data_dir) as kept:
@@ -85,7 +86,10 @@ def remove(
         if found is None:
             raise NotFound(f"there is no key {key!r}; `headgate keys list` has all")
         kept.remove(found)
+        last = next(iter(every(kept, KIND)), None) is None
     console.print(f"removed {key}")
+    if last:
+        console.print("It was the last: no client of Batch's protocol is let in until another is.")
 
 
 @contextmanager

@@ -218,7 +218,7 @@ def contribution_table(foretold: Foretold) -> Table | None:
 
 def price_table(foretold: Foretold) -> Table | None:
     """The ways of foretelling memory that were tried on the family's past."""
-    table = columns("ways of foretelling", "cost so far")
+    table = columns("ways of foretelling", "cost so far, of the median's")
     for name, price in list(foretold.prices.items())[:MOST_WAYS]:
         table.add_row(name, f"{price:.3g}")
     return table if foretold.prices else None

@@ -29,6 +29,7 @@ class JobPage:
     shapes: Sequence[Shape]
     shapes_left: int
     failed: Sequence[int]
+    failed_left: int  #: beyond those
     task: TaskView
 
 
@@ -63,6 +64,7 @@ def read(board: Board, job_id: JobId, index: int) -> JobPage:
         shapes=shapes[:MOST_SHAPES],
         shapes_left=max(0, len(shapes) - MOST_SHAPES),
         failed=[row.index for row in failed] if job.array else [],
+        failed_left=max(0, job.counts.get(State.FAILED, 0) - len(failed)),
         task=insights.task(job_id, index),
     )
 

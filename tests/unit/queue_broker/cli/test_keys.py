@@ -53,7 +53,9 @@ def test_keys_are_listed_without_their_secrets(folder: Path) -> None:
 
 def test_a_key_is_taken_back(folder: Path) -> None:
     run(folder, "create", "--tenant", "research")
-    run(folder, "remove", kept(folder)[0]["id"])
+    run(folder, "create", "--tenant", "production")
+    assert "It was the last" not in run(folder, "remove", kept(folder)[0]["id"])
+    assert "It was the last: no client" in run(folder, "remove", kept(folder)[0]["id"])
     assert kept(folder) == []
     with pytest.raises(NotFound, match="'none'"):
         run(folder, "remove", "none")

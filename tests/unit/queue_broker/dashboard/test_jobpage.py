@@ -31,6 +31,13 @@ def test_a_sweep_shows_its_tasks_by_state(window: Window) -> None:
     said = words(page(window, leak))
     assert "RUNNING 2 SUCCEEDED 6 FAILED 2" in said
     assert "Failed: 6 , 7" in said
+    assert "more" not in said
+
+
+def test_of_many_that_failed_the_first_are_named_and_the_rest_counted(window: Window) -> None:
+    leak = window.run(Sweep(job=a_job("sweep"), size=2_000))
+    window.finish(leak, tasks=range(2_000), verdict=Fail("exit code 1"), exit_code=1)
+    assert "6 , 7 and 1,992 more" in words(page(window, leak))
 
 
 def test_a_task_shows_its_command_its_attempts_and_their_ends(window: Window) -> None:

@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     keep_finished_s: float = Field(default=7 * 86_400.0, gt=0)  #: then only the lake has them
     aws_region: str = Field(default="us-east-1", pattern=r"[a-z0-9-]+")  #: in ARNs, unless signed
     aws_account: str = Field(default="123456789012", pattern=r"[0-9]{12}")  #: in ARNs
+    log_format: Literal["text", "json"] = "text"  #: of the broker's own log, on stderr
     engine: Literal["local", "aws"] = "local"  #: where tasks run
     aws: AwsSettings = AwsSettings()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headgate.errors import InvalidInput
+from queue_broker.cli.logs import write_log
 from queue_broker.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -44,11 +44,8 @@ def up(
     from queue_broker.main import serve
     from queue_broker.settings import read_settings
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
     settings = read_settings(host=host, port=port, data_dir=data_dir, database_url=database_url)
+    write_log(settings.log_format, verbose=verbose)
     with listen(settings.host, settings.port) as listener:
         serve(settings, listener, ready=lambda: tell(settings, listener))
     console.print("Stopped. Tasks that ran go on when the broker starts again.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +17,8 @@ from queue_broker.events import Ended, Reported
 from queue_broker.ports import CycleStore, Engine
 from queue_broker.records import Leak
 from queue_broker.verdicts import Judged
+
+log = logging.getLogger(__name__)
 
 #: The parameters of one task of a leak.
 ParametersOf = Callable[[Leak, int], Mapping[str, object]]
@@ -72,7 +75,10 @@ class Observing:
             heard[name] = heard.get(name, 0) + 1
             if heard[name] <= MOST_LEARNT:
                 lessons.append(self._observation(leaks[name], judged.ended))
-        self.forecaster.observe(lessons)
+        try:
+            self.forecaster.observe(lessons)
+        except Exception:  # costs foresight, never a pass; the lake has them for the next training
+            log.exception("what ended was not learnt from", extra={"action": "not_learnt"})
 
     def _observation(self, leak: Leak, ended: Ended) -> Observation:
         return to_observation(leak, ended, self.parameters(leak, ended.task))

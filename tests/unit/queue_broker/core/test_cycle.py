@@ -261,6 +261,24 @@ def test_kills_for_memory_come_back_bigger(tmp_path: Path) -> None:
     house.store.close()
 
 
+class Unteachable(Predictor):
+    """Fails at whatever it is to learn."""
+
+    def observe(self, *about: object) -> None:
+        raise IndexError(about)
+
+
+def test_a_predictor_that_fails_to_learn_holds_nothing_up(tmp_path: Path) -> None:
+    forecaster = Forecaster(Unteachable(), FolderRegistry(tmp_path / "models"))
+    house = House(tmp_path, forecaster=forecaster)
+
+    job = house.submit(a_sweep(size=100, resources=ASKED))
+    house.run(passes=500)
+
+    assert house.counts(job) == {State.SUCCEEDED: 100}
+    house.store.close()
+
+
 class Retrying(Predictor):
     """Remembers at which price a retry was sized."""
 

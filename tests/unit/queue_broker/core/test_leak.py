@@ -45,7 +45,7 @@ def test_what_fits_on_no_lane_says_what_it_needs_and_what_there_is() -> None:
 
 def test_what_asks_for_an_architecture_that_no_lane_has_says_which_there_is() -> None:
     decision = decided([a_group(1, arch="arm64")], [a_lane()])
-    assert decision.holds == {1: "fits no lane: needs arm64; there is x86_64"}
+    assert decision.holds == {1: "fits no lane: arch: needs arm64; there is x86_64"}
 
 
 def test_where_there_is_no_lane_what_waits_says_how_to_make_one() -> None:

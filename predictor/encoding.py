@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from predictor.features import Facts
-from predictor.kin import RAW
+from predictor.kin import plain
 from predictor.rows import Rows
 
 Matrix = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class Encoder:
         """The columns that vary or may vary, the most often known first, capped at
         `MAX_COLUMNS`.
         """
-        seen = Counter(name for row in rows for name in row.numbers if not name.startswith(RAW))
+        seen = Counter(name for row in rows for name in plain(row.numbers))
         words: dict[str, Counter[str]] = {}
         for row in rows:
             for name, word in row.words.items():

@@ -107,6 +107,11 @@ def yardsticks(kin: Kin) -> dict[str, Yardstick]:
     return {name: Yardstick(name.split(".")[1], middles) for name, middles in groups.items()}
 
 
+def plain(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Those that are columns: all but the raw numbers of kin."""
+    return {name: value for name, value in numbers.items() if not name.startswith(RAW)}
+
+
 def summand(target: str, log: V) -> V:
     """What is summed over kin. Runtimes add up, and count by their length: of a task of a second
     hardly more than its start is seen. Of memory it is the log.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,27 +15,24 @@ from predictor.model import BOOSTERS, Model, high_of
 from predictor.past import Past, with_past
 from predictor.risk import Vector
 from predictor.rows import Rows
+from predictor.turns import ALONE, Turn, in_turns
 from predictor.usage import measured
 from predictor.window import Seen
 
 #: Of a long history that is learnt at once, so many of each family's latest are charged one by one;
 #: the ledger fades so fast that earlier ones would not be felt.
 CHARGED = 16
-#: Attempts that are learnt in one go: some tens of ms, which is what others may have to wait.
-A_TURN = 100
 #: A task that was held to so many cores is taken to need so many times more, up to its request.
 WIDER = 1.5
 #: Logs that differ by no more are of the same number of cores.
 SAME_CORES = 0.05
-
-T = TypeVar("T")
 
 
 def learn(
     families: Families,
     observations: Sequence[Observation],
     model: Model | None,
-    turn: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it keeps nothing
+    turn: Turn = ALONE,
 ) -> None:
     """Add attempts to their families, in the order given. What reads or changes histories is done
     within `turn`, some attempts at a time: others may learn and ask in between.
@@ -60,14 +55,6 @@ def learn(
                 left.subtract((key, target) for key in keys)
 
     in_turns(range(len(observations)), add, turn)
-
-
-def in_turns(many: Sequence[T], do: Callable[[T], None], turn: AbstractContextManager[Any]) -> None:
-    """Do it with each, some within one turn."""
-    for start in range(0, len(many), A_TURN):
-        with turn:
-            for one in many[start : start + A_TURN]:
-                do(one)
 
 
 def labelled(
@@ -115,7 +102,7 @@ def _of(logs: Mapping[str, Vector], name: str, place: int) -> float:
 def rows_of_observations(
     observations: Sequence[Observation],
     past: Past,
-    turn: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it keeps nothing
+    turn: Turn = ALONE,
 ) -> tuple[Rows, list[Facts]]:
     """The jobs of attempts as rows and as facts, each with the past as it was at its start.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import Any, Self
 
@@ -23,6 +22,7 @@ from predictor.rows import Rows, facts_of_jobs, rows_of_jobs, split_columns
 from predictor.settings import PredictorSettings
 from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimates
 from predictor.sweeps import Distinct, Indexes
+from predictor.turns import ALONE, Turn
 from predictor.ways import outlook_beyond
 
 __all__ = ["Explanation", "Indexes", "Predictor"]
@@ -86,7 +86,7 @@ class Predictor:
         columns: dict[str, npt.NDArray[Any]] | None,
         size: int,
         mode: str = "cost",
-        turn: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it keeps nothing
+        turn: Turn = ALONE,
     ) -> list[tuple[Indexes, Estimate]]:
         """The tasks of a sweep by predicted shape: at most `max_sweep_groups`, each with its
         estimate.
@@ -121,7 +121,7 @@ class Predictor:
     def observe(
         self,
         observations: Sequence[Observation],
-        turn: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it keeps nothing
+        turn: Turn = ALONE,
     ) -> None:
         """Learn from attempts that ended, in the order given; a history of thousands within many
         short turns.

@@ -13,7 +13,7 @@ import pandas as pd
 
 from headgate.job import Job
 from predictor.features import LARGEST, MAX_WORD, Facts, facts, family_keys, step_of, to_number
-from predictor.kin import RAW, Kin
+from predictor.kin import Kin, plain
 from predictor.past import Past, with_past
 from predictor.risk import Codes, Vector
 
@@ -49,9 +49,7 @@ class Rows:
     @classmethod
     def of(cls, known: Sequence[Facts], keys: Sequence[tuple[str, ...]]) -> Self:
         """One row for each of the facts."""
-        names = dict.fromkeys(
-            name for row in known for name in row.numbers if not name.startswith(RAW)
-        )
+        names = dict.fromkeys(name for row in known for name in plain(row.numbers))
         numbers = {
             name: np.array([row.numbers.get(name, np.nan) for row in known]) for name in names
         }
@@ -68,11 +66,7 @@ class Rows:
         base = facts(job)
         step = step_of(family_keys(job, base))
         base = with_past(base, step, past, np.inf)
-        numbers = {
-            name: np.array([value])
-            for name, value in base.numbers.items()
-            if not name.startswith(RAW)
-        }
+        numbers = {name: np.array([value]) for name, value in plain(base.numbers).items()}
         kin = [Kin.of([base.numbers], _same)]
         words = {name: Words((word,), _same) for name, word in base.words.items()}
         for name, (number, word) in columns.items():
@@ -202,7 +196,7 @@ def distinct(columns: Sequence[npt.NDArray[Any]], size: int) -> tuple[Codes, Cod
 
 def _numbers(said: Sequence[Mapping[str, float]], codes: Codes) -> dict[str, Vector]:
     """What is said by the words of a column, a value a row: by its code, of none by the last."""
-    names = dict.fromkeys(name for numbers in said for name in numbers if not name.startswith(RAW))
+    names = dict.fromkeys(name for numbers in said for name in plain(numbers))
     return {
         name: np.array([numbers.get(name, np.nan) for numbers in said])[codes] for name in names
     }

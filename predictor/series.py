@@ -12,7 +12,7 @@ import numpy as np
 
 from predictor.bases import HIGH
 from predictor.choice import Choice
-from predictor.kin import RAW, Kin
+from predictor.kin import Kin, plain
 from predictor.risk import Price, Vector
 from predictor.ways import ONE, Tail, Way, bounds_threshold, closest, doubt, tails
 from predictor.window import Known, Ring, Seen
@@ -203,8 +203,6 @@ def bound_losses(tail: Tail) -> Vector:
 
 
 def _one(item: Seen) -> Known:
-    inputs = {
-        name: np.array([value]) for name, value in item.inputs.items() if not name.startswith(RAW)
-    }
+    inputs = {name: np.array([value]) for name, value in plain(item.inputs).items()}
     told = (np.array([number]) for number in (item.model, item.asked, item.high))
     return Known(1, inputs, *told, kin=[Kin.of([item.inputs])])

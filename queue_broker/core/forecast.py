@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -17,8 +16,8 @@ from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.resources import Resources
 from headgate.usage import Observation
-from predictor.learning import A_TURN
 from predictor.predictor import Explanation, Indexes, Predictor
+from predictor.turns import A_TURN, Turn
 from queue_broker.ports import ModelRegistry
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ PAUSE_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Turns:
     """A lock that others get between two turns of who needs it again and again."""
 
     lock: Lock
@@ -76,8 +75,7 @@ class Forecaster:
         return self._predictor.estimate_sweep(job, columns, size, mode, self._lock)
 
     def observe(self, observations: Sequence[Observation]) -> None:
-        turn: AbstractContextManager[Any]
-        turn = Turn(self._lock) if len(observations) > A_TURN else self._lock
+        turn: Turn = Turns(self._lock) if len(observations) > A_TURN else self._lock
         self._predictor.observe(observations, turn)
 
     def retry(self, failed: Observation, largest: Resources, mode: str) -> Resources:

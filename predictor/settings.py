@@ -8,6 +8,8 @@ from headgate.resources import Resources
 
 #: A mode weighs a lost attempt against idle memory; a tier names its mode.
 MODES = ("safe", "cost")
+#: The most shapes that a sweep is cut into: every shape is a row and a lane choice for the broker.
+MAX_SWEEP_GROUPS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,4 @@ class PredictorSettings:
     #: `min_time_limit_s`.
     time_limit_factor: float = 3.0
     min_time_limit_s: float = 600.0
-    #: The most shapes that a sweep is cut into: every shape is a row and a lane choice for the
-    #: broker.
-    max_sweep_groups: int = 16
+    max_sweep_groups: int = MAX_SWEEP_GROUPS

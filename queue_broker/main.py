@@ -122,7 +122,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     cycle = Cycle(
         store=store,
         engine=engine,
-        estimating=Estimating(store, forecaster, parts.parameters.columns, limits.modes),
+        estimating=Estimating(store, forecaster, parts.parameters.bands, limits.modes),
         observing=Observing(
             store,
             engine,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +22,20 @@ from queue_broker.records import Parameters as Source
 
 if TYPE_CHECKING:
     from queue_broker.ports import Reader
+
+
+#: Tasks, and bytes of their parameters, that are spelt out at once: four chunks of a table.
+BAND_TASKS = 1 << 18
+BAND_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Tasks that follow one another, and their own parameters by name, `size` values each."""
+
+    first: int
+    size: int
+    columns: dict[str, npt.NDArray[Any]]
 
 
 class Described(Protocol):
@@ -54,18 +69,12 @@ class Parameters:
         first, table = self._table(record.job_id, task)
         return record.job.parameters | row(table, task - first)
 
-    def columns(self, record: Described) -> dict[str, npt.NDArray[Any]] | None:
-        """Every task's own parameters by name, `size` values each; None where there are none."""
+    def bands(self, record: Described) -> Iterator[Band]:
+        """Every task's own parameters, some tasks at a time; none where there are none."""
         if isinstance(record.parameters, Grid):
-            return grid_columns(record.parameters)
-        if record.parameters is Table.NONE:
-            return None
-        whole: dict[str, npt.NDArray[Any]] = {}
-        for chunk in self._reader.chunks(record.job_id):
-            table = decode(chunk.data)
-            for name in table.column_names:
-                fill(whole, name, (chunk.first, record.size), column(table, name))
-        return whole
+            yield from grid_bands(record.parameters)
+        elif record.parameters is Table.CHUNKS:
+            yield from table_bands(self._reader.chunks(record.job_id))
 
     def _table(self, job_id: JobId, task: int) -> tuple[int, pa.Table]:
         with self._lock:
@@ -116,20 +125,24 @@ def column(table: pa.Table, name: str) -> npt.NDArray[Any]:
     return array
 
 
-def fill(
-    whole: dict[str, npt.NDArray[Any]], name: str, at: tuple[int, int], part: npt.NDArray[Any]
-) -> None:
-    """Write a part of a column where it belongs; the column takes a wider kind where it must.
+def table_bands(chunks: Iterable[Chunk]) -> Iterator[Band]:
+    """A table's chunks by as many as may be spelt out at once."""
+    first, end, held = 0, 0, 0
+    tables: list[pa.Table] = []
+    for chunk in chunks:
+        tables.append(decode(chunk.data))
+        end, held = chunk.first + chunk.rows, held + tables[-1].nbytes
+        if end - first >= BAND_TASKS or held >= BAND_BYTES:
+            yield Band(first, end - first, joined(tables))
+            first, held, tables = end, 0, []
+    if tables:
+        yield Band(first, end - first, joined(tables))
 
-    Chunk by chunk, so that a sweep of 10^6 rows is in memory once, as what it becomes.
-    """
-    first, size = at
-    if name not in whole:
-        whole[name] = np.empty(size, dtype=part.dtype)
-    wider = np.result_type(whole[name].dtype, part.dtype)
-    if wider != whole[name].dtype:
-        whole[name] = whole[name].astype(wider)
-    whole[name][first : first + len(part)] = part
+
+def joined(tables: Sequence[pa.Table]) -> dict[str, npt.NDArray[Any]]:
+    """The columns of tables that follow one another; one takes a wider kind where it must."""
+    names = tables[0].column_names
+    return {name: np.concatenate([column(table, name) for table in tables]) for name in names}
 
 
 def texts(column: pa.Array) -> npt.NDArray[Any]:
@@ -141,14 +154,20 @@ def texts(column: pa.Array) -> npt.NDArray[Any]:
     return array
 
 
-def grid_columns(grid: Grid) -> dict[str, npt.NDArray[Any]]:
-    """The axes spelt out: each value repeated for all that turn faster, and that tiled."""
+def grid_bands(grid: Grid) -> Iterator[Band]:
+    for first in range(0, grid.size, BAND_TASKS):
+        size = min(BAND_TASKS, grid.size - first)
+        yield Band(first, size, grid_columns(grid, first, size))
+
+
+def grid_columns(grid: Grid, first: int, size: int) -> dict[str, npt.NDArray[Any]]:
+    """The axes spelt out for some of the tasks; the last axis turns fastest."""
+    tasks = np.arange(first, first + size)
     columns: dict[str, npt.NDArray[Any]] = {}
     faster = grid.size
     for name, values in grid.axes.items():
         faster //= len(values)
-        axis = axis_values(values)
-        columns[name] = np.tile(np.repeat(axis, faster), grid.size // (faster * len(values)))
+        columns[name] = axis_values(values)[tasks // faster % len(values)]
     return columns
 
 

@@ -5,18 +5,17 @@ Single jobs get theirs on arrival where that holds nobody up; those are never SU
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from itertools import chain
 
 from headgate.estimate import Estimate
 from headgate.resources import Resources
+from predictor.shape import united
 from queue_broker.core.aside import Aside
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.offer import Offer
+from queue_broker.core.parameters import Band
 from queue_broker.core.whole import goes_whole
 from queue_broker.ports import CycleStore
 from queue_broker.records import Group, Split, Submission, Table, Tasks
@@ -24,12 +23,12 @@ from queue_broker.records import Group, Split, Submission, Table, Tasks
 #: From so many tasks with parameters on, a sweep is estimated beside the cycle: a model takes
 #: seconds for a million rows, and production must not wait for that.
 LARGE = 50_000
-#: Task indexes by shape.
-Parts = Sequence[tuple[npt.NDArray[np.uint32], Estimate]]
+#: Tasks by shape.
+Parts = Sequence[tuple[Tasks, Estimate]]
 #: The mode of a tier that nobody knows any more.
 COST = "cost"
-#: A sweep's parameters by name, a value a task; None when its tasks are told apart by index alone.
-Columns = Callable[[Group], dict[str, npt.NDArray[Any]] | None]
+#: A sweep's own parameters, some tasks at a time.
+Bands = Callable[[Group], Iterable[Band]]
 #: What the estimates of each tier lean to, now.
 Modes = Callable[[], Mapping[str, str]]
 
@@ -40,7 +39,7 @@ class Estimating:
 
     store: CycleStore
     forecaster: Forecaster
-    columns: Columns
+    bands: Bands
     modes: Modes
     aside: Aside[Parts] = field(default_factory=Aside)
 
@@ -127,11 +126,24 @@ class Estimating:
             parts = self.aside.ask(group.group_id, lambda: self._parts(group))
         if parts is None:
             return None
-        return [(Tasks(indexes) & group.waiting, estimate) for indexes, estimate in parts]
+        return [(tasks & group.waiting, estimate) for tasks, estimate in parts]
 
     def _parts(self, group: Group) -> Parts:
+        """Band by band, so that a sweep's parameters are never in memory as a whole."""
+        bands = [self._of_band(group, band) for band in self.bands(group)]
+        return bands[0] if len(bands) == 1 else merged(list(chain.from_iterable(bands)))
+
+    def _of_band(self, group: Group, band: Band) -> Parts:
         [mode] = self._modes([group])
-        return self.forecaster.estimate_sweep(group.job, self.columns(group), group.size, mode)
+        job, columns = group.job, band.columns
+        shapes = self.forecaster.estimate_sweep(job, columns, band.size, mode)
+        return [(Tasks(indexes + band.first), estimate) for indexes, estimate in shapes]
+
+
+def merged(parts: Parts) -> Parts:
+    """Those of one shape together."""
+    groups = united([estimate for _, estimate in parts], [len(tasks) for tasks, _ in parts])
+    return [(Tasks.union(*(parts[at][0] for at in places)), one) for places, one in groups]
 
 
 def spared(estimate: Estimate, group: Group) -> Estimate:

@@ -96,7 +96,7 @@ class Replay:
         return Cycle(
             store=store,
             engine=self.engine,
-            estimating=Estimating(store, forecaster, lambda group: None, lambda: modes),
+            estimating=Estimating(store, forecaster, lambda group: (), lambda: modes),
             observing=Observing(
                 store, self.engine, forecaster, lambda leak, task: {}, 4, lambda: modes
             ),

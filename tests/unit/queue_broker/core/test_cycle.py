@@ -57,7 +57,7 @@ class House:
     def new_cycle(self) -> Cycle:
         parameters = Parameters(self.store)
         forecaster = self.forecaster or self.new_forecaster()
-        estimating = Estimating(self.store, forecaster, parameters.columns, MODES.copy)
+        estimating = Estimating(self.store, forecaster, parameters.bands, MODES.copy)
         observing = Observing(self.store, self.engine, forecaster, parameters.of, 4, MODES.copy)
         return Cycle(self.store, self.engine, estimating, observing, DEFAULT_TIERS, self.clock)
 

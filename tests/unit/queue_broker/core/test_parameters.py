@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from headgate.job import Job
 from headgate.sweep import Grid
-from queue_broker.core import tables
-from queue_broker.core.parameters import Parameters, grid_columns
+from queue_broker.core import parameters, tables
+from queue_broker.core.parameters import Band, Parameters, grid_columns
 from queue_broker.core.tables import Format, batches, chunks
 from queue_broker.records import Chunk, JobId, Submission, Table
 
@@ -59,7 +59,7 @@ def test_a_grids_values_go_over_the_templates() -> None:
 
 def test_tasks_told_apart_by_index_have_the_templates_parameters() -> None:
     assert of_shelf(None).of(a_record(Table.NONE), 7) == JOB.parameters
-    assert of_shelf(None).columns(a_record(Table.NONE)) is None
+    assert list(of_shelf(None).bands(a_record(Table.NONE))) == []
 
 
 def test_a_tables_row_goes_over_the_templates(tens: Shelf) -> None:
@@ -67,57 +67,67 @@ def test_a_tables_row_goes_over_the_templates(tens: Shelf) -> None:
 
 
 def test_neighbours_are_read_from_the_chunk_at_hand(tens: Shelf) -> None:
-    parameters = of_shelf(tens)
+    reader = of_shelf(tens)
 
     for task in range(100):
-        parameters.of(a_record(Table.CHUNKS), task)
+        reader.of(a_record(Table.CHUNKS), task)
 
     assert tens.asked == 10
 
 
 def test_only_the_chunks_last_used_are_kept(tens: Shelf) -> None:
-    parameters = of_shelf(tens, kept=2)
+    reader = of_shelf(tens, kept=2)
 
     for task in (0, 10, 0, 20, 0, 10):
-        parameters.of(a_record(Table.CHUNKS), task)
+        reader.of(a_record(Table.CHUNKS), task)
 
     assert tens.asked == 4  # 10 was the one that had to go for 20
 
 
 def test_two_sweeps_do_not_share_chunks(tens: Shelf) -> None:
-    parameters = of_shelf(tens)
+    reader = of_shelf(tens)
 
-    parameters.of(a_record(Table.CHUNKS), 0)
-    parameters.of(a_record(Table.CHUNKS, job_id="another"), 0)
+    reader.of(a_record(Table.CHUNKS), 0)
+    reader.of(a_record(Table.CHUNKS, job_id="another"), 0)
 
     assert tens.asked == 2
 
 
 def test_a_tables_columns_are_put_together(tens: Shelf) -> None:
-    columns = of_shelf(tens).columns(a_record(Table.CHUNKS, 100))
+    [whole] = of_shelf(tens).bands(a_record(Table.CHUNKS, 100))
 
-    assert columns is not None
-    assert columns["lr"].dtype == np.float64
-    np.testing.assert_allclose(columns["lr"], np.arange(100) / 10)
-    assert list(columns["kind"][:4]) == ["k0", "k1", "k2", "k0"]
+    assert (whole.first, whole.size) == (0, 100)
+    assert whole.columns["lr"].dtype == np.float64
+    np.testing.assert_allclose(whole.columns["lr"], np.arange(100) / 10)
+    assert list(whole.columns["kind"][:4]) == ["k0", "k1", "k2", "k0"]
+
+
+@pytest.mark.parametrize("most", [("BAND_TASKS", 25), ("BAND_BYTES", 300)])
+def test_a_large_table_is_spelt_out_band_by_band(
+    monkeypatch: pytest.MonkeyPatch, tens: Shelf, most: tuple[str, int]
+) -> None:
+    monkeypatch.setattr(parameters, *most)
+
+    bands = list(of_shelf(tens).bands(a_record(Table.CHUNKS, 100)))
+
+    assert [(band.first, band.size) for band in bands] == [(0, 30), (30, 30), (60, 30), (90, 10)]
+    rates = np.concatenate([band.columns["lr"] for band in bands])
+    np.testing.assert_allclose(rates, np.arange(100) / 10)
+
+
+def columns_of(*rows: dict[str, Any]) -> dict[str, Any]:
+    [band] = of_shelf(Shelf(list(rows))).bands(a_record(Table.CHUNKS, len(rows)))
+    return band.columns
 
 
 def test_a_column_of_mixed_kinds_is_one_of_objects() -> None:
-    shelf = Shelf([{"v": 1}, {"v": "sqrt"}, {"v": None}])
-
-    columns = of_shelf(shelf).columns(a_record(Table.CHUNKS, 3))
-
-    assert columns is not None
-    assert list(columns["v"]) == [1, "sqrt", None]
+    assert list(columns_of({"v": 1}, {"v": "sqrt"}, {"v": None})["v"]) == [1, "sqrt", None]
 
 
 def test_whole_numbers_among_broken_ones_are_still_numbers() -> None:
     shelf = Shelf([{"v": 0.5}, {"v": 1}])
 
-    columns = of_shelf(shelf).columns(a_record(Table.CHUNKS, 2))
-
-    assert columns is not None
-    assert columns["v"].dtype == np.float64
+    assert columns_of({"v": 0.5}, {"v": 1})["v"].dtype == np.float64
     assert repr(of_shelf(shelf).of(a_record(Table.CHUNKS), 1)["v"]) == "1"
 
 
@@ -128,22 +138,28 @@ AXES = st.dictionaries(
 )
 
 
-@given(AXES)
+@given(AXES, st.integers(1, 100))
 @settings(max_examples=60, deadline=None)
-def test_a_grids_columns_say_what_its_tasks_say(axes: dict[str, list[Any]]) -> None:
+def test_a_grids_columns_say_what_its_tasks_say(axes: dict[str, list[Any]], most: int) -> None:
     grid = Grid(axes={name: tuple(values) for name, values in axes.items()})
 
-    columns = grid_columns(grid)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parameters, "BAND_TASKS", most)
+        bands = list(of_shelf(None).bands(a_record(grid, grid.size)))
 
-    assert {len(column) for column in columns.values()} == {grid.size}
-    for index, task in enumerate(grid.tasks()):
-        assert {name: column[index] for name, column in columns.items()} == task
+    assert [band.first for band in bands] == list(range(0, grid.size, most))
+    said = (dict(zip(band.columns, row, strict=True)) for band in bands for row in rows_of(band))
+    assert list(said) == list(grid.tasks())
+
+
+def rows_of(band: Band) -> Iterator[tuple[Any, ...]]:
+    return zip(*band.columns.values(), strict=True)
 
 
 def test_numbers_of_a_grid_are_numbers() -> None:
     axes: dict[str, Any] = {"n": (1, 2), "x": (0.5,), "on": (True, False), "m": (1, "a")}
 
-    columns = grid_columns(Grid(axes=axes))
+    columns = grid_columns(Grid(axes=axes), 0, 8)
 
     assert [columns[name].dtype.kind for name in ("n", "x", "on", "m")] == ["i", "f", "b", "O"]
 
@@ -151,6 +167,6 @@ def test_numbers_of_a_grid_are_numbers() -> None:
 def test_an_integer_beyond_64_bits_keeps_its_value() -> None:
     axes: dict[str, Any] = {"n": (1, 2**70)}
 
-    columns = grid_columns(Grid(axes=axes))
+    columns = grid_columns(Grid(axes=axes), 0, 2)
 
     assert columns["n"][1] == 2**70

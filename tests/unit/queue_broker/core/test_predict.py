@@ -15,13 +15,18 @@ from headgate.lifecycle import State
 from headgate.resources import ResourceRequest
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.offer import Offer
+from queue_broker.core.parameters import Band
 from queue_broker.core.predict import LARGE, Estimating, spared
 from queue_broker.ports import Store
-from queue_broker.records import Group, Split, Table
+from queue_broker.records import Group, Split, Table, Tasks
 from tests.factories import a_job, a_submission, a_sweep, an_estimate
 from tests.unit.queue_broker.core.scenes import a_group, a_lane
 
 OFFER = Offer.of([a_lane(vcpu=8, memory_mib=8192)])
+
+
+def in_one(group: Group) -> list[Band]:
+    return [Band(0, group.size, {})]
 
 
 class Gate:
@@ -68,7 +73,7 @@ def arriving(*, free: bool) -> list[Estimate | None]:
     single, sweep = a_submission("single"), a_sweep()
     follower = a_submission("follower", depends_on=(Dependency(job_id="single"),))
     asked = cast(Forecaster, Asked(free=free))
-    estimating = Estimating(cast(Store, Gate([])), asked, lambda group: {}, dict[str, str])
+    estimating = Estimating(cast(Store, Gate([])), asked, in_one, dict[str, str])
     found = estimating.on_arrival([sweep, single, follower], OFFER)
     assert [one.job_id for one in found] == ["sweep-1", "single", "follower"]
     return [one.estimate for one in found]
@@ -86,9 +91,7 @@ def test_production_has_the_memory_that_comes_with_its_cores_and_a_sweep_what_it
     groups = [a_group(1, tier="production"), a_group(2)]
     gate = Gate(groups)
     modes = {"production": "safe", "sweep": "cost"}
-    estimating = Estimating(
-        cast(Store, gate), cast(Forecaster, Slow()), lambda g: {}, lambda: modes
-    )
+    estimating = Estimating(cast(Store, gate), cast(Forecaster, Slow()), in_one, lambda: modes)
 
     estimating.run(2, Offer.of([a_lane(vcpu=4, memory_mib=7_500)]))
 
@@ -116,9 +119,7 @@ def a_waiting(number: int, size: int, source: Table) -> Group:
 
 def test_no_single_job_waits_for_a_large_table_to_be_estimated() -> None:
     gate, slow = Gate([a_waiting(1, LARGE, Table.CHUNKS), a_waiting(2, 1, Table.NONE)]), Slow()
-    estimating = Estimating(
-        cast(Store, gate), cast(Forecaster, slow), lambda group: {}, dict[str, str]
-    )
+    estimating = Estimating(cast(Store, gate), cast(Forecaster, slow), in_one, dict[str, str])
 
     assert estimating.run(10, OFFER) == 1
     assert list(gate.groups) == [1]
@@ -141,9 +142,34 @@ def test_a_sweep_without_parameters_is_one_shape_and_is_not_spelt_out() -> None:
             return [(np.arange(1, dtype=np.uint32), an_estimate(3000))]
 
     gate = Gate([a_waiting(1, 100_000_000, Table.NONE)])
-    estimating = Estimating(
-        cast(Store, gate), cast(Forecaster, OfOne()), lambda group: {}, dict[str, str]
-    )
+    estimating = Estimating(cast(Store, gate), cast(Forecaster, OfOne()), in_one, dict[str, str])
 
     assert estimating.run(10, OFFER) == 1
     assert gate.given == {1: 3000}
+
+
+def test_the_bands_of_a_sweep_come_out_as_its_few_shapes() -> None:
+    class OfBands:
+        """Gives each band a small half, and a larger one that differs by the band."""
+
+        def estimate_sweep(
+            self, job: Job, columns: dict[str, Any], size: int, mode: str
+        ) -> list[tuple[Any, Estimate]]:
+            tasks = np.arange(size, dtype=np.uint32)
+            large = an_estimate(3000 + 40 * columns["band"])
+            return [(tasks[::2], an_estimate(1000)), (tasks[1::2], large)]
+
+    class Kept(Gate):
+        def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
+            [(_, splits)] = answers
+            found.extend(splits)
+            return [True]
+
+    found: list[Split] = []
+    bands = [Band(at * 10, 10, {"band": np.int64(at)}) for at in range(2)]  # type: ignore[dict-item]
+    gate, asked = Kept([a_waiting(1, 20, Table.CHUNKS)]), cast(Forecaster, OfBands())
+    Estimating(cast(Store, gate), asked, lambda group: bands, dict[str, str]).run(10, OFFER)
+
+    small, large = found
+    assert (small.tasks, small.estimate.allocation.memory_mib) == (Tasks(range(0, 20, 2)), 1000)
+    assert (large.tasks, large.estimate.allocation.memory_mib) == (Tasks(range(1, 20, 2)), 3040)

@@ -1,0 +1,70 @@
+"""The parts of a sweep, each estimated by itself, come out as few shapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.estimate import Estimate, Quantiles
+from headgate.resources import Resources
+from predictor.shape import united
+from tests.factories import an_estimate
+
+MEMORY_MIB = st.integers(12, 10**6)
+PARTS = st.lists(
+    st.builds(
+        lambda memory_mib, vcpu, gpu: an_estimate(memory_mib, vcpu, least_gpu_mib=gpu),
+        MEMORY_MIB,
+        st.sampled_from([0.25, 1.0, 4.0]),
+        st.none() | MEMORY_MIB,
+    ),
+    min_size=1,
+    max_size=80,
+)
+
+
+@given(PARTS, st.integers(1, 16))
+@settings(max_examples=100, deadline=None)
+def test_each_part_is_in_one_shape_that_is_enough_for_it(told: list[Estimate], most: int) -> None:
+    found = united(told, [1] * len(told), most)
+
+    assert len(found) <= most
+    assert sorted(int(at) for places, _ in found for at in places) == list(range(len(told)))
+    for places, one in found:
+        for part in (told[at] for at in places):
+            assert part.allocation.fits(one.allocation)
+            assert part.memory_mib.p95 <= one.memory_mib.p95
+            assert (part.least_gpu_mib or 0) <= (one.least_gpu_mib or 0)
+
+
+def test_parts_that_are_given_the_same_are_one_shape() -> None:
+    [(places, one)] = united([an_estimate(), an_estimate()], [5, 5])
+
+    assert list(places) == [0, 1]
+    assert one == an_estimate()
+
+
+def test_the_middle_is_that_of_the_tasks_and_not_of_the_parts() -> None:
+    short, long = an_estimate(), replace(an_estimate(), runtime_s=Quantiles(600.0, 900.0))
+
+    [(_, one)] = united([long, short], [3, 1_000])
+
+    assert one.runtime_s == Quantiles(60.0, 900.0)
+
+
+def test_what_one_part_does_not_know_none_of_its_shape_does() -> None:
+    limited = an_estimate(time_limit_s=600.0, gpu_memory_mib=Quantiles(1.0, 2.0))
+
+    [(_, one)] = united([limited, an_estimate()], [1, 1])
+
+    assert (one.time_limit_s, one.gpu_memory_mib) == (None, None)
+
+
+def test_parts_with_and_without_gpus_are_no_one_shape() -> None:
+    with_gpu = replace(an_estimate(), allocation=Resources(1.0, 1024, 2))
+
+    found = united([with_gpu, an_estimate()], [1, 1])
+
+    assert sorted(one.allocation.gpus for _, one in found) == [0, 2]

@@ -16,11 +16,12 @@ from headgate.usage import Observation
 from predictor.answers import answer, known_of
 from predictor.explanation import Explanation, explain
 from predictor.families import Families
+from predictor.few import shapes
 from predictor.learning import learn
 from predictor.model import TARGETS, Heard, Model, high_of
 from predictor.rows import Rows, facts_of_jobs, rows_of_jobs, split_columns
 from predictor.settings import PredictorSettings
-from predictor.shape import Sizes, shapes, sizes, snap_memory, to_estimates
+from predictor.shape import Sizes, sizes, snap_memory, to_estimates
 from predictor.sweeps import Distinct, Indexes
 from predictor.turns import ALONE, Turn
 from predictor.ways import outlook_beyond

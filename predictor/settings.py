@@ -9,7 +9,7 @@ from headgate.resources import Resources
 #: A mode weighs a lost attempt against idle memory; a tier names its mode.
 MODES = ("safe", "cost")
 #: The most shapes that a sweep is cut into: every shape is a row and a lane choice for the broker.
-MAX_SWEEP_GROUPS = 16
+MAX_SWEEP_GROUPS = 32
 
 
 @dataclass(frozen=True, slots=True)

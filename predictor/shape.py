@@ -1,13 +1,9 @@
-"""From predicted quantities to what a task is given: snapping, limits, and few shapes for a
-sweep.
-"""
+"""From predicted quantities to what a task is given: snapping and limits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
-from functools import reduce
-from itertools import pairwise
+from dataclasses import dataclass
 from math import ceil, isfinite
 
 import numpy as np
@@ -17,16 +13,14 @@ from headgate.job import Job
 from headgate.resources import Resources
 from predictor.answers import REQUESTED, Answer
 from predictor.risk import Codes, Flags, Vector
-from predictor.rows import Rows, distinct
-from predictor.settings import MAX_SWEEP_GROUPS, PredictorSettings
+from predictor.rows import Rows
+from predictor.settings import PredictorSettings
 
 #: So small a part above a step is noise, and cpu is shared when it is short: a task of one thread
 #: is measured at up to 1.1 cores, and 1.25 would leave half of a two-core machine idle.
 VCPU_NOISE = 0.1
 #: Cores of the bound that count, for each that the middle keeps busy.
 MOST_CORES = 1.5
-#: The first ratio between a sweep's neighbouring shapes; it is squared until they are few enough.
-FIRST_RATIO = 1.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,60 +205,3 @@ def _time_limit(job: Job, p95_s: float, s: PredictorSettings) -> float | None:
     if not isfinite(p95_s):
         return None
     return max(s.min_time_limit_s, s.time_limit_factor * p95_s)
-
-
-def shapes(given: Sizes, most: int) -> Sequence[Codes]:
-    """The rows by shape, at most `most` shapes: the coarser the ladder, the fewer."""
-    ratio = FIRST_RATIO
-    while True:
-        memory = np.round(np.log(given.memory_mib) / np.log(ratio))
-        vcpu = given.vcpu if ratio < 2 else np.zeros_like(given.vcpu)
-        gpu_mib = np.round(np.log(np.maximum(given.gpu_mib, 1.0)) / np.log(ratio))
-        first, group = distinct([memory, vcpu, given.gpus, gpu_mib], len(memory))
-        if len(first) <= most:
-            break
-        ratio = ratio**1.5
-    order = np.argsort(group, kind="stable")
-    edges = np.searchsorted(group[order], np.arange(len(first) + 1))
-    return [order[start:stop] for start, stop in pairwise(edges)]
-
-
-def united(
-    told: Sequence[Estimate], tasks: Sequence[int], most: int = MAX_SWEEP_GROUPS
-) -> list[tuple[Codes, Estimate]]:
-    """The estimates of a sweep's parts by shape, at most `most` shapes, each with the places of its
-    parts; `tasks` is how many each part has.
-    """
-    given = [(*astuple(one.allocation), one.least_gpu_mib or 0) for one in told]
-    vcpu, memory, gpus, gpu_mib = np.array(given, dtype=float).T
-    family = np.zeros(len(told), dtype=np.intp)
-    groups = shapes(Sizes(memory, vcpu, gpus, gpu_mib, family, {}), most)
-    return [
-        (places, _united([told[at] for at in places], [tasks[at] for at in places]))
-        for places in groups
-    ]
-
-
-def _united(told: Sequence[Estimate], tasks: Sequence[int]) -> Estimate:
-    """Enough for all of them, in the first one's words."""
-    limits = [one.time_limit_s for one in told if one.time_limit_s is not None]
-    gpu = [one.gpu_memory_mib for one in told if one.gpu_memory_mib is not None]
-    return replace(
-        told[0],
-        allocation=reduce(Resources.largest, (one.allocation for one in told)),
-        memory_mib=_over([one.memory_mib for one in told], tasks),
-        vcpu=_over([one.vcpu for one in told], tasks),
-        runtime_s=_over([one.runtime_s for one in told], tasks),
-        gpu_memory_mib=_over(gpu, tasks) if len(gpu) == len(told) else None,
-        least_gpu_mib=max(one.least_gpu_mib or 0 for one in told) or None,
-        time_limit_s=max(limits) if len(limits) == len(told) else None,
-    )
-
-
-def _over(said: Sequence[Quantiles], tasks: Sequence[int]) -> Quantiles:
-    """The middle of the medians, task by task; the highest bound, which holds for each."""
-    medians = np.array([one.p50 for one in said])
-    order = np.argsort(medians)
-    up_to = np.cumsum(np.asarray(tasks)[order])
-    middle = order[np.searchsorted(up_to, up_to[-1] / 2)]
-    return Quantiles(float(medians[middle]), max(one.p95 for one in said))

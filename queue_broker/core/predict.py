@@ -11,7 +11,7 @@ from itertools import chain
 
 from headgate.estimate import Estimate
 from headgate.resources import Resources
-from predictor.shape import united
+from predictor.few import united
 from queue_broker.core.aside import Aside
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.offer import Offer

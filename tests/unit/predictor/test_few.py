@@ -4,25 +4,64 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.estimate import Estimate, Quantiles
 from headgate.resources import Resources
-from predictor.shape import united
+from predictor import few
+from predictor.few import shapes, united
+from predictor.shape import Sizes
 from tests.factories import an_estimate
 
 MEMORY_MIB = st.integers(12, 10**6)
+CORES = st.sampled_from([0.25, 1.0, 4.0])
+ROWS = st.lists(st.tuples(MEMORY_MIB, CORES, st.integers(0, 1)), min_size=1, max_size=80)
 PARTS = st.lists(
     st.builds(
         lambda memory_mib, vcpu, gpu: an_estimate(memory_mib, vcpu, least_gpu_mib=gpu),
         MEMORY_MIB,
-        st.sampled_from([0.25, 1.0, 4.0]),
+        CORES,
         st.none() | MEMORY_MIB,
     ),
     min_size=1,
     max_size=80,
 )
+
+
+def a_sweep(rows: list[tuple[int, float, int]]) -> Sizes:
+    memory_mib, vcpu, gpus = np.array(rows, dtype=float).T
+    return Sizes(memory_mib, vcpu, gpus, np.zeros(len(rows)), np.zeros(len(rows), dtype=int), {})
+
+
+@given(ROWS, st.integers(2, 16), st.integers(2, 256))
+@settings(max_examples=100, deadline=None)
+def test_each_row_is_in_one_of_few_shapes_and_none_is_given_a_gpu_for_another(
+    rows: list[tuple[int, float, int]], most: int, cells: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(few, "MOST_CELLS", cells)
+        found = shapes(a_sweep(rows), most)
+
+    assert len(found) <= most
+    assert sorted(int(at) for places in found for at in places) == list(range(len(rows)))
+    assert all(len({rows[at][2] for at in places}) == 1 for places in found)
+
+
+def test_those_are_put_together_that_waste_least_by_it() -> None:
+    many, few_like_them, large = [(100, 1.0, 0)] * 50, [(130, 1.0, 0)] * 50, [(150, 1.0, 0)]
+    found = shapes(a_sweep([*many, *few_like_them, *large]), 2)
+
+    assert [len(places) for places in found if 100 in places] == [51]  # not 50 of them for that one
+
+
+@pytest.mark.parametrize("alone", [(1_000, 1.0, 0), (100, 16.0, 0)])
+def test_memory_and_cores_count_alike(alone: tuple[int, float, int]) -> None:
+    found = shapes(a_sweep([(100, 1.0, 0), (130, 1.0, 0), (100, 1.5, 0), alone]), 2)
+
+    assert [3] in [places.tolist() for places in found]
 
 
 @given(PARTS, st.integers(1, 16))

@@ -21,6 +21,8 @@ from predictor.settings import PredictorSettings
 VCPU_NOISE = 0.1
 #: Cores of the bound that count, for each that the middle keeps busy.
 MOST_CORES = 1.5
+#: What is given and its bound differ by more than this factor: then it is said.
+FAR_FROM_BOUND = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ def to_estimates(
     for place, (vcpu, memory_mib, gpus, gpu_mib, family, job) in enumerate(rows):
         runtime, gpu = said["runtime_s"][place], said["gpu_memory_mib"][place]
         source, why = memory.credits[memory.by[place]]
+        why += _off_bound(memory_mib / said["memory_mib"][place].p95)
         one = Estimate(
             allocation=Resources(vcpu, int(memory_mib), int(gpus)),
             memory_mib=said["memory_mib"][place],
@@ -193,6 +196,14 @@ def to_estimates(
         )
         found.append(one)
     return found
+
+
+def _off_bound(ratio: float) -> str:
+    """That it is so much more or less than the bound which people see beside it. Why is many
+    things: few errors and a dear loss, kills, a ceiling, a request, a floor.
+    """
+    far = not 1 / FAR_FROM_BOUND <= ratio <= FAR_FROM_BOUND
+    return f"; given {ratio:.1f} x the 95 % bound" if far else ""
 
 
 def _quantiles(said: Answer) -> list[Quantiles]:

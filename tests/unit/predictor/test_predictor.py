@@ -7,6 +7,7 @@ from headgate.estimate import Source
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from predictor.predictor import Predictor
+from predictor.shape import FAR_FROM_BOUND
 from tests.unit.predictor.examples import asking, job, killed, ran, sweep_history
 from training.dataset import build
 from training.fit import fit
@@ -133,3 +134,15 @@ def test_with_no_history_a_task_has_the_cores_that_it_asks_for() -> None:
     wide = job(resources=asking(vcpu=8.0))
 
     assert Predictor().estimate([wide])[0].allocation.vcpu == 8.0
+
+
+def test_it_is_said_where_a_task_is_given_far_more_or_less_than_its_bound() -> None:
+    predictor = Predictor()
+    predictor.observe([ran(job("etl-1"), memory_mib) for memory_mib in [1000.0] * 15 + [4000.0]])
+
+    cheap, dear = predictor.estimate([job("etl-2", resources=asking())] * 2, ["cost", "safe"])
+
+    less, more = (one.allocation.memory_mib / one.memory_mib.p95 for one in (cheap, dear))
+    assert less * FAR_FROM_BOUND < 1 < more / FAR_FROM_BOUND
+    assert cheap.why.endswith(f"; given {less:.1f} x the 95 % bound")
+    assert dear.why.endswith(f"; given {more:.1f} x the 95 % bound")

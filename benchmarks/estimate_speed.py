@@ -1,5 +1,5 @@
 """How fast estimates are made: one at a time, in the batches of a pass, and a sweep of 10^6 rows
-beside LightGBM's own predict.
+beside LightGBM's own predict; and what it costs that a sweep is cut into few shapes.
 
 The trained model and the histories come from a seeded sweep. The sweep that is timed has 10^6
 distinct rows, so that there is nothing to save: LightGBM's own time is that of the same boosters
@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.report import Options, Result, main
 from headgate.job import Job
@@ -28,6 +30,8 @@ from training.fit import FitOptions, fit
 SIZEY_PER_S = 700 / 1800
 #: Jobs that the broker estimates in one pass, and how many of them are timed one by one.
 BATCH, ALONE = 500, 50
+#: Tasks of a sweep that are sized each by itself, too.
+SAMPLE = 500
 JOB = Job(name="train", command=("python", "train.py"), resources=ResourceRequest(memory_mib=16384))
 ALGORITHMS = {"forest": 0.02, "svm": 0.01, "logistic": 0.002}
 
@@ -58,7 +62,9 @@ def measure(options: Options) -> Iterator[Result]:
     model, predictor = trained(options.seed)
     yield from singles(predictor, 300 if options.quick else 2_000)
     yield batches(predictor, 4 if options.quick else 20)
-    yield sweep(model, predictor, 100_000 if options.quick else 1_000_000, options.seed)
+    size = 100_000 if options.quick else 1_000_000
+    yield sweep(model, predictor, size, options.seed)
+    yield in_shapes(predictor, size, options.seed)
 
 
 def jobs_of(count: int, seed: int) -> list[Job]:
@@ -105,14 +111,19 @@ def batches(predictor: Predictor, count: int) -> Result:
     )
 
 
-def sweep(model: Model, predictor: Predictor, size: int, seed: int) -> Result:
-    """Ours and LightGBM's in turn, the least of three of each."""
+def columns_of(size: int, seed: int) -> dict[str, npt.NDArray[Any]]:
+    """The parameters of a sweep, no two tasks alike."""
     rng = np.random.default_rng(seed)
-    columns = {
+    return {
         "algorithm": rng.choice(list(ALGORITHMS), size),
         "rows": rng.integers(1_000, 200_000, size),
         "rate": rng.lognormal(-3, 1, size),
     }
+
+
+def sweep(model: Model, predictor: Predictor, size: int, seed: int) -> Result:
+    """Ours and LightGBM's in turn, the least of three of each."""
+    columns = columns_of(size, seed)
     rows = Rows.of_sweep(JOB, split_columns(dict(columns)), size, predictor.families.past)
     matrix = model.encoder.encode(rows)
     ours, theirs = [], []
@@ -128,6 +139,20 @@ def sweep(model: Model, predictor: Predictor, size: int, seed: int) -> Result:
     ratio = min(ours) / min(theirs)
     spent = sum(ours) + sum(theirs)
     return Result("a sweep of distinct rows", min(ours), "s", size, spent, against, ratio, "<= 1.3")
+
+
+def in_shapes(predictor: Predictor, size: int, seed: int) -> Result:
+    """The memory that tasks are given as the sweep's shapes, and as each would be by itself."""
+    columns, given = columns_of(size, seed), np.empty(size)
+    began = time.perf_counter()
+    for tasks, estimate in predictor.estimate_sweep(JOB, dict(columns), size):
+        given[tasks] = estimate.allocation.memory_mib
+    sample = np.random.default_rng(seed).choice(size, SAMPLE, replace=False)
+    each = [{name: values[at].item() for name, values in columns.items()} for at in sample]
+    alone = [predictor.estimate_task(JOB, own).allocation.memory_mib for own in each]
+    ours, own = float(given[sample].mean()), float(np.mean(alone))
+    spent, against = time.perf_counter() - began, {"each by itself": own}
+    return Result("memory of a sweep's tasks", ours, "MiB", SAMPLE, spent, against, ours / own)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from predictor.shape import Sizes
 
 #: Memory within this ratio is a cell's; it grows until cells are few enough to look at each pair.
 FIRST_RATIO = 1.04
-MOST_CELLS = 256
+MOST_CELLS = 384
 #: What a GPU too many weighs, where memory or cores twice what the sweep has in the mean weigh 1.
 GPU_WEIGHT = 1000.0
 
@@ -32,7 +32,7 @@ Matrix = npt.NDArray[np.float64]
 
 def shapes(given: Sizes, most: int) -> Sequence[Codes]:
     """The rows by shape, at most `most` shapes."""
-    columns = (given.memory_mib, given.vcpu, given.gpus, given.gpu_mib)
+    columns = (given.memory_mib, given.vcpu, given.gpu_mib, given.gpus)
     cell, count = _cells(columns)
     by_cell = _parted(cell, count)
     if count <= most:
@@ -45,7 +45,7 @@ def shapes(given: Sizes, most: int) -> Sequence[Codes]:
 
 def _cells(columns: Sequence[Vector]) -> tuple[Codes, int]:
     """Each row's cell, and how many there are."""
-    memory, vcpu, gpus, gpu_mib = columns
+    memory, vcpu, gpu_mib, gpus = columns
     ratio = FIRST_RATIO
     while True:
         ladders = [np.round(np.log(np.maximum(v, 1.0)) / np.log(ratio)) for v in (memory, gpu_mib)]
@@ -53,7 +53,7 @@ def _cells(columns: Sequence[Vector]) -> tuple[Codes, int]:
         first, cell = distinct([*ladders, cores, gpus], len(memory))
         if len(first) <= MOST_CELLS:
             return cell, len(first)
-        ratio = ratio**1.5
+        ratio = ratio**1.25
 
 
 def _parted(group: Codes, count: int) -> Sequence[Codes]:
@@ -66,7 +66,7 @@ def _parted(group: Codes, count: int) -> Sequence[Codes]:
 def _relative(tops: Matrix, tasks: Vector) -> Matrix:
     """What cells are given by what a task is in the mean."""
     means = tasks @ tops / tasks.sum()
-    weights = np.array([1.0, 1.0, GPU_WEIGHT, 1.0])
+    weights = np.array([1.0, 1.0, 1.0, GPU_WEIGHT])
     relative: Matrix = tops * weights / np.where(means > 0, means, 1.0)
     return relative
 

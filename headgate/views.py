@@ -193,7 +193,7 @@ class BacklogView(View):
 
 
 class Held(View):
-    """A group that waits at the gate, with the reason that holds it."""
+    """Tasks of a job that wait at the gate, with the reason that holds them."""
 
     job_id: str
     name: str

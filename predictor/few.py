@@ -18,28 +18,36 @@ from headgate.estimate import Estimate, Quantiles
 from headgate.resources import Resources
 from predictor.risk import Codes, Vector
 from predictor.rows import distinct
-from predictor.settings import MAX_SWEEP_GROUPS
 from predictor.shape import Sizes
 
 #: Memory within this ratio is a cell's; it grows until cells are few enough to look at each pair.
 FIRST_RATIO = 1.04
 MOST_CELLS = 384
+#: Shapes of a sweep: each is a row and a choice of lane for the broker, and a call to AWS Batch, so
+#: that they have eight tasks and more in the mean, but for a few that any sweep may have.
+MOST_SHAPES, FEW_SHAPES, TASKS_EACH = 32, 4, 8
 #: What a GPU too many weighs, where memory or cores twice what the sweep has in the mean weigh 1.
 GPU_WEIGHT = 1000.0
 
 Matrix = npt.NDArray[np.float64]
 
 
-def shapes(given: Sizes, most: int) -> Sequence[Codes]:
-    """The rows by shape, at most `most` shapes."""
+def most_shapes(tasks: int) -> int:
+    """How many shapes a sweep of so many tasks may have."""
+    return max(FEW_SHAPES, min(MOST_SHAPES, tasks // TASKS_EACH))
+
+
+def shapes(given: Sizes, tasks: Codes) -> Sequence[Codes]:
+    """The rows by shape; `tasks` is how many each row has."""
+    most = most_shapes(int(tasks.sum()))
     columns = (given.memory_mib, given.vcpu, given.gpu_mib, given.gpus)
     cell, count = _cells(columns)
     by_cell = _parted(cell, count)
     if count <= most:
         return by_cell
     tops = np.array([[values[places].max() for values in columns] for places in by_cell])
-    tasks = np.array([len(places) for places in by_cell], dtype=float)
-    of_cell = _lumps(_relative(tops, tasks), tasks, most)
+    many = np.array([tasks[places].sum() for places in by_cell], dtype=float)
+    of_cell = _lumps(_relative(tops, many), many, most)
     return _parted(of_cell[cell], int(of_cell.max()) + 1)
 
 
@@ -98,16 +106,14 @@ def _wasted(tops: Matrix, tasks: Vector, cell: int) -> Vector:
     return more
 
 
-def united(
-    told: Sequence[Estimate], tasks: Sequence[int], most: int = MAX_SWEEP_GROUPS
-) -> list[tuple[Codes, Estimate]]:
-    """The estimates of a sweep's parts by shape, at most `most` shapes, each with the places of its
-    parts; `tasks` is how many each part has.
+def united(told: Sequence[Estimate], tasks: Sequence[int]) -> list[tuple[Codes, Estimate]]:
+    """The estimates of a sweep's parts by shape, each with the places of its parts; `tasks` is how
+    many each part has.
     """
     given = [(*astuple(one.allocation), one.least_gpu_mib or 0) for one in told]
     vcpu, memory, gpus, gpu_mib = np.array(given, dtype=float).T
     family = np.zeros(len(told), dtype=np.intp)
-    groups = shapes(Sizes(memory, vcpu, gpus, gpu_mib, family, {}), most)
+    groups = shapes(Sizes(memory, vcpu, gpus, gpu_mib, family, {}), np.array(tasks))
     return [
         (places, _united([told[at] for at in places], [tasks[at] for at in places]))
         for places in groups

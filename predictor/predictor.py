@@ -89,8 +89,7 @@ class Predictor:
         mode: str = "cost",
         turn: Turn = ALONE,
     ) -> list[tuple[Indexes, Estimate]]:
-        """The tasks of a sweep by predicted shape: at most `max_sweep_groups`, each with its
-        estimate.
+        """The tasks of a sweep by predicted shape, a few of them, each with its estimate.
 
         `columns` holds the tasks' parameters by name, `size` values each; None: they are alike. It
         is emptied on the way. Of many rows it takes minutes, and the predictor for a moment at a
@@ -112,7 +111,7 @@ class Predictor:
         return self._shapes(job, asked, given)
 
     def _shapes(self, job: Job, asked: Distinct, given: Sizes) -> list[tuple[Indexes, Estimate]]:
-        groups = shapes(given, self.settings.max_sweep_groups)
+        groups = shapes(given, asked.each())
         estimates = self._estimates(given.merged(groups), asked.rows, [job] * len(groups))
         return list(zip(asked.tasks(groups), estimates, strict=True))
 

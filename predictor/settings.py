@@ -8,8 +8,6 @@ from headgate.resources import Resources
 
 #: A mode weighs a lost attempt against idle memory; a tier names its mode.
 MODES = ("safe", "cost")
-#: The most shapes that a sweep is cut into: every shape is a row and a lane choice for the broker.
-MAX_SWEEP_GROUPS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +33,3 @@ class PredictorSettings:
     #: `min_time_limit_s`.
     time_limit_factor: float = 3.0
     min_time_limit_s: float = 600.0
-    max_sweep_groups: int = MAX_SWEEP_GROUPS

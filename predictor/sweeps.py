@@ -33,6 +33,10 @@ class Distinct:
         first, inverse = distinct(telling, rows.size)
         return cls(rows.take(first) if len(first) < rows.size else rows, inverse)
 
+    def each(self) -> Codes:
+        """How many tasks each distinct row has."""
+        return np.bincount(self.inverse, minlength=self.rows.size)
+
     def blocks(self) -> Iterator[tuple[slice, Rows]]:
         """The distinct rows in turn, some at a time, and where they stand."""
         places = np.arange(self.rows.size)

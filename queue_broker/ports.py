@@ -20,6 +20,7 @@ from queue_broker.records import (
     Group,
     GroupId,
     HandOver,
+    Hold,
     Intent,
     JobId,
     JobRecord,
@@ -180,8 +181,8 @@ class Reader(Protocol):
     def backlog(self) -> list[Backlog]:
         """As the cycle sees it."""
 
-    def held(self, limit: int) -> list[Group]:
-        """RUNNABLE groups with their reasons, in queue order."""
+    def held(self, limit: int) -> list[Hold]:
+        """What is RUNNABLE and why it waits, in queue order."""
 
     def observations(self, after: int, limit: int) -> tuple[list[Observation], int]:
         """Ended attempts from a cursor on, oldest first, and the cursor to go on from."""

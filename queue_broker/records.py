@@ -246,6 +246,20 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Tasks of one job that wait at the gate for one reason."""
+
+    job_id: JobId
+    name: str
+    tier: str
+    tenant: str
+    priority: int
+    tasks: int
+    queued_at_s: float  #: of those that wait longest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lane:
     """Where tasks can be put: on AWS a queue over one instance shape; locally this machine.
 

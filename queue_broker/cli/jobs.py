@@ -194,7 +194,7 @@ def retry(job_id: Id, tasks: Tasks = None) -> None:
 
 
 def queue(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="So many held groups.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="So many lines of the held.")] = 20,
     json: AsJson = False,
 ) -> None:
     """Show what waits and runs, by tier and tenant, and the reasons that hold what waits.

@@ -31,7 +31,7 @@ from headgate.views import (
 )
 from queue_broker.core.demands import could_hold, demand_of, smallest_gpu, traits_of
 from queue_broker.core.results import results
-from queue_broker.records import Attempt, Group, JobId, JobRecord, Tasks
+from queue_broker.records import Attempt, Group, Hold, JobId, JobRecord, Tasks
 
 if TYPE_CHECKING:
     from predictor.explanation import Explanation, Neighbour
@@ -140,7 +140,7 @@ class Insights:
             BacklogView(tier=one.tier, tenant=one.tenant, counts=one.counts)
             for one in self.store.backlog()
         ]
-        return QueueView(backlog=backlog, held=[held(group) for group in self.store.held(limit)])
+        return QueueView(backlog=backlog, held=[held(hold) for hold in self.store.held(limit)])
 
     def tenants(self) -> list[Tenant]:
         return self.store.tenants()
@@ -257,16 +257,16 @@ def shape(group: Group) -> Shape:
     )
 
 
-def held(group: Group) -> Held:
+def held(hold: Hold) -> Held:
     return Held(
-        job_id=group.job_id,
-        name=group.job.name,
-        tier=group.tier,
-        tenant=group.tenant,
-        priority=group.priority,
-        tasks_waiting=len(group.waiting),
-        queued_at_s=group.queued_at_s,
-        reason=group.hold or "has not been looked at yet",
+        job_id=hold.job_id,
+        name=hold.name,
+        tier=hold.tier,
+        tenant=hold.tenant,
+        priority=hold.priority,
+        tasks_waiting=hold.tasks,
+        queued_at_s=hold.queued_at_s,
+        reason=hold.reason or "has not been looked at yet",
     )
 
 

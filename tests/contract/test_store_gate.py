@@ -63,6 +63,22 @@ def test_what_waits_at_the_gate_can_get_other_shapes(store: SqlStore) -> None:
     check_books(store)
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_the_shapes_of_a_sweep_queue_in_the_order_that_they_are_told_in(
+    store: SqlStore, *, again: bool
+) -> None:
+    accept(store, a_sweep(size=9))
+    if again:
+        estimate_all(store, 100)
+    [group] = store.eligible(10) if again else store.submitted(10)
+    sizes = [(Tasks(range(at, at + 3)), mib) for at, mib in ((0, 512), (3, 4096), (6, 1024))]
+    splits = [Split(tasks, an_estimate(mib)) for tasks, mib in sizes]
+
+    assert store.estimated([(group, splits)]) == [True]
+
+    assert [one.waiting for one in store.eligible(10)] == [tasks for tasks, _ in sizes]
+
+
 def test_splits_must_cover_the_group(store: SqlStore) -> None:
     accept(store, a_sweep(size=10))
     [group] = store.submitted(10)

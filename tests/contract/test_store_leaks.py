@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from headgate.lifecycle import Cause, State
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import Changes, HandOver, Intent, JobId, Tasks
+from queue_broker.records import Changes, HandOver, Intent, JobId, Split, Tasks
 from queue_broker.verdicts import Fail, Requeue, Retry
 from tests.contract.stores import (
     accept,
@@ -180,7 +180,7 @@ def test_what_an_engine_refuses_waits_again_for_that_reason(store: SqlStore) -> 
     [leak] = store.write_intents([an_intent(group)], START_S)
     store.handed_over([HandOver(leak.name, refused="the lane has no capacity")], START_S)
     [held] = store.held(10)
-    assert held.hold == "the lane has no capacity"
+    assert held.reason == "the lane has no capacity"
     assert counts_of(store, "sweep-1") == {State.RUNNABLE: 10}
     assert store.open_leaks() == []
     check_books(store)
@@ -302,10 +302,25 @@ def test_a_task_that_somebody_cancelled_is_not_tried_again(store: SqlStore) -> N
 def test_a_group_says_why_it_waits(store: SqlStore) -> None:
     [a, b] = make_runnable(store, a_sweep("a"), a_sweep("b"))
     store.hold({a.group_id: "no room"})
-    assert [(group.job_id, group.hold) for group in store.held(10)] == [("a", "no room")]
+    assert [(one.job_id, one.reason) for one in store.held(10)] == [("a", "no room")]
     [same, _] = store.eligible(10)
     assert same.version == a.version
     assert b.hold is None
+
+
+def test_the_shapes_of_a_sweep_that_wait_for_one_reason_are_told_as_one(store: SqlStore) -> None:
+    accept(store, a_sweep("a", size=10))
+    [group] = store.submitted(1)
+    sizes = {4096: range(3), 1024: range(3, 5), 2048: range(5, 10)}
+    splits = [Split(Tasks(tasks), an_estimate(mib)) for mib, tasks in sizes.items()]
+    assert store.estimated([(group, splits)]) == [True]
+    first, second, third = (one.group_id for one in store.eligible(10))
+    store.hold({first: "no room", second: "fits no lane", third: "no room"})
+
+    held = {one.reason: one.tasks for one in store.held(10)}
+
+    assert held == {"no room": 8, "fits no lane": 2}
+    assert len(store.held(1)) == 1
 
 
 def test_what_is_leaked_is_not_held_any_more(store: SqlStore) -> None:

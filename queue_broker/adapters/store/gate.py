@@ -62,7 +62,9 @@ def shape_all(
 
 
 def shape(ledger: Ledger, seen: Group, splits: Sequence[Split], waiting: set[int]) -> bool:
-    """Give one group its shapes, or other ones while it waits at the gate, unless it moved on."""
+    """Give one group its shapes, or other ones while it waits at the gate, unless it moved on. They
+    queue in their order.
+    """
     group = ledger.by_number.get(seen.group_id)
     if group is None or group.state is State.PENDING or group.version != seen.version:
         return False
@@ -71,8 +73,8 @@ def shape(ledger: Ledger, seen: Group, splits: Sequence[Split], waiting: set[int
     left = group.waiting.difference(*(split.tasks for split in splits))
     if left:
         raise ValueError(f"the splits of group {seen.group_id} leave {len(left)} tasks out")
-    for split in splits:
-        ledger.carry(group, split.tasks, split.estimate, state)
+    for split in splits if again else (*splits[1:], *splits[:1]):
+        ledger.carry(group, split.tasks, split.estimate, state)  # the last keeps the row: it leads
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -16,9 +17,22 @@ from queue_broker.adapters.store.dialects import among
 from queue_broker.adapters.store.gate import AT_GATE
 from queue_broker.adapters.store.outcomes import ended_at, unpack
 from queue_broker.adapters.store.schema import chunks, groups, jobs, leaks, outcomes, starts
-from queue_broker.records import Attempt, Chunk, Group, JobId, JobRecord
+from queue_broker.records import Attempt, Chunk, Group, Hold, JobId, JobRecord
 
 PAGE = 100
+#: Groups that are looked at for each line of what is held: what a large sweep has, and some.
+SHAPES = 40
+#: The columns of a `Hold`.
+HELD = (
+    jobs.c.job_id,
+    jobs.c.name,
+    groups.c.tier,
+    groups.c.tenant,
+    groups.c.priority,
+    groups.c.n_waiting,
+    groups.c.queued_at_s,
+    groups.c.hold,
+)
 #: The sets of a group by the state they hold; the waiting ones stand in the group's own state.
 SET_OF = {
     State.STARTING: "starting",
@@ -180,8 +194,16 @@ def next_chunk(connection: Connection, job_id: JobId, first: int) -> Chunk | Non
     return None if row is None else Chunk(row.first, row.rows, row.data)
 
 
-def held(connection: Connection, limit: int) -> list[Group]:
-    query = rows.select_groups().where(AT_GATE, groups.c.hold.is_not(None))
+def held(connection: Connection, limit: int) -> list[Hold]:
+    """A sweep's shapes that wait for one reason are one line; none of their sets is read."""
     order = (groups.c.tier, groups.c.tenant, groups.c.priority.desc())
-    query = query.order_by(*order, groups.c.queued_at_s, groups.c.number).limit(limit)
-    return [rows.to_group(row) for row in connection.execute(query)]
+    query = select(*HELD).join(jobs, groups.c.job == jobs.c.number)
+    query = query.where(AT_GATE, groups.c.hold.is_not(None))
+    query = query.order_by(*order, groups.c.queued_at_s, groups.c.number)
+    found: dict[tuple[str, str], Hold] = {}
+    for row in connection.execute(query.limit(limit * SHAPES)):
+        one = Hold(*row)
+        known = found.get((one.job_id, one.reason))
+        tasks = one.tasks + (known.tasks if known else 0)
+        found[one.job_id, one.reason] = replace(known or one, tasks=tasks)
+    return list(found.values())[:limit]

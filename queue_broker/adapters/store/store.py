@@ -39,6 +39,7 @@ from queue_broker.records import (
     Group,
     GroupId,
     HandOver,
+    Hold,
     Intent,
     JobId,
     JobRecord,
@@ -179,7 +180,7 @@ class SqlStore:
             yield chunk
             first = chunk.first + chunk.rows
 
-    def held(self, limit: int) -> list[Group]:
+    def held(self, limit: int) -> list[Hold]:
         return self.database.read(reader.held, limit)
 
     def observations(self, after: int, limit: int) -> tuple[list[Observation], int]:

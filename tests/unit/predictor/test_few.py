@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from headgate.estimate import Estimate, Quantiles
 from headgate.resources import Resources
 from predictor import few
-from predictor.few import shapes, united
+from predictor.few import most_shapes, shapes, united
+from predictor.risk import Codes
 from predictor.shape import Sizes
 from tests.factories import an_estimate
 
@@ -31,45 +33,72 @@ PARTS = st.lists(
 )
 
 
-def a_sweep(rows: list[tuple[int, float, int]]) -> Sizes:
+Row = tuple[int, float, int]
+
+
+def in_shapes(
+    rows: list[Row], tasks: list[int] | None = None, most: int | None = None
+) -> Sequence[Codes]:
+    """Rows of memory, cores and GPUs by shape."""
     memory_mib, vcpu, gpus = np.array(rows, dtype=float).T
-    return Sizes(memory_mib, vcpu, gpus, np.zeros(len(rows)), np.zeros(len(rows), dtype=int), {})
+    none = np.zeros(len(rows), dtype=int)
+    sizes = Sizes(memory_mib, vcpu, gpus, none.astype(float), none, {})
+    with pytest.MonkeyPatch.context() as patch:
+        if most is not None:
+            patch.setattr(few, "most_shapes", lambda tasks: most)
+        return shapes(sizes, np.array(tasks or [1] * len(rows)))
 
 
-@given(ROWS, st.integers(2, 16), st.integers(2, 256))
+@given(ROWS, st.integers(2, 256))
 @settings(max_examples=100, deadline=None)
 def test_each_row_is_in_one_of_few_shapes_and_none_is_given_a_gpu_for_another(
-    rows: list[tuple[int, float, int]], most: int, cells: int
+    rows: list[Row], cells: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(few, "MOST_CELLS", cells)
-        found = shapes(a_sweep(rows), most)
+        found = in_shapes(rows)
 
-    assert len(found) <= most
+    assert len(found) <= most_shapes(len(rows))
     assert sorted(int(at) for places in found for at in places) == list(range(len(rows)))
     assert all(len({rows[at][2] for at in places}) == 1 for places in found)
 
 
 def test_those_are_put_together_that_waste_least_by_it() -> None:
     many, few_like_them, large = [(100, 1.0, 0)] * 50, [(130, 1.0, 0)] * 50, [(150, 1.0, 0)]
-    found = shapes(a_sweep([*many, *few_like_them, *large]), 2)
+    found = in_shapes([*many, *few_like_them, *large], most=2)
 
     assert [len(places) for places in found if 100 in places] == [51]  # not 50 of them for that one
 
 
+def test_rows_count_by_their_tasks() -> None:
+    rows: list[Row] = [(100, 1.0, 0), (130, 1.0, 0), (150, 1.0, 0)]
+
+    found = in_shapes(rows, tasks=[1, 50, 50], most=2)
+
+    assert [0, 1] in [sorted(places.tolist()) for places in found]  # 1 by 30 for 50 by 20
+
+
+def test_a_small_sweep_has_fewer_shapes() -> None:
+    each_its_own: list[Row] = [(2**at, 1.0, 0) for at in range(4, 24)]
+
+    assert len(in_shapes(each_its_own)) == 4
+    assert len(in_shapes(each_its_own, tasks=[4] * 20)) == 10
+    assert len(in_shapes(each_its_own, tasks=[100] * 20)) == 20
+
+
 @pytest.mark.parametrize("alone", [(1_000, 1.0, 0), (100, 16.0, 0)])
-def test_memory_and_cores_count_alike(alone: tuple[int, float, int]) -> None:
-    found = shapes(a_sweep([(100, 1.0, 0), (130, 1.0, 0), (100, 1.5, 0), alone]), 2)
+def test_memory_and_cores_count_alike(alone: Row) -> None:
+    found = in_shapes([(100, 1.0, 0), (130, 1.0, 0), (100, 1.5, 0), alone], most=2)
 
     assert [3] in [places.tolist() for places in found]
 
 
-@given(PARTS, st.integers(1, 16))
+@given(PARTS)
 @settings(max_examples=100, deadline=None)
-def test_each_part_is_in_one_shape_that_is_enough_for_it(told: list[Estimate], most: int) -> None:
-    found = united(told, [1] * len(told), most)
+def test_each_part_is_in_one_shape_that_is_enough_for_it(told: list[Estimate]) -> None:
+    found = united(told, [1] * len(told))
 
-    assert len(found) <= most
+    assert len(found) <= most_shapes(len(told))
     assert sorted(int(at) for places, _ in found for at in places) == list(range(len(told)))
     for places, one in found:
         for part in (told[at] for at in places):

@@ -324,8 +324,7 @@ def test_a_task_that_fits_no_lane_waits_with_the_reason(house: House) -> None:
 
     (held,) = house.store.held(10)
     assert held.job_id == job
-    assert held.hold is not None
-    assert "fits no lane" in held.hold
+    assert "fits no lane" in held.reason
 
 
 def test_production_goes_before_a_sweep_that_came_first(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 AWS Batch allows 50 queues a Region, and every lane is a queue. A lane is one instance shape, for
 which several types may stand in. The cost of a portfolio is that of the fractional packing of the
-whole history on its lanes: what lanes can do for it at the best, whatever the hour.
+whole history on its lanes, each task for as long as it ran: what lanes can do for it at the best,
+whatever the hour.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +17,7 @@ import numpy as np
 from headgate.resources import Resources
 from packer.catalogue import InstanceType
 from packer.demand import Demand
-from packer.problem import Ints, Problem, compile_problem
+from packer.problem import Ints, Problem, compile_problem, ints
 from packer.relax import Market, Relaxed, relax, types_market
 from packer.triage import nonsense
 
@@ -23,6 +25,8 @@ from packer.triage import nonsense
 ALIKE = 1.1
 #: Clusters of the demand: dozens of programmes are solved, and these few tell lanes apart.
 CLUSTERS = 60
+#: What a task of unknown runtime counts as.
+HOUR_S = 3600
 #: A programme takes some hundredths of a second; this only stops one that hangs.
 SOLVE_S = 10.0
 
@@ -42,10 +46,12 @@ class LaneShape:
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """Some lanes, and what the history costs on them, USD an hour if all of it ran at once."""
+    """Some lanes, and what the whole history costs on them; a task of unknown runtime is taken to
+    run for an hour.
+    """
 
     lanes: tuple[LaneShape, ...]
-    cost_usd_hour: float
+    cost_usd: float
     over_best: float  #: the cost over that of the best packing on any number of types
 
 
@@ -92,7 +98,7 @@ def portfolios(
     """
     lanes = {lane.kind.key: lane for lane in lane_shapes(catalogue)}
     sane = [demand for demand in demands if nonsense(demand) is None]
-    problem = compile_problem(sane, (), [lane.kind for lane in lanes.values()], None)
+    problem = timed(compile_problem(sane, (), [lane.kind for lane in lanes.values()], None))
     problem = problem.without(np.flatnonzero(~problem.fits.any(axis=1)).tolist())
     if not problem.demands:
         return []
@@ -112,10 +118,16 @@ def portfolios(
 
 
 def best_of(demands: Sequence[Demand], catalogue: Sequence[InstanceType]) -> float:
-    """What the demands cost on all types as they are, USD an hour."""
-    problem = compile_problem(demands, (), catalogue, None)
+    """What the demands cost on all types as they are, USD."""
+    problem = timed(compile_problem(demands, (), catalogue, None))
     relaxed = solve(problem, types_market(problem).host)
     return cost_of(relaxed) if relaxed else 0.0
+
+
+def timed(problem: Problem) -> Problem:
+    """Each task as many times as it runs seconds: what holds an instance for long weighs more."""
+    seconds = [max(1, math.ceil(demand.runtime_s or HOUR_S)) for demand in problem.demands]
+    return replace(problem, count=problem.count * ints(seconds))
 
 
 def solve(problem: Problem, hosts: Ints) -> Relaxed | None:
@@ -127,7 +139,8 @@ def solve(problem: Problem, hosts: Ints) -> Relaxed | None:
 
 
 def cost_of(relaxed: Relaxed) -> float:
-    return float(relaxed.market.price @ relaxed.instances)
+    """USD, of a timed problem."""
+    return float(relaxed.market.price @ relaxed.instances) / HOUR_S
 
 
 def used(relaxed: Relaxed) -> Ints:

@@ -23,6 +23,9 @@ from packer.shapes import Cluster, clusters
 #: The programme counts in vCPU, GiB and GPUs: numbers of one size keep the simplex method exact.
 UNIT = np.array([MILLI, 1024, 1])
 
+#: The solver's tolerance is absolute: more tasks than this are counted in multiples.
+MOST_COUNTED = 1e7
+
 #: Shares of an instance's price for its vCPUs, memory and GPUs, for a bound at once.
 MIXTURES = ((0.7, 0.3, 0.0), (0.4, 0.6, 0.0), (0.1, 0.1, 0.8))
 
@@ -213,13 +216,14 @@ class Programme:
     def __init__(self, problem: Problem, market: Market, shapes: list[Cluster]) -> None:
         self.solver = solver = pywraplp.Solver.CreateSolver("GLOP")
         self.market, infinity = market, solver.infinity()
+        self.unit = max(1.0, sum(shape.count for shape in shapes) / MOST_COUNTED)
         # Variables: how many instances; a task's variable is made below, where it fits.
-        self.started = [solver.NumVar(0.0, upper(limit), "") for limit in market.limit]
+        self.started = [solver.NumVar(0.0, upper(limit) / self.unit, "") for limit in market.limit]
         self.placed: dict[tuple[int, int], pywraplp.Variable] = {}
         # Each cluster is placed; each part of each type's room suffices.
-        self.whole = [solver.Constraint(float(shape.count), infinity) for shape in shapes]
+        self.whole = [solver.Constraint(shape.count / self.unit, infinity) for shape in shapes]
         self.room = [[solver.Constraint(-infinity, 0.0) for _ in range(3)] for _ in market.host]
-        self.quota = solver.Constraint(-infinity, min(problem.quota / MILLI, 1e9))
+        self.quota = solver.Constraint(-infinity, min(problem.quota / MILLI / self.unit, 1e9))
         for t, started in enumerate(self.started):
             solver.Objective().SetCoefficient(started, float(market.price[t]))
             for axis, row in enumerate(self.room[t]):
@@ -242,12 +246,12 @@ class Programme:
         return bool(self.solver.Solve() == pywraplp.Solver.OPTIMAL)
 
     def instances(self) -> Floats:
-        return np.array([started.solution_value() for started in self.started])
+        return np.array([started.solution_value() for started in self.started]) * self.unit
 
     def tasks(self) -> Floats:
         answer = np.zeros((len(self.whole), len(self.started)))
         for (c, t), variable in self.placed.items():
-            answer[c, t] = max(0.0, variable.solution_value())
+            answer[c, t] = max(0.0, variable.solution_value()) * self.unit
         return answer
 
     def prices(self) -> tuple[Floats, float]:

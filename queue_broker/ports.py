@@ -303,8 +303,14 @@ class Lake(Protocol):
     def write(self, observations: Iterable[Observation], part: str) -> None:
         """Keep a part under its name; writing the same part again replaces it."""
 
-    def read(self, since_s: float | None = None, limit: int | None = None) -> pd.DataFrame:
-        """Observations in the documented flat schema, oldest first; the latest `limit` ones."""
+    def read(
+        self,
+        since_s: float | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Observations in the documented flat schema, oldest first; the latest `limit` ones. Only
+        these columns of them, where some are named."""
 
 
 class Describer(Protocol):

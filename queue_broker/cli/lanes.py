@@ -10,7 +10,15 @@ import typer
 from rich.table import Table
 
 from queue_broker.cli.screen import console
-from queue_broker.cli.tables import chosen_types, read_demands, read_types
+from queue_broker.cli.tables import (
+    DataDir,
+    Days,
+    Used,
+    Worked,
+    chosen_types,
+    read_demands,
+    read_types,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -30,8 +38,9 @@ def lanes() -> None:
 @app.command()
 def plan(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="A history of demands.")
-    ],
+        Path | None,
+        typer.Argument(exists=True, help="Demands, or what ran; else the broker's own history."),
+    ] = None,
     *,
     most: Annotated[int, typer.Option(min=1, max=50, help="At most so many lanes.")] = 50,
     catalogue: Annotated[
@@ -41,18 +50,23 @@ def plan(
         list[str] | None, typer.Option(help="Only such types, as c6 or m5a.; can be repeated.")
     ] = None,
     arch: Annotated[str, typer.Option(help="x86_64, arm64, or any.")] = "x86_64",
+    days: Days = 30,
+    data_dir: DataDir = None,
+    used: Used = False,
     as_json: Annotated[bool, typer.Option("--json", help="The portfolios as JSON.")] = False,
 ) -> None:
     """Propose the lanes that serve a history of demand at least cost, with the cost of each number.
 
-    The file is a table as `headgate pack` reads it. Nothing is created.
+    Without FILE it is the history of the broker that the settings name. With one, it is a table as
+    `headgate pack` reads it. A task counts for as long as it ran. Nothing is created.
 
+        headgate lanes plan
         headgate lanes plan last-month.parquet --most 12
     """
     from packer.lanes import portfolios
 
     types = chosen_types(catalogue, family, arch)
-    found = portfolios(read_demands(file), types, most)
+    found = portfolios(read_demands(file, Worked(days, data_dir, used)), types, most)
     if as_json:
         print(json.dumps([to_json(one) for one in found], indent=2))
     else:
@@ -79,7 +93,7 @@ def apply_(
     Subnets, security groups and the instance role are those of [aws] in headgate.toml. Doing it
     again changes nothing; lanes that the file does not name are left alone (see `drain`).
 
-        headgate lanes plan last-month.parquet --most 12 --json > lanes.json
+        headgate lanes plan --most 12 --json > lanes.json
         headgate lanes apply lanes.json --dry-run
     """
     from queue_broker.adapters.lane_orders import apply_steps, standing
@@ -131,7 +145,7 @@ def do(batch: BatchClient, steps: list[Step], *, dry_run: bool) -> None:
 def to_json(portfolio: Portfolio) -> dict[str, object]:
     return {
         "lanes": {lane.kind.key: list(lane.members) for lane in portfolio.lanes},
-        "cost_usd_hour": portfolio.cost_usd_hour,
+        "cost_usd": portfolio.cost_usd,
         "over_best": portfolio.over_best,
     }
 
@@ -140,9 +154,9 @@ def show(found: list[Portfolio]) -> None:
     if not found:
         console.print("No number of lanes that is allowed serves all of these demands.")
         return
-    costs = Table("lanes", "USD/h", "over the best", title="What fewer lanes cost")
+    costs = Table("lanes", "USD in all", "over the best", title="What fewer lanes cost")
     for one in found:
-        costs.add_row(f"{len(one.lanes)}", f"{one.cost_usd_hour:,.4f}", f"{one.over_best - 1:.2%}")
+        costs.add_row(f"{len(one.lanes)}", f"{one.cost_usd:,.2f}", f"{one.over_best - 1:.2%}")
     table = Table("lane", "vCPU", "MiB", "GPUs", "USD/h", "types that stand in for each other")
     for lane in found[0].lanes:
         kind = lane.kind

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from headgate.errors import InvalidInput
 from queue_broker.cli.screen import console
-from queue_broker.cli.tables import chosen_types, read_demands
+from queue_broker.cli.tables import DataDir, Days, Used, Worked, chosen_types, read_demands
 
 if TYPE_CHECKING:
     from packer.catalogue import InstanceType
@@ -27,8 +27,9 @@ SHOWN = 40
 
 def pack(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="CSV or Parquet of demands.")
-    ],
+        Path | None,
+        typer.Argument(exists=True, help="Demands, or what ran; else the broker's own history."),
+    ] = None,
     *,
     catalogue: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Else the built-in one.")
@@ -47,13 +48,18 @@ def pack(
     ] = False,
     deadline: Annotated[float, typer.Option(min=0, help="Seconds to look for better.")] = 2.0,
     seed: Annotated[int, typer.Option(help="The same seed and input give the same plan.")] = 0,
+    days: Days = 30,
+    data_dir: DataDir = None,
+    used: Used = False,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
 ) -> None:
-    """Pack a table of demands onto EC2 types, and say how far from the best that can be.
+    """Pack demands onto EC2 types, and say how far from the best that can be. Nothing is started.
 
-    The table's columns: vcpu, memory_mib; optional gpus, gpu_model, gpu_memory_mib, arch,
-    runtime_s, count, rank, spot_ok, max_per_instance, licence. Nothing is started.
+    Without FILE: all that ended of late, at once. With one: CSV or Parquet of vcpu, memory_mib;
+    optional gpus, gpu_model, gpu_memory_mib, arch, runtime_s, count, rank, spot_ok,
+    max_per_instance, licence. Or a history (a folder of Parquet too), or a trace.
 
+        headgate pack --days 1
         headgate pack demands.csv
         headgate pack demands.parquet --family m6i. --family c6i. --deadline 10
     """
@@ -61,7 +67,7 @@ def pack(
     from packer.pack import pack as pack_them
 
     chosen = chosen_types(catalogue, family, arch, types)
-    demands = read_demands(file)
+    demands = read_demands(file, Worked(days, data_dir, used))
     options = PackOptions(
         deadline_s=deadline,
         objective="money" if money else "rate",

@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from headgate.errors import InvalidInput
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from packer.catalogue import InstanceType
     from packer.demand import Demand
 
 
-def read_demands(path: Path) -> list[Demand]:
-    """The demands of a CSV or Parquet file; `InvalidInput` says what is wrong with it."""
-    import pandas as pd
+Days = Annotated[float, typer.Option(min=0.01, help="Without FILE: how much of the history.")]
+DataDir = Annotated[Path | None, typer.Option(help="Without FILE: the broker's data folder.")]
+Used = Annotated[
+    bool, typer.Option("--used", help="Of what ran: what it used, not what it was given.")
+]
 
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """Which part of the broker's own history is meant where no file is named, and whether tasks
+    count as they were given or as they were measured.
+    """
+
+    days: float
+    data_dir: Path | None
+    used: bool
+
+
+def read_demands(path: Path | None, worked: Worked) -> list[Demand]:
+    """The demands of a table, or of what ran: a history, or a trace. `InvalidInput` says what is
+    wrong with it.
+    """
     from packer.table import to_demands
+    from queue_broker.cli.worked import demands_of, is_past, own_history
 
-    try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        raise InvalidInput.of("FILE", str(path), f"a CSV or Parquet table ({error})") from error
+    frame = own_history(worked) if path is None else read_table(path)
+    if path is None or is_past(frame):
+        return demands_of(frame, worked.used)
     missing = {"vcpu", "memory_mib"} - set(frame.columns)
     if missing:
         columns = ", ".join(map(str, frame.columns[:12]))
         raise InvalidInput.of("FILE", columns, f"also the columns {', '.join(sorted(missing))}")
     return to_demands([{str(k): v for k, v in row.items()} for row in frame.to_dict("records")])
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        packed = path.suffix == ".parquet" or path.is_dir()
+        return pd.read_parquet(path) if packed else pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise InvalidInput.of("FILE", str(path), f"a CSV or Parquet table ({error})") from error
 
 
 def read_types(path: Path | None) -> list[InstanceType]:

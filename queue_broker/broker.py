@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,8 @@ KEEPING_PERIOD_S = 2.0
 CHORE_PERIOD_S = 1.0
 #: How soon one that follows knows what ended under the one that leads.
 FOLLOWING_PERIOD_S = 2.0
+#: How long to wait before a history that could not be read back is asked for again.
+REPLAY_AGAIN_S = 10.0
 #: One bounded pass of something; whether the next should follow at once.
 Chore = Callable[[], bool]
 
@@ -58,6 +61,7 @@ class Broker:
     loops: dict[str, Loop] = field(default_factory=dict)
     leading: bool = False
     stopping: bool = False
+    forgotten: str | None = None  #: why the history was not read back yet
 
     def start(self) -> None:
         """Start the loops. Serving may begin before; what is submitted waits for them."""
@@ -95,12 +99,26 @@ class Broker:
         return self.keeping.run() > 0
 
     def remember(self) -> None:
-        """Bring the predictor's online histories back from the lake."""
-        try:
-            recent = self.lake.read(limit=self.settings.replay_observations)
-            self.forecaster.observe(from_frame(recent))
-        except Exception:  # a broken lake costs foresight, never service
-            log.exception("the history could not be read back", extra={"action": "replay_failed"})
+        """Bring the predictor's online histories back from the lake; one that is away is asked for
+        again. What ends meanwhile is learnt as it ends, and is not learnt from the lake too."""
+        begun_s = self.clock()
+        while not self.stopping:
+            try:
+                recent = self.lake.read(limit=self.settings.replay_observations)
+                self.forecaster.observe(from_frame(recent[recent["finished_at_s"] < begun_s]))
+                self.forgotten = None
+                return
+            except (Unavailable, OSError) as error:
+                self.note_forgotten(f"the history was not read back yet: {error}")
+            except Exception:  # a broken lake costs foresight, never service
+                log.exception("the history was not read back", extra={"action": "replay_failed"})
+                return
+            time.sleep(REPLAY_AGAIN_S)
+
+    def note_forgotten(self, problem: str) -> None:
+        if problem != self.forgotten:
+            log.warning(problem, extra={"action": "replay_failed"})
+        self.forgotten = problem
 
     def foretell(self, submissions: Sequence[Submission]) -> Sequence[Submission]:
         """Estimate what comes in. Only a leader can: others hear of no attempts that end."""
@@ -126,7 +144,7 @@ class Broker:
     def found(self) -> list[tuple[str, str]]:
         """All that is wrong just now, in words for people, by where."""
         loops = {name: loop.problem for name, loop in self.loops.items()}
-        every = {**loops, "model": self.forecaster.problem}
+        every = {**loops, "model": self.forecaster.problem, "history": self.forgotten}
         return [(name, problem) for name, problem in every.items() if problem]
 
     def stop(self) -> None:

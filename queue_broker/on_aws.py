@@ -107,8 +107,15 @@ def open_store(settings: Settings, clock: Clock) -> SqlStore:
 def lake(settings: AwsSettings, region: str, pace: Pace = iter) -> S3Lake | None:
     if settings.bucket is None:
         return None
-    files = s3_files(region, settings.endpoint_urls.get("s3"))
+    files = s3_files(region, address_of_s3(settings, region))
     return S3Lake(f"{settings.bucket}/{settings.key('lake')}", files, pace)
+
+
+def address_of_s3(settings: AwsSettings, region: str) -> str | None:
+    """None for AWS's own. Of an address in the environment or a profile boto3 alone knows; the
+    history must not go elsewhere than all the rest."""
+    url = connect_clients(settings, region).s3.meta.endpoint_url
+    return settings.endpoint_urls.get("s3") or (None if "amazonaws.com" in url else url)
 
 
 def submit_by(submitter: Submitter) -> Callable[[Job | Sweep], JobId]:

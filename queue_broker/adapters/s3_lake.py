@@ -130,10 +130,12 @@ class S3Lake:
         return dict(days)
 
     def _paths(self, first_day: str) -> list[str]:
-        """All files of the days from `first_day` on."""
-        found = self._files.get_file_info(
-            fs.FileSelector(self.root, recursive=True, allow_not_found=True)
-        )
+        """All files of the days from `first_day` on. `Unavailable`."""
+        everything = fs.FileSelector(self.root, recursive=True, allow_not_found=True)
+        try:
+            found = self._files.get_file_info(everything)
+        except OSError as error:
+            raise Unavailable(f"the lake {self.root} cannot be read: {error}") from error
         return [
             one.path
             for one in found

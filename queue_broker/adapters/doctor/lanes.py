@@ -8,13 +8,13 @@ from typing import Any
 
 from headgate.errors import Unavailable
 from queue_broker.adapters.doctor.findings import Account, Found, namer
-from queue_broker.adapters.engines.aws.fleet import SHAPE_TAG, STACK_TAG, why_closed
+from queue_broker.adapters.engines.aws.fleet import SHAPE_TAG, STACK_TAG, name_of, why_closed
 from queue_broker.adapters.lane_orders import MOST_QUEUES, Standing, standing
 
 #: EC2's quotas of vCPUs, and the families that count towards them.
 QUOTAS = {"EC2": "L-1216C47A", "SPOT": "L-34B43A08"}
 STANDARD = frozenset({"a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"})
-MAKE = "headgate lanes plan HISTORY --json > lanes.json && headgate lanes apply lanes.json"
+MAKE = "headgate lanes plan --json > lanes.json && headgate lanes apply lanes.json"
 #: So many are left before the quota: then say so.
 NEAR = 5
 #: What one DescribeInstanceTypeOfferings filters by.
@@ -47,14 +47,15 @@ def states(mine: list[Environment], now: Standing) -> Found:
     """Whether each lane has a queue, and both are open."""
     good, warning, bad = namer("lanes")
     queues = {
-        order["computeEnvironment"]: queue
+        name_of(order["computeEnvironment"]): queue
         for queue in now.queues.values()
         for order in queue["computeEnvironmentOrder"]
         if order["order"] == min(one["order"] for one in queue["computeEnvironmentOrder"])
     }
     open_ones = 0
     for one in mine:
-        name, queue = one["computeEnvironmentName"], queues.get(one["computeEnvironmentArn"])
+        name = one["computeEnvironmentName"]
+        queue = queues.get(name)
         if queue is None:
             yield warning(f"{name} has no queue", f"make it again: {MAKE}")
         elif why := why_closed(queue, one):

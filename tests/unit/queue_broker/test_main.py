@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from headgate.errors import InvalidInput, Unavailable
 from headgate.job import Job
-from headgate.lifecycle import State
-from headgate.resources import ResourceRequest
+from headgate.lifecycle import Cause, State
+from headgate.resources import ResourceRequest, Resources
 from headgate.sweep import Sweep
+from headgate.usage import Observation
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.broker import Broker
 from queue_broker.core.submit import Caller
@@ -21,7 +24,7 @@ from queue_broker.main import build, serve
 from queue_broker.settings import Settings
 from tests.contract.engines import wait_until
 from tests.contract.stores import leak_all, make_runnable
-from tests.factories import a_job, a_submission, ends
+from tests.factories import a_job, a_submission, a_usage, ends
 
 
 def test_a_folder_that_another_broker_has_is_refused_at_the_start(tmp_path: Path) -> None:
@@ -71,6 +74,39 @@ def test_a_broker_is_unready_for_its_cycle_alone(
     assert broker.troubles() == ["keeping: away", "the model v2 was refused"]
     monkeypatch.undo()
     broker.stop()
+
+
+def test_a_history_that_is_away_at_the_start_is_read_back_when_it_is_there_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("queue_broker.broker.REPLAY_AGAIN_S", 0.0)
+    broker = build(Settings(data_dir=tmp_path))
+    lake, told = broker.lake, []
+    lake.write([attempt(time.time() - 60)], "before")
+    lake.write([attempt(time.time() + 60)], "since")  # and learnt as it ended
+
+    def read(limit: int | None = None) -> pd.DataFrame:
+        told.append(broker.troubles())
+        if len(told) < 3:
+            raise Unavailable("S3 is away")
+        return lake.read(limit=limit)
+
+    monkeypatch.setattr(broker, "lake", SimpleNamespace(read=read))
+    try:
+        broker.remember()
+        families = broker.forecaster.explain(a_job(), "cost").families
+    finally:
+        broker.stop()
+
+    problem = "the history was not read back yet: S3 is away"
+    assert told == [[], [problem], [problem]]
+    assert caplog.messages.count(problem) == 1
+    assert broker.troubles() == []
+    assert set(families.values()) == {1}
+
+
+def attempt(finished_at_s: float) -> Observation:
+    return Observation(a_job(), a_usage(), Cause.EXITED, 0, 1, finished_at_s, Resources(1.0, 1024))
 
 
 def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path) -> None:

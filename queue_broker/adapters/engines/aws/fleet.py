@@ -76,17 +76,22 @@ class Fleet:
 def read_lanes(batch: BatchClient, stack: str) -> list[Lane]:
     """The lanes of a stack; a queue without a compute environment of the stack's is none."""
     environments = {
-        one["computeEnvironmentArn"]: one
+        one["computeEnvironmentName"]: one
         for one in pages(batch, "describe_compute_environments", "computeEnvironments")
         if one.get("tags", {}).get(STACK_TAG) == stack
     }
     lanes = []
     for queue in pages(batch, "describe_job_queues", "jobQueues"):
         order = sorted(queue["computeEnvironmentOrder"], key=lambda one: int(one["order"]))
-        first = environments.get(order[0]["computeEnvironment"]) if order else None
+        first = environments.get(name_of(order[0]["computeEnvironment"])) if order else None
         if first is not None and SHAPE_TAG in first["tags"]:
             lanes.append(to_lane(queue, first))
     return lanes
+
+
+def name_of(environment: str) -> str:
+    """Of an ARN, as AWS tells it, or a name, as some that stand in for AWS do."""
+    return environment.rpartition("/")[2]
 
 
 def pages(batch: Any, operation: str, key: str) -> list[dict[str, Any]]:

@@ -117,12 +117,12 @@ def names_of(definition: dict[str, Any]) -> set[str]:
 def a_queue(name: str = "lane", shape: str = "16/64000/0", **more: Any) -> dict[str, Any]:
     """The compute environment behind a lane."""
     tags = {"headgate:stack": "headgate", "headgate:shape": shape}
-    plain = {"computeEnvironmentArn": name, "state": "ENABLED", "status": "VALID", "tags": tags}
+    plain = {"computeEnvironmentName": name, "state": "ENABLED", "status": "VALID", "tags": tags}
     return plain | {"computeResources": {"type": "SPOT", "maxvCpus": 160}} | more
 
 
 def queue_of(environment: dict[str, Any]) -> dict[str, Any]:
-    name = environment["computeEnvironmentArn"]
+    name = environment["computeEnvironmentName"]
     order = [{"order": 1, "computeEnvironment": name}]
     plain = {"jobQueueName": name, "state": "ENABLED", "status": "VALID"}
     return plain | {"computeEnvironmentOrder": order}

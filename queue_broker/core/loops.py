@@ -71,13 +71,14 @@ class Loop:
             self._note(f"{self._thread.name}: {error}")
             return False
         except Exception as error:
-            log.exception("a pass of %s failed", self._thread.name, extra={"action": "pass_failed"})
-            self.problem = f"{self._thread.name}: {error!r}"
+            self._note(f"{self._thread.name}: {error!r}", bug=True)
             return False
         self.problem = None
         return again
 
-    def _note(self, problem: str) -> None:
+    def _note(self, problem: str, *, bug: bool = False) -> None:
+        """Once for as long as it stays; a bug with where it happened."""
         if problem != self.problem:
-            log.warning(problem, extra={"action": "pass_failed"})
+            level = logging.ERROR if bug else logging.WARNING
+            log.log(level, problem, exc_info=bug or None, extra={"action": "pass_failed"})
         self.problem = problem

@@ -205,7 +205,7 @@ class Watching:
                 page = batch.list_jobs(arrayJobId=tracked.job_id, jobStatus=status, **token)
             calls += 1
             for told in page["jobSummaryList"]:
-                self.see(tracked, told["arrayProperties"]["index"], told)
+                self.see(tracked, int(told["jobId"].rpartition(":")[2]), told)
             if not page.get("nextToken"):
                 return calls
             token = {"nextToken": page["nextToken"]}

@@ -89,6 +89,19 @@ def test_a_full_disk_is_told_once_in_a_line(
     assert "No space left on device: '/lake/part.parquet'" in told.message
 
 
+def test_a_bug_is_told_once_with_where_it_is(
+    started: list[Loop], caplog: pytest.LogCaptureFixture
+) -> None:
+    work = Work(KeyError("shape"), KeyError("shape"))
+    loop = run(started, work, period_s=0.01)
+    assert work.played.wait(PATIENCE_S)
+    loop.stop(PATIENCE_S)
+
+    (told,) = caplog.records
+    assert told.exc_info is not None
+    assert told.message == "test: KeyError('shape')"
+
+
 @pytest.mark.parametrize(
     ("took_s", "rest_s"), [(0.0, Loop.REST_S), (0.015, 0.06), (9.0, Loop.MOST_REST_S)]
 )

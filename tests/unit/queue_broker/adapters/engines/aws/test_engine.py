@@ -129,7 +129,7 @@ def test_a_child_that_could_not_go_alone_has_ended_for_good() -> None:
 
 
 def child(job: str, index: int, status: str) -> dict[str, Any]:
-    told = {"startedAt": 1, "stoppedAt": 2, "arrayProperties": {"index": index}}
+    told = {"startedAt": 1, "stoppedAt": 2}
     return {"jobId": f"{job}:{index}", "status": status} | told
 
 
@@ -278,7 +278,7 @@ def test_a_lane_that_gets_no_instances_is_shut_and_its_work_comes_back(why: str)
     assert scene.closed == why
     assert scene.batch.terminated == [("id-1", "Headgate: the lane has no capacity")]
     told = {"status": "FAILED", "statusReason": "Headgate: the lane has no capacity"}
-    children = [told | {"arrayProperties": {"index": n}} for n in range(5)]
+    children = [told | {"jobId": f"id-1:{n}"} for n in range(5)]
     array = {"size": 5, "statusSummary": {"FAILED": 5}}
     scene.batch.jobs["id-1"] |= {
         "status": "FAILED",

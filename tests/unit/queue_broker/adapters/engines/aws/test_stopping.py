@@ -20,7 +20,7 @@ NO_CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill 
 
 def cancelled_child(job: str, index: int) -> dict[str, Any]:
     told = {"status": "FAILED", "statusReason": "Headgate: cancelled"}
-    return {"jobId": f"{job}:{index}", "arrayProperties": {"index": index}} | told
+    return {"jobId": f"{job}:{index}"} | told
 
 
 def with_cancelled(tasks: int, cancelled: int) -> Leak:

@@ -15,7 +15,7 @@ from tests.unit.queue_broker.adapters.engines.aws.scene import Scene
 
 def child(index: int, status: str) -> dict[str, Any]:
     times = {"startedAt": 1} | ({} if status == "RUNNING" else {"stoppedAt": 2})
-    return {"jobId": f"id-1:{index}", "status": status, "arrayProperties": {"index": index}} | times
+    return {"jobId": f"id-1:{index}", "status": status} | times
 
 
 def show(batch: FakeBatch, succeeded: int, of: int) -> None:
@@ -75,7 +75,7 @@ def test_what_was_told_is_room_no_more() -> None:
     leak = replace(a_leak(tasks=range(10)), open=Tasks(range(2, 10)))
     scene.engine.adopt([replace(leak, engine_id="id-1")])
     ended = {"status": "SUCCEEDED", "startedAt": 1, "stoppedAt": 2}
-    children = [ended | {"arrayProperties": {"index": n}} for n in range(9)]
+    children = [ended | {"jobId": f"id-1:{n}"} for n in range(9)]
     array = {"size": 10, "statusSummary": {"SUCCEEDED": 9, "RUNNING": 1}}
     scene.batch.jobs["id-1"] = {
         "jobId": "id-1",

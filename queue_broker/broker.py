@@ -145,7 +145,8 @@ class Broker:
         """All that is wrong just now, in words for people, by where."""
         loops = {name: loop.problem for name, loop in self.loops.items()}
         every = {**loops, "model": self.forecaster.problem, "history": self.forgotten}
-        return [(name, problem) for name, problem in every.items() if problem]
+        engine = [("engine", problem) for problem in self.engine.troubles()]
+        return [(name, problem) for name, problem in every.items() if problem] + engine
 
     def stop(self) -> None:
         """Stop the loops, then the tasks (they go on at the next start), then give all back."""

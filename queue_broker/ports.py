@@ -271,6 +271,9 @@ class Engine(Protocol):
         A multi-node job is one task; the logs of its other nodes are at their own places.
         """
 
+    def troubles(self) -> list[str]:
+        """What it does without just now, tasks running all the same; in words for people."""
+
     def close(self) -> None:
         """Stop watching. Local tasks are stopped and come back as interrupted at the next start."""
 

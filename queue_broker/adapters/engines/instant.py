@@ -189,6 +189,9 @@ class InstantEngine:
             raise NotFound(f"leak {leak!r} has no task {task}")
         return read_page(run.logs.get(task, b""), after, limit, over=task in run.ended)
 
+    def troubles(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         """Nothing: what runs goes on in the world."""
 

@@ -26,6 +26,7 @@ from queue_broker.adapters.engines.aws.notices import Notices
 from queue_broker.adapters.engines.aws.pace import Pace
 from queue_broker.adapters.engines.aws.reports import Reports
 from queue_broker.adapters.engines.aws.sources import Insights, ShimLines, Source
+from queue_broker.adapters.engines.aws.spare import Spare
 from queue_broker.adapters.engines.aws.submitting import Outcome, Submitting
 from queue_broker.adapters.engines.aws.tracked import Tracker
 from queue_broker.adapters.engines.aws.verdict import container, reason_of
@@ -81,6 +82,7 @@ class AwsEngine:
             clock=clock,
             find=self._submitting.find,
         )
+        self._events = Spare(clock)
         self._notices = None
         if settings.events_queue_url:
             url = settings.events_queue_url
@@ -119,10 +121,14 @@ class AwsEngine:
         with self._lock:
             if len(self._outbox.poll(limit)) < limit:
                 if self._notices is not None:
-                    self._notices.read()
+                    self._events.ask(self._notices.read, 0)
                 self._watching.look()
                 self._untold = self._tracker.untold()
             return self._outbox.poll(limit)
+
+    def troubles(self) -> list[str]:
+        spares = (self._events, self._watching.reports.spare, self._watching.bare.spare)
+        return [one.problem for one in spares if one.problem]
 
     def acknowledge(self, events: Sequence[Event]) -> None:
         with self._lock:

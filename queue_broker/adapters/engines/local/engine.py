@@ -162,6 +162,9 @@ class LocalEngine:
         over = self._supervisor.site.is_over(leak, task)
         return read_file_page(folder.log, after, limit, over)
 
+    def troubles(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         """Stops all tasks politely, and returns when they are gone."""
         with self._lock:

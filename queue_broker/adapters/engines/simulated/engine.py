@@ -70,6 +70,9 @@ class SimulatedEngine:
     def logs(self, leak: str, task: int, after: str | None, limit: int) -> LogPage:
         raise NotFound(f"simulated tasks write no log ({leak}, task {task})")
 
+    def troubles(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         """There is nothing to give back."""
 

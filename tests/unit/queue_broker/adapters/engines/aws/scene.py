@@ -31,10 +31,11 @@ class Scene:
             "children_s": 10.0,
         }
         self.settings = AwsSettings(**(plain | settings))
+        self.others: dict[str, Any] = {}  #: other clients than Batch's
         self.engine = self.live()
 
     def live(self) -> AwsEngine:
-        clients = clients_of(self.batch, self.settings)
+        clients = clients_of(self.batch, self.settings, **self.others)
         return AwsEngine(self.settings, clients, nothing, lambda: self.now_s)
 
     def hand_over(self, *leaks: Leak) -> dict[str, str | None]:

@@ -1,0 +1,73 @@
+"""Events and logs are away, and tasks run all the same."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.unit.queue_broker.adapters.engines.aws.batch import error
+from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
+from tests.unit.queue_broker.adapters.engines.aws.scene import Scene
+
+
+class Away:
+    """A service that forbids all, until it is mended."""
+
+    exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
+
+    def __init__(self) -> None:
+        self.asked, self.mended = 0, False
+
+    def receive_message(self, **_: Any) -> dict[str, Any]:
+        return self._answer({})
+
+    def filter_log_events(self, **_: Any) -> dict[str, Any]:
+        return self._answer({"events": []})
+
+    def _answer(self, answer: dict[str, Any]) -> dict[str, Any]:
+        self.asked += 1
+        if not self.mended:
+            raise error("AccessDeniedException", "no")
+        return answer
+
+
+SERVICES: dict[str, tuple[dict[str, Any], str]] = {
+    "sqs": ({"events_queue_url": "url"}, "sqs:ReceiveMessage is not permitted: no"),
+    "logs": ({"report_wait_s": 10.0}, "logs:FilterLogEvents is not permitted: no"),
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_tasks_end_while_events_or_logs_are_away_and_that_is_told_once(
+    service: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings, problem = SERVICES[service]
+    away, scene = Away(), Scene(**settings)
+    scene.others = {service: away}
+    scene.engine = scene.live()
+    scene.hand_over(a_leak(array=False))
+    scene.batch.jobs["id-1"] |= {"status": "SUCCEEDED", "startedAt": 1, "stoppedAt": 2}
+
+    ends = [end.task for _ in range(12) for end in scene.later(10)]
+
+    assert ends == [0]
+    assert away.asked < 6
+    assert scene.engine.troubles()[0].startswith(problem)
+    assert len([one for one in caplog.messages if one.startswith(problem)]) == 1
+
+
+def test_what_is_there_again_is_no_trouble() -> None:
+    away, scene = Away(), Scene(events_queue_url="url")
+    scene.others = {"sqs": away}
+    scene.engine = scene.live()
+    scene.later(1)
+    assert scene.engine.troubles()
+
+    away.mended = True
+    scene.later(1)
+    assert scene.engine.troubles()  # it is not asked again at once
+    scene.later(100)
+
+    assert scene.engine.troubles() == []

@@ -15,7 +15,7 @@ from queue_broker.core.fairness import Order, Past, Standing, Turn, by_tier
 from queue_broker.core.hosts import START_S, Hosts
 from queue_broker.core.intents import MAX_LEAK, to_intents
 from queue_broker.core.ledger import Ledger
-from queue_broker.core.place import NO_ROOM, Placing
+from queue_broker.core.place import CLOSED, NO_ROOM, Placing
 from queue_broker.core.quotas import Quotas, Starts
 from queue_broker.core.runs import Runs
 from queue_broker.core.tenant_tree import Tree
@@ -222,6 +222,20 @@ class Desk:
             self.whys[turn.group.group_id] = why if limited else self.placing.why
         return went
 
+    def shut_out(self) -> dict[GroupId, str]:
+        """Of those without room, whose lanes are all closed: waiting does not help them."""
+        is_open, lanes = self.placing.board.open, self.snapshot.lanes
+        if is_open.all():
+            return {}
+        found: dict[GroupId, str] = {}
+        for group in self.snapshot.groups:
+            if self.whys.get(group.group_id) == NO_ROOM:
+                order = self.placing.board.yard.ranking(group).order
+                if not is_open[order].any():
+                    first = lanes[order[0]]
+                    found[group.group_id] = f"{CLOSED}; {first.name}: {first.closed}"
+        return found
+
     def holds(self) -> dict[GroupId, str]:
         """Why each group still waits. The words hold no figures that change from pass to pass."""
         ranked = {tier.name for tier in self.snapshot.tiers}
@@ -229,7 +243,7 @@ class Desk:
         for tier, waiting in self.by_tier.items():
             numbers = [group.group_id for group in chain.from_iterable(waiting.values())]
             found |= dict.fromkeys(numbers, TURN if tier in ranked else NO_TIER)
-        found |= self.whys
+        found |= self.whys | self.shut_out()
         for gone in [number for number, left in self.left.items() if not left]:
             found.pop(gone, None)
         return found

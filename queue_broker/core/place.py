@@ -28,6 +28,7 @@ from queue_broker.core.yard import Ints, Ranking
 from queue_broker.records import Group, GroupId
 
 NO_ROOM = "no room: every lane that could hold it is busy"
+CLOSED = "no room: every lane that could hold it is closed"
 BEHIND_HEAD = "held back: room is kept for the head of the queue"
 HEADROOM = "held back: room is kept for the first tier's expected arrivals"
 RATE = "SubmitJob's rate: the calls of this moment are used up"

@@ -26,6 +26,18 @@ def test_no_more_is_leaked_than_fits() -> None:
     assert decision.holds == {1: "no room: every lane that could hold it is busy"}
 
 
+def test_where_every_lane_is_closed_what_waits_says_so_and_why() -> None:
+    drained = a_lane("drained", closed="the queue is DISABLED")
+    small = a_lane("small", vcpu=1)
+    wide = a_group(1, vcpu=2)
+
+    assert decided([wide], [drained, small]).holds == {
+        1: "no room: every lane that could hold it is closed; drained: the queue is DISABLED"
+    }
+    busy = decided([wide, a_group(2, vcpu=4)], [drained, a_lane("other", instances=1)])
+    assert list(busy.holds.values()) == ["no room: every lane that could hold it is busy"]
+
+
 def test_the_lowest_indexes_go_first() -> None:
     assert list(decided([a_group(1, tasks=100)]).intents[0].tasks) == [0, 1, 2, 3]
 

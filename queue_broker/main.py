@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from headgate.errors import Conflict, InvalidInput
 from predictor.predictor import Predictor
+from queue_broker.adapters.clock import SteadyClock, wall_of
 from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
 from queue_broker.adapters.lake import FolderLake
 from queue_broker.adapters.registry import FolderRegistry
@@ -56,8 +56,9 @@ if TYPE_CHECKING:
     from queue_broker.on_aws import Cloud
 
 
-def build(settings: Settings, clock: Clock = time.time) -> Broker:
+def build(settings: Settings, clock: Clock | None = None) -> Broker:
     """A broker on the engine that the settings name, ready to start."""
+    clock = clock or SteadyClock()
     make_folder(settings.data_dir)
     if settings.engine == "aws":
         return build_on_aws(settings, clock)
@@ -218,6 +219,7 @@ def wire_protocol(broker: Broker) -> Wire:
         shelf=broker.shelf,
         engine=broker.engine,
         clock=broker.clock,
+        wall=wall_of(broker.clock),
         changed=broker.wake,
         upstream=broker.upstream,
     )

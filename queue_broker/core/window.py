@@ -40,7 +40,8 @@ class Window:
         """
         if not delays_s:
             return self
-        base_s = min([*delays_s, *([self.base_s * 1.01] if self.base_s is not None else [])])
+        least_s = max(0.0, min(delays_s))  # less than none is two clocks' difference
+        base_s = least_s if self.base_s is None else min(least_s, self.base_s * 1.01)
         queueing_s = max(delays_s) - base_s
         if queueing_s > promise_s:
             limit_s = self.limit_s / 2

@@ -22,7 +22,7 @@ def mount(app: FastAPI, wire: Wire) -> Busy:
     """
     settings = wire.settings
     open_ = not settings.tokens and is_loopback(settings.host)
-    gatekeeper = Gatekeeper(wire.shelf, wire.clock, open_)
+    gatekeeper = Gatekeeper(wire.shelf, wire.wall, open_)
     endpoints = router.Endpoints(wire, gatekeeper)
     app.router.routes.append(router.route(endpoints))
     app.router.routes.append(logs.route(wire, gatekeeper))

@@ -43,6 +43,7 @@ class Wire:
     shelf: Shelf
     engine: Engine
     clock: Clock
+    wall: Clock  #: the clock as it is set, by which clients sign
     changed: Callable[[], None] = lambda: None  #: somebody's wish is in the store: run a cycle
     upstream: Upstream | None = None
     recent: Recent = field(init=False)

@@ -62,6 +62,7 @@ class Desk:
             shelf=self.shelf,
             engine=InstantEngine([], lambda: START_S),
             clock=lambda: START_S,
+            wall=lambda: START_S,
         )
         desk = messages.Desk(self.wire)
         self.callbacks = Callbacks(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class Start:
     at_s: float
     cgroups: tuple[str, ...] = ()
     gpus: tuple[int, ...] = ()
+    boot: str = ""  #: the machine's, which its clock says nothing sure of; empty where unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Claim:
     pid: int
     start_ticks: int
     at_s: float
+    boot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Result:
     """What the shim wrote when the command was over."""
 
     exit_code: int
-    at_s: float
+    ago_s: float  #: since then, by the machine's clock, which need not be the broker's
     cpu_s: float
 
 
@@ -133,7 +136,9 @@ class Folder:
         path = self.path / "pid"
         try:
             pid, start_ticks = path.read_text(encoding="ascii").split()
-            return Claim(int(pid), int(start_ticks), path.stat().st_mtime)
+            start = self.start()
+            boot = start.boot if start else ""
+            return Claim(int(pid), int(start_ticks), path.stat().st_mtime, boot)
         except (FileNotFoundError, ValueError):
             return None
 
@@ -146,7 +151,8 @@ class Folder:
             return None
         if len(lines) < 4 or lines[-1] != "end":
             return None
-        return Result(int(lines[0]), path.stat().st_mtime, seconds(lines[2]))
+        ago_s = max(0.0, time.time() - path.stat().st_mtime)
+        return Result(int(lines[0]), ago_s, seconds(lines[2]))
 
     def _write(self, name: str, content: bytes) -> None:
         # Not durable against a loss of power: that ends the processes too, and what is then missing

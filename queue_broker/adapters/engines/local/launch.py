@@ -19,7 +19,7 @@ from queue_broker.adapters.engines.local.environment import (
 )
 from queue_broker.adapters.engines.local.gpu import Gpus
 from queue_broker.adapters.engines.local.nodes import arranged
-from queue_broker.adapters.engines.local.process import spawn
+from queue_broker.adapters.engines.local.process import boot_id, spawn
 from queue_broker.adapters.engines.local.session import Session
 from queue_broker.adapters.engines.local.watch import Watch
 from queue_broker.adapters.engines.shim import SHIM
@@ -84,7 +84,8 @@ def _spawn(site: Site, item: Waiting, folder: Folder, seen: Mapping[str, str]) -
     cgroup = _cgroup(site, item)
     gpus = site.gpus.take(leak.allocation.gpus)
     try:
-        start = Start(site.clock(), cgroup.names if cgroup else (), gpus.indexes)
+        groups = cgroup.names if cgroup else ()
+        start = Start(site.clock(), groups, gpus.indexes, boot_id())
         folder.prepare(start)
         command, seen = arranged(site, item, seen, gpus)
         argv = (SHELL, str(SHIM), *passed_on(command, seen))

@@ -58,9 +58,19 @@ def reap(pid: int) -> int | None:
     return code if code >= 0 else 128 - code
 
 
+def boot_id() -> str:
+    """Which boot of the machine this is, random(4); empty where that is not known. A time of boot
+    is reckoned back from the clock, and moves when that is set."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
 def runs(claim: Claim) -> bool:
     """Whether the process that claimed an attempt still runs (a zombie does not)."""
-    if claim.at_s < psutil.boot_time() - 1 or claim.pid <= 0:
+    since_boot = claim.boot == boot_id() if claim.boot else claim.at_s >= psutil.boot_time() - 1
+    if not since_boot or claim.pid <= 0:
         return False
     if HAS_PROC:
         return _ticks(claim.pid) == claim.start_ticks

@@ -41,8 +41,8 @@ class Traces:
 def judge(traces: Traces) -> Ended:
     """The attempt's last event."""
     cause, code, reason = _cause(traces)
-    at_s = traces.result.at_s if traces.result else traces.at_s
     start_s = traces.start.at_s if traces.start else None
+    at_s = max(start_s or 0.0, traces.at_s - (traces.result.ago_s if traces.result else 0.0))
     usage = None if start_s is None or cause is Cause.NOT_STARTED else _usage(traces, at_s, start_s)
     return Ended(traces.leak, traces.task, at_s, cause, code, usage, reason, start_s)
 

@@ -90,6 +90,7 @@ class Watch:
 
     def finish(self, now_s: float) -> Ended:
         """The last event of an attempt that is over; written down before anything is forgotten."""
+        result = self.folder.result()  # at once: it tells how long before now it was
         # A container ends with its first process, and so does a task: what it left behind goes too.
         kill(self.tree)
         self.measured = self.tree.sample()
@@ -103,7 +104,7 @@ class Watch:
                 measured=self.measured,
                 start=self.start,
                 code=self.code,
-                result=self.folder.result(),
+                result=result,
                 stop=self.stop,
                 gpus=self.gpus,
             )

@@ -26,6 +26,14 @@ def test_the_time_an_idle_lane_takes_to_start_a_task_is_not_queueing() -> None:
     assert slow.base_s == 90.0
 
 
+def test_starts_before_their_hand_over_are_two_clocks_difference_and_soon_forgotten() -> None:
+    window = Window(limit_s=8.0)
+    for delay_s in (*[-5.0] * 200, *[0.5] * 5):
+        window = window.after_starts([delay_s], promise_s=60.0)
+    assert window.base_s == 0.0
+    assert window.limit_s == 60.0
+
+
 def test_a_lane_that_became_slower_is_believed_in_the_end() -> None:
     window = Window(base_s=10.0)
     for _ in range(300):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -13,7 +13,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
+from headgate.errors import Unavailable
 from queue_broker.api.services import Services, Serving
+
+#: So many groups of each tenant in each tier are looked at for the longest wait: its queue's first.
+HEADS = 20
 
 router = APIRouter(tags=["fleet"])
 
@@ -38,8 +42,9 @@ class Gauges(Collector):
         ready, troubles = float(not services.problems()), len(services.troubles())
         yield gauge("ready", "1 where the cycle turns, as /readyz has it.", value=ready)
         yield gauge("troubles", "What is wrong beside that; /readyz names it.", value=troubles)
-        yield self._tasks()
-        yield from self._lanes()
+        yield from there(self._tasks)
+        yield from there(self._waits)
+        yield from there(self._lanes)
 
     def _info(self) -> Metric:
         told = gauge("info", "The broker's version, and the model that speaks.", "version", "model")
@@ -47,13 +52,23 @@ class Gauges(Collector):
         told.add_metric([version("headgate"), model], 1)
         return told
 
-    def _tasks(self) -> Metric:
+    def _tasks(self) -> Iterator[Metric]:
         by = ("tier", "tenant", "state")
         told = gauge("tasks", "Unfinished tasks by tier, tenant and state.", *by)
         for one in self.services.store.backlog():
             for state, count in one.counts.items():
                 told.add_metric([one.tier, one.tenant, state.value], count)
-        return told
+        yield told
+
+    def _waits(self) -> Iterator[Metric]:
+        told = gauge("oldest_wait_seconds", "The longest wait for a first turn, by tier.", "tier")
+        now_s, waits = self.services.limits.clock(), dict[str, float]()
+        for group in self.services.store.eligible(HEADS):
+            if group.attempt == 1 and not group.job.depends_on:
+                waits[group.tier] = max(now_s - group.queued_at_s, waits.get(group.tier, 0.0))
+        for tier, wait_s in sorted(waits.items()):
+            told.add_metric([tier], wait_s)
+        yield told
 
     def _lanes(self) -> Iterator[Metric]:
         many = gauge("lane_instances", "Instances that a lane has or may have.", "lane")
@@ -67,6 +82,14 @@ class Gauges(Collector):
             if lane.running is not None:
                 running.add_metric([lane.name], lane.running)
         yield from (many, running, closed)
+
+
+def there(family: Callable[[], Iterator[Metric]]) -> list[Metric]:
+    """What can be told: while the store or AWS is away, the rest says so."""
+    try:
+        return list(family())
+    except Unavailable:
+        return []
 
 
 def gauge(name: str, words: str, *labels: str, value: float | None = None) -> GaugeMetricFamily:

@@ -76,6 +76,7 @@ class Edge:
 
     def __init__(self, url: str, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
+        self.now_s = START_S
         self.store = SqlStore(url, lambda: START_S)
         self.fleet = Fleet()
         self.problems: list[str] = []
@@ -86,11 +87,11 @@ class Edge:
             self.store,
             SqlShelf(self.store.database),
             self.settings.tiers,
-            lambda: START_S,
+            lambda: self.now_s,
             self.settings.needed_tiers,
         )
         self.submitter = Submitter(
-            self.settings, self.store, self.commit, lambda: START_S, limits=self.limits
+            self.settings, self.store, self.commit, lambda: self.now_s, limits=self.limits
         )
         self.insights = Insights(
             self.settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from headgate.errors import InvalidInput
-from headgate.flows import Body, Call
+from headgate.flows import PATIENCE_S, Body, Call
 from headgate.job import Job
 from headgate.lifecycle import State
 from headgate.sweep import Sweep
@@ -41,11 +42,15 @@ USAGE: TypeAdapter[Usage | None] = TypeAdapter(Usage | None)
 
 
 def submit(job: Job) -> Call[Submitted]:
-    return _post("/jobs", Submitted, job.model_dump_json(exclude_unset=True))
+    return _submission("/jobs", job.model_dump_json(exclude_unset=True))
 
 
 def submit_sweep(sweep: Sweep) -> Call[Submitted]:
-    return _post("/sweeps", Submitted, sweep.model_dump_json(exclude_unset=True))
+    return _submission("/sweeps", sweep.model_dump_json(exclude_unset=True))
+
+
+def _submission(path: str, body: str) -> Call[Submitted]:
+    return replace(_post(path, Submitted, body), patience_s=PATIENCE_S)
 
 
 def submit_table(content_type: str, body: Body, repeatable: bool) -> Call[Submitted]:

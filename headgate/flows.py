@@ -24,6 +24,9 @@ Body = bytes | Callable[[], Iterator[bytes]] | None
 
 #: Pauses before another try when the broker is away: 3 s in all, for one that is restarting.
 BACKOFF_S = (0.1, 0.3, 0.6, 2.0)
+#: A submission is repeated for as long while a broker says that it cannot store it just now: a
+#: database takes a minute or two to fail over. So much lies between two tries.
+PATIENCE_S, PATIENT_PAUSE_S = 120.0, 2.0
 #: The longest that one `Retry-After` is believed.
 LONGEST_RETRY_AFTER_S = 30.0
 
@@ -33,7 +36,8 @@ class Call(Generic[T]):
     """One request as a value, and how to read its answer.
 
     `repeatable` is False where a lost answer must not be asked for again. `wait_s` is how long
-    the broker may take on purpose (a long poll), beyond what any request may take.
+    the broker may take on purpose (a long poll), beyond what any request may take; `patience_s`
+    for how long a broker that answers 503 is asked again.
     """
 
     method: str
@@ -44,6 +48,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     wait_s: float = 0.0
+    patience_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +81,21 @@ Flow = Generator[Call[Any] | Pause, Reply | Lost | None, T]
 
 def send(call: Call[T]) -> Flow[T]:
     """The answer to one call, tried again for as long as that is safe and worth while."""
-    for pause_s in (*BACKOFF_S, None):
+    waited_s, pauses = 0.0, iter(BACKOFF_S)
+    while True:
         reply = yield call
+        pause_s = next(pauses, None)
+        if pause_s is None and is_unavailable(reply) and waited_s < call.patience_s:
+            pause_s = PATIENT_PAUSE_S
         wait_s = None if pause_s is None else again_in(call, reply, pause_s)
         if wait_s is None:
             return understood(call, answer(reply))
+        waited_s += max(wait_s, 0.1)  # were it told to come again at once, it would never end
         yield Pause(wait_s)
-    raise AssertionError("the last round returns or raises")
+
+
+def is_unavailable(reply: Reply | Lost | None) -> bool:
+    return isinstance(reply, Reply) and reply.status == 503
 
 
 def understood(call: Call[T], body: bytes) -> T:

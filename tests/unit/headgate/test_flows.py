@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -107,6 +108,23 @@ def test_giving_up_says_the_address_and_how_to_start_a_broker() -> None:
 def test_a_broker_that_stays_busy_is_reported_in_its_own_words() -> None:
     with pytest.raises(Unavailable, match="the database is away"):
         play(send(a_call()), *[BUSY] * (len(BACKOFF_S) + 1))
+
+
+def test_a_submission_outlasts_a_database_that_fails_over() -> None:
+    submission = replace(a_call(), patience_s=120.0)
+    busy = Reply(503, b'{"error": "unavailable", "message": "the database is away"}', "1")
+
+    _, pauses = play(send(submission), *[busy] * 90, GOOD)
+    assert pauses == [1.0] * 90
+    with pytest.raises(Unavailable, match="the database is away"):
+        play(send(submission), *[busy] * 121)
+    with pytest.raises(BrokerUnreachable):
+        play(send(submission), *[NEVER_SENT] * (len(BACKOFF_S) + 1))
+
+
+def test_a_broker_that_says_at_once_again_and_again_is_not_asked_for_ever() -> None:
+    with pytest.raises(Unavailable):
+        play(send(replace(a_call(), patience_s=1.0)), *[Reply(503, b"", "0")] * 30)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from headgate.errors import InvalidInput
 from headgate.job import Job
 from headgate.sweep import Sweep
 from queue_broker.adapters.callbacks import Callbacks
@@ -23,7 +25,7 @@ from queue_broker.core.parameters import Parameters
 from queue_broker.core.submit import Caller, Submitter
 from queue_broker.ports import Clock
 from queue_broker.records import JobId
-from queue_broker.settings import AwsSettings, Settings
+from queue_broker.settings import AwsSettings, Settings, is_loopback
 from queue_broker.wire.messages import Desk
 from queue_broker.wire.service import Wire
 
@@ -75,9 +77,10 @@ class Cloud:
 
 
 def connect(settings: Settings, parameters: Parameters, clock: Clock) -> Cloud:
-    """Makes the parts; asks AWS for nothing yet."""
+    """Makes the parts; asks AWS for nothing yet. `InvalidInput` where it would ask itself."""
     aws = settings.aws
     clients = connect_clients(aws, settings.aws_region)
+    refuse_itself(settings, clients.batch.meta.endpoint_url)
     bucket = TokenBucket(aws.submits_per_s, aws.submits_per_s)
     history = lake(aws, settings.aws_region, unhurried)
     table = aws.iceberg_table
@@ -91,6 +94,16 @@ def connect(settings: Settings, parameters: Parameters, clock: Clock) -> Cloud:
         lake=history,
         iceberg=open_table(table, history) if table and history else None,
     )
+
+
+def refuse_itself(settings: Settings, url: str) -> None:
+    """A variable meant for clients on the same machine leads here too: every question would be
+    asked of the broker again, until no thread is left to answer."""
+    where = urlsplit(url)
+    here = where.hostname is not None and is_loopback(where.hostname)
+    if where.port == settings.port and (here or where.hostname == settings.host):
+        allowed = "AWS Batch's address, which this broker's own is not: unset it where it runs"
+        raise InvalidInput.of("AWS_ENDPOINT_URL_BATCH", url, allowed)
 
 
 def open_store(settings: Settings, clock: Clock) -> SqlStore:

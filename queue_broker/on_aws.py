@@ -12,6 +12,7 @@ from headgate.sweep import Sweep
 from queue_broker.adapters.callbacks import Callbacks
 from queue_broker.adapters.engines.aws.clients import Clients, connect_clients
 from queue_broker.adapters.engines.aws.engine import AwsEngine
+from queue_broker.adapters.engines.aws.spare import Spare
 from queue_broker.adapters.events import Announcer, AnnouncingStore
 from queue_broker.adapters.iceberg import IcebergTable, open_table
 from queue_broker.adapters.inbox import Inbox
@@ -113,7 +114,7 @@ def open_store(settings: Settings, clock: Clock) -> SqlStore:
         return SqlStore(settings.store_url, clock)
     store = AnnouncingStore(settings.store_url, clock)
     clients = connect_clients(settings.aws, settings.aws_region)
-    store.tell = Announcer(clients.events, bus).announce
+    store.tell = Announcer(clients.events, bus, Spare(clock)).announce
     return store
 
 

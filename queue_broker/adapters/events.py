@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from headgate.lifecycle import State
-from queue_broker.adapters.engines.aws.faults import words
+from queue_broker.adapters.engines.aws.faults import calling
+from queue_broker.adapters.engines.aws.spare import Spare
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.verdicts import Fail, Judged, Succeed
 
@@ -30,27 +30,28 @@ STATES = {Succeed: State.SUCCEEDED, Fail: State.FAILED}
 @dataclass(frozen=True, slots=True)
 class Announcer:
     """Tells of each task that ended for good. An event lost with AWS away is only logged: whoever
-    must not miss one asks the broker, where the state itself is."""
+    must not miss one asks the broker, where the state itself is. No pass waits for it twice in a
+    while: a call to what does not answer takes half a minute, and ten events go in one."""
 
     events: EventBridgeClient
     bus: str
+    spare: Spare
 
     def announce(self, judged: Sequence[Judged]) -> None:
         entries = [entry for one in judged if (entry := self._entry(one)) is not None]
+        lost = 0
         for start in range(0, len(entries), MOST_ENTRIES):
-            self._put(entries[start : start + MOST_ENTRIES])
+            some = entries[start : start + MOST_ENTRIES]
+            lost += self.spare.ask(partial(self._put, some), len(some))
+        if lost:
+            why = self.spare.problem or "events:PutEvents refused them"
+            log.warning("%d events were not taken: %s", lost, why, extra={"action": "events_lost"})
 
-    def _put(self, entries: list[dict[str, Any]]) -> None:
-        try:
+    def _put(self, entries: list[dict[str, Any]]) -> int:
+        """How many were not taken."""
+        with calling("events:PutEvents"):
             answer = self.events.put_events(Entries=entries)  # type: ignore[arg-type]
-        except (BotoCoreError, ClientError) as error:
-            self._lost(len(entries), words("events:PutEvents", error))
-            return
-        if failed := answer.get("FailedEntryCount", 0):
-            self._lost(failed, "events:PutEvents refused entries")
-
-    def _lost(self, n: int, why: str) -> None:
-        log.warning("%d events were not taken: %s", n, why, extra={"action": "events_lost"})
+        return answer.get("FailedEntryCount", 0)
 
     def _entry(self, judged: Judged) -> dict[str, Any] | None:
         state = STATES.get(type(judged.verdict))

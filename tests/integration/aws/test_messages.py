@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError
 
 from headgate.errors import Unavailable, UpstreamRefused
+from queue_broker.adapters.engines.aws.spare import Spare
 from queue_broker.adapters.events import Announcer
 from queue_broker.verdicts import Fail
 from queue_broker.wire import messages
+from tests.factories import ends
 from tests.integration.aws.desk import JOB, Desk, define
 from tests.integration.aws.moto_server import Moto
+from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
 
 
 def test_jobs_and_sweeps_come_as_messages(desk: Desk) -> None:
@@ -136,6 +142,24 @@ def test_an_upstream_event_starts_a_job_by_a_rule_alone(desk: Desk, moto: Moto) 
     assert record.job.client_token
 
 
+def test_a_bus_that_does_not_answer_is_asked_once_and_what_it_missed_told_in_a_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked: list[int] = []
+
+    def put_events(Entries: list[object]) -> dict[str, int]:  # noqa: N803  as boto3 has it
+        asked.append(len(Entries))
+        raise ConnectTimeoutError(endpoint_url="https://events")
+
+    away: Any = SimpleNamespace(put_events=put_events)
+    announcer = Announcer(away, "bus", Spare(lambda: 0.0))
+
+    announcer.announce(ends(a_leak(tasks=range(25))))
+
+    assert asked == [10]
+    assert [one for one in caplog.messages if one.startswith("25 events were not taken: events:")]
+
+
 def test_ends_are_put_on_the_bus_and_reach_a_rules_target(desk: Desk, moto: Moto) -> None:
     events, queue = moto.client("events"), moto.queue()
     events.create_event_bus(Name="bus")
@@ -143,7 +167,7 @@ def test_ends_are_put_on_the_bus_and_reach_a_rules_target(desk: Desk, moto: Moto
     arn = desk.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
     target = {"Id": "1", "Arn": arn["Attributes"]["QueueArn"]}
     events.put_targets(Rule="r", EventBusName="bus", Targets=[target])
-    desk.store.tell = Announcer(events, "bus").announce
+    desk.store.tell = Announcer(events, "bus", Spare(time.time)).announce
     desk.send({"job": JOB})
     desk.take_all()
     (job,) = desk.store.jobs()

@@ -127,7 +127,8 @@ class AwsEngine:
             return self._outbox.poll(limit)
 
     def troubles(self) -> list[str]:
-        spares = (self._events, self._watching.reports.spare, self._watching.bare.spare)
+        reports, bare = self._watching.reports, self._watching.bare
+        spares = (self._fleet.spare, self._events, reports.spare, bare.spare)
         return [one.problem for one in spares if one.problem]
 
     def acknowledge(self, events: Sequence[Event]) -> None:

@@ -6,6 +6,7 @@ so that there is one place where it is true, and any broker finds it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.resources import Resources
 from queue_broker.adapters.engines.aws.faults import calling
+from queue_broker.adapters.engines.aws.spare import Spare
 from queue_broker.records import Lane, Leak
 
 if TYPE_CHECKING:
@@ -40,15 +42,24 @@ class Fleet:
     _read_s: float = float("-inf")
     _shut: dict[str, tuple[float, str]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+    spare: Spare = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.spare = Spare(self.clock)
 
     def lanes(self) -> list[Lane]:
-        """By name, those that are shut with the reason. `Unavailable` before the first answer."""
+        """By name, those that are shut with the reason. `Unavailable` before the first answer; what
+        was known last while AWS does not say."""
         with self._lock:
             now_s = self.clock()
             if now_s - self._read_s >= self.fresh_s:
-                self._lanes = {lane.name: lane for lane in read_lanes(self.batch, self.stack)}
+                known = math.isfinite(self._read_s)
+                self._lanes = self.spare.ask(self._read, self._lanes) if known else self._read()
                 self._read_s = now_s
             return [self._now(lane, now_s) for _, lane in sorted(self._lanes.items())]
+
+    def _read(self) -> dict[str, Lane]:
+        return {lane.name: lane for lane in read_lanes(self.batch, self.stack)}
 
     def shut(self, lane: str, why: str) -> None:
         """Nothing is leaked into it for a while; the next plan moves its work."""

@@ -1,4 +1,5 @@
-"""What tasks run without: a queue of events, a log. While it is away nobody waits for it."""
+"""What tasks run without: news of lanes, a queue of events, a log. While it is away nobody waits
+for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events and logs are away, and tasks run all the same."""
+"""Events, logs and news of lanes are away, and tasks run all the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.queue_broker.adapters.engines.aws.batch import error
+from headgate.errors import Unavailable
+from tests.unit.queue_broker.adapters.engines.aws.batch import a_queue, error
 from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
 from tests.unit.queue_broker.adapters.engines.aws.scene import Scene
 
@@ -71,3 +72,31 @@ def test_what_is_there_again_is_no_trouble() -> None:
     scene.later(100)
 
     assert scene.engine.troubles() == []
+
+
+def test_lanes_are_known_while_batch_does_not_tell_of_them() -> None:
+    scene = Scene()
+    before = scene.engine.lanes()
+    scene.batch.errors["describe_job_queues"] = [error("AccessDeniedException", "no")] * 2
+
+    scene.later(10)
+    scene.batch.queues["second"] = a_queue("second")
+    scene.later(10)  # it is not asked at once
+
+    assert scene.engine.lanes() == before
+    (problem,) = scene.engine.troubles()
+    assert problem.startswith("batch:DescribeJobQueues is not permitted: no")
+    scene.later(30)
+    scene.later(40)
+    assert [lane.name for lane in scene.engine.lanes()] == ["lane", "second"]
+    assert scene.engine.troubles() == []
+
+
+def test_lanes_that_were_never_told_are_not_made_up() -> None:
+    scene = Scene()
+    scene.batch.errors["describe_job_queues"] = [error("AccessDeniedException", "no")] * 2
+
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="batch:DescribeJobQueues is not permitted: no"):
+            scene.engine.lanes()
+    assert len(scene.engine.lanes()) == 1

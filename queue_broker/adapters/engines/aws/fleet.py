@@ -42,6 +42,7 @@ class Fleet:
     _read_s: float = float("-inf")
     _shut: dict[str, tuple[float, str]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+    _asking: Lock = field(default_factory=Lock)
     spare: Spare = field(init=False)
 
     def __post_init__(self) -> None:
@@ -50,13 +51,23 @@ class Fleet:
     def lanes(self) -> list[Lane]:
         """By name, those that are shut with the reason. `Unavailable` before the first answer; what
         was known last while AWS does not say."""
+        now_s = self.clock()
+        self._renew(now_s)
         with self._lock:
-            now_s = self.clock()
-            if now_s - self._read_s >= self.fresh_s:
-                known = math.isfinite(self._read_s)
-                self._lanes = self.spare.ask(self._read, self._lanes) if known else self._read()
-                self._read_s = now_s
             return [self._now(lane, now_s) for _, lane in sorted(self._lanes.items())]
+
+    def _renew(self, now_s: float) -> None:
+        """Ask AWS, if it is time to. One asks; the others go on with what is known, if anything is:
+        what does not answer is asked for a minute and more."""
+        known = math.isfinite(self._read_s)
+        if now_s - self._read_s < self.fresh_s or not self._asking.acquire(blocking=not known):
+            return
+        try:
+            found = self.spare.ask(self._read, self._lanes) if known else self._read()
+            with self._lock:
+                self._lanes, self._read_s = found, now_s
+        finally:
+            self._asking.release()
 
     def _read(self) -> dict[str, Lane]:
         return {lane.name: lane for lane in read_lanes(self.batch, self.stack)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from headgate.errors import Unavailable
-from tests.unit.queue_broker.adapters.engines.aws.batch import a_queue, error
+from tests.unit.queue_broker.adapters.engines.aws.batch import FakeBatch, a_queue, error
 from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
 from tests.unit.queue_broker.adapters.engines.aws.scene import Scene
 
@@ -100,3 +101,25 @@ def test_lanes_that_were_never_told_are_not_made_up() -> None:
         with pytest.raises(Unavailable, match="batch:DescribeJobQueues is not permitted: no"):
             scene.engine.lanes()
     assert len(scene.engine.lanes()) == 1
+
+
+def test_nobody_waits_for_another_who_asks_for_the_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, asked, answer = Scene(), Event(), Event()
+    before = scene.engine.lanes()
+    paginate = FakeBatch.paginate
+
+    def slow(batch: FakeBatch) -> list[dict[str, Any]]:
+        asked.set()
+        assert answer.wait(10)
+        return paginate(batch)
+
+    monkeypatch.setattr(FakeBatch, "paginate", slow)
+    other = Thread(target=scene.engine.lanes)
+    other.start()
+    assert asked.wait(10)
+
+    assert scene.engine.lanes() == before
+
+    answer.set()
+    other.join(10)
+    assert not other.is_alive()

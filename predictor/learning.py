@@ -15,7 +15,7 @@ from predictor.model import BOOSTERS, Model, high_of
 from predictor.past import Past, with_past
 from predictor.risk import Vector
 from predictor.rows import Rows
-from predictor.turns import ALONE, Turn, in_turns
+from predictor.turns import ALONE, LEARNT, NOTED, Turn, in_turns
 from predictor.usage import measured
 from predictor.window import Seen
 
@@ -54,7 +54,7 @@ def learn(
                 families.learn(keys, target, seen, charged)
                 left.subtract((key, target) for key in keys)
 
-    in_turns(range(len(observations)), add, turn)
+    in_turns(range(len(observations)), add, turn, LEARNT)
 
 
 def labelled(
@@ -123,7 +123,7 @@ def rows_of_observations(
         if logs:
             past.add(step, row.names, item.finished_at_s, logs)
 
-    in_turns(_events(observations), happen, turn)
+    in_turns(_events(observations), happen, turn, NOTED)
     return Rows.of(known, keys), known
 
 

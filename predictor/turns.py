@@ -12,13 +12,14 @@ T = TypeVar("T")
 Turn = AbstractContextManager[Any]
 #: Of who has no others beside it.
 ALONE: Turn = nullcontext()
-#: Attempts that are learnt in one go: some tens of ms, which is what others may have to wait.
-A_TURN = 100
+#: Attempts in one go whose words are looked up or noted, and whose families learn from them: some
+#: tens of ms, which is what others may have to wait. A family's ways cost milliseconds to look at.
+NOTED, LEARNT = 100, 4
 
 
-def in_turns(many: Sequence[T], do: Callable[[T], None], turn: Turn) -> None:
-    """Do it with each, some within one turn."""
-    for start in range(0, len(many), A_TURN):
+def in_turns(many: Sequence[T], do: Callable[[T], None], turn: Turn, at_once: int) -> None:
+    """Do it with each, so many within one turn."""
+    for start in range(0, len(many), at_once):
         with turn:
-            for one in many[start : start + A_TURN]:
+            for one in many[start : start + at_once]:
                 do(one)

@@ -15,6 +15,7 @@ from queue_broker.core.follow import Following
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.insights import Insights
 from queue_broker.core.keep import Keeping
+from queue_broker.core.lessons import Lessons
 from queue_broker.core.limits import Limits
 from queue_broker.core.loops import Loop
 from queue_broker.core.parameters import Parameters
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 #: How often ended attempts go to the lake; the store has them at once, only training waits.
 KEEPING_PERIOD_S = 2.0
 CHORE_PERIOD_S = 1.0
+#: How soon what ended is learnt from, where nothing else is.
+LEARNING_PERIOD_S = 0.1
 #: How soon one that follows knows what ended under the one that leads.
 FOLLOWING_PERIOD_S = 2.0
 #: How long to wait before a history that could not be read back is asked for again.
@@ -50,6 +53,7 @@ class Broker:
     lake: Lake
     forecaster: Forecaster
     following: Following
+    lessons: Lessons
     parameters: Parameters
     insights: Insights
     submitter: Submitter
@@ -71,6 +75,7 @@ class Broker:
             "cycle": Loop("cycle", self.lead, self.settings.cycle_period_s),
             "models": Loop("models", self.refresh, self.settings.model_poll_s),
             "keeping": Loop("keeping", self.keep, KEEPING_PERIOD_S),
+            "learning": Loop("learning", self.lessons.run, LEARNING_PERIOD_S),
             "following": Loop("following", self.following.run, FOLLOWING_PERIOD_S),
         }
         self.loops |= {name: Loop(name, run, CHORE_PERIOD_S) for name, run in self.chores.items()}

@@ -33,6 +33,7 @@ from queue_broker.core.forecast import Forecaster
 from queue_broker.core.group_commit import GroupCommit
 from queue_broker.core.insights import Insights
 from queue_broker.core.keep import Keeping
+from queue_broker.core.lessons import Lessons
 from queue_broker.core.limits import Limits
 from queue_broker.core.observe import Observing
 from queue_broker.core.pace import unhurried
@@ -120,6 +121,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     lake: Lake = (cloud and cloud.lake) or FolderLake(settings.data_dir / "lake", unhurried)
     limits = Limits(store, parts.shelf, settings.tiers, clock, settings.needed_tiers)
     limits.begin(settings.tenants)
+    lessons = Lessons(forecaster)
     cycle = Cycle(
         store=store,
         engine=engine,
@@ -131,6 +133,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
             parts.parameters.of,
             settings.memory_attempts,
             limits.modes,
+            lessons.put,
         ),
         tiers=settings.tiers,
         clock=clock,
@@ -152,6 +155,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
         lake=lake,
         forecaster=forecaster,
         following=Following(store, forecaster),
+        lessons=lessons,
         parameters=parts.parameters,
         insights=Insights(
             settings,

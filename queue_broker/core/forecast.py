@@ -17,7 +17,7 @@ from headgate.job import Job
 from headgate.resources import Resources
 from headgate.usage import Observation
 from predictor.predictor import Explanation, Indexes, Predictor
-from predictor.turns import A_TURN, Turn
+from predictor.turns import LEARNT, Turn
 from queue_broker.ports import ModelRegistry
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Forecaster:
         return self._predictor.estimate_sweep(job, columns, size, mode, self._lock)
 
     def observe(self, observations: Sequence[Observation]) -> None:
-        turn: Turn = Turns(self._lock) if len(observations) > A_TURN else self._lock
+        turn: Turn = Turns(self._lock) if len(observations) > LEARNT else self._lock
         self._predictor.observe(observations, turn)
 
     def retry(self, failed: Observation, largest: Resources, mode: str) -> Resources:

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: The parameters of one task of a leak.
 ParametersOf = Callable[[Leak, int], Mapping[str, object]]
+#: Takes what ended, to learn from it at once or a little later.
+Learn = Callable[[Sequence[Observation]], None]
 #: Of one batch and one leak the predictor hears at most so many; more of the same teaches no more.
 MOST_LEARNT = 64
 
@@ -36,6 +38,7 @@ class Observing:
     parameters: ParametersOf
     memory_attempts: int
     modes: Modes
+    learn: Learn
     #: Why the broker itself interrupted tasks of a leak, for their owners to read.
     told: dict[str, str] = field(default_factory=dict)
 
@@ -76,7 +79,7 @@ class Observing:
             if heard[name] <= MOST_LEARNT:
                 lessons.append(self._observation(leaks[name], judged.ended))
         try:
-            self.forecaster.observe(lessons)
+            self.learn(lessons)
         except Exception:  # costs foresight, never a pass; the lake has them for the next training
             log.exception("what ended was not learnt from", extra={"action": "not_learnt"})
 

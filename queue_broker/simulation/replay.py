@@ -98,7 +98,13 @@ class Replay:
             engine=self.engine,
             estimating=Estimating(store, forecaster, lambda group: (), lambda: modes),
             observing=Observing(
-                store, self.engine, forecaster, lambda leak, task: {}, 4, lambda: modes
+                store,
+                self.engine,
+                forecaster,
+                lambda leak, task: {},
+                4,
+                lambda: modes,
+                forecaster.observe,
             ),
             tiers=self.setting.tiers,
             clock=lambda: self.clock_s,

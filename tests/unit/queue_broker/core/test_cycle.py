@@ -58,7 +58,15 @@ class House:
         parameters = Parameters(self.store)
         forecaster = self.forecaster or self.new_forecaster()
         estimating = Estimating(self.store, forecaster, parameters.bands, MODES.copy)
-        observing = Observing(self.store, self.engine, forecaster, parameters.of, 4, MODES.copy)
+        observing = Observing(
+            self.store,
+            self.engine,
+            forecaster,
+            parameters.of,
+            4,
+            MODES.copy,
+            forecaster.observe,
+        )
         return Cycle(self.store, self.engine, estimating, observing, DEFAULT_TIERS, self.clock)
 
     def submit(self, submission: Submission) -> JobId:

@@ -109,9 +109,19 @@ def recent(window: Window) -> Iterator[Fit]:
     ended = np.lib.stride_tricks.sliding_window_view(padded, RECENT)
     told = window.before >= FEWEST
     errors = np.full(len(logs), np.nan)
-    errors[told] = logs[told] - np.nanmedian(ended[window.before[told]], axis=1)
+    errors[told] = logs[told] - medians(ended[window.before[told]])
     if told.sum() >= MIN_FIT:
         yield Fit("recent", lambda known: np.full(known.size, middle), errors)
+
+
+def medians(rows: Vector) -> Vector:
+    """Of the numbers in each row, of which some may be NaN: `np.nanmedian`, in a tenth of its time
+    where rows are short."""
+    ordered, count = np.sort(rows, axis=1), np.isfinite(rows).sum(axis=1)
+    each = np.arange(len(rows))
+    low, high = ordered[each, (count - 1) // 2], ordered[each, count // 2]
+    middles: Vector = (low + high) / 2
+    return middles
 
 
 def given(base: str, window: Window, numbers: Vector, centre: Centre) -> Iterator[Fit]:

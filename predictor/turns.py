@@ -13,8 +13,8 @@ Turn = AbstractContextManager[Any]
 #: Of who has no others beside it.
 ALONE: Turn = nullcontext()
 #: Attempts in one go whose words are looked up or noted, and whose families learn from them: some
-#: tens of ms, which is what others may have to wait. A family's ways cost milliseconds to look at.
-NOTED, LEARNT = 100, 4
+#: tens of ms, which is what others may have to wait. To look at a family's ways anew takes several.
+NOTED, LEARNT = 100, 1
 
 
 def in_turns(many: Sequence[T], do: Callable[[T], None], turn: Turn, at_once: int) -> None:

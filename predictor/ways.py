@@ -152,9 +152,8 @@ def ways(window: Window, tried: Sequence[Tail], price: Price) -> list[Way]:
     """The tails at a price, in the same order; `left_out` costs are relative to the first's."""
     if not tried:
         return []
-    weights = price.weights(window.runtime_s)
-    fading: Vector = np.power(FADING, np.arange(len(window))[::-1].astype(np.float64))
-    trials = [Trial.of(window, tail, weights, fading) for tail in tried]
+    terms = Terms.of(window, price)
+    trials = [Trial.of(window, tail, terms) for tail in tried]
     first = trials[0]
     scale = np.maximum(first.costs, 1e-9 * np.nansum(first.costs) + 1e-300)
     default = min(plain(trials), key=lambda one: one.relative(scale))
@@ -172,6 +171,22 @@ def plain(trials: Sequence[Trial]) -> Sequence[Trial]:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What every trial on a window is charged by, found once."""
+
+    needs: Vector
+    weights: Vector
+    weight: float
+    fading: Vector
+
+    @classmethod
+    def of(cls, window: Window, price: Price) -> Self:
+        weights = price.weights(window.runtime_s)
+        fading: Vector = np.power(FADING, np.arange(len(window))[::-1].astype(np.float64))
+        return cls(np.exp(window.logs), weights, float(np.median(weights)), fading)
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A base with a tail, and what it would have cost on each attempt of the window."""
 
@@ -181,12 +196,11 @@ class Trial:
     costs: Vector
 
     @classmethod
-    def of(cls, window: Window, tail: Tail, weights: Vector, fading: Vector) -> Self:
-        weight = float(np.median(weights))
-        margin = tail.outlook.cheapest(weight)
+    def of(cls, window: Window, tail: Tail, terms: Terms) -> Self:
+        margin = tail.outlook.cheapest(terms.weight)
         given = np.exp(window.logs - tail.fit.errors + margin)
-        costs = charge(given, np.exp(window.logs), window.runtime_s, weights) * fading
-        return cls(tail, margin, weight, costs)
+        costs = charge(given, terms.needs, window.runtime_s, terms.weights) * terms.fading
+        return cls(tail, margin, terms.weight, costs)
 
     def relative(self, scale: Vector) -> float:
         there = np.isfinite(self.costs)

@@ -121,7 +121,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
     lake: Lake = (cloud and cloud.lake) or FolderLake(settings.data_dir / "lake", unhurried)
     limits = Limits(store, parts.shelf, settings.tiers, clock, settings.needed_tiers)
     limits.begin(settings.tenants)
-    lessons = Lessons(forecaster)
+    lessons = Lessons(forecaster, limits.modes)
     cycle = Cycle(
         store=store,
         engine=engine,

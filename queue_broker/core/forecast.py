@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, field
+from threading import Lock, get_ident
 from typing import Any
 
 import numpy.typing as npt
@@ -28,17 +28,34 @@ PAUSE_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
-    """A lock that others get between two turns of who needs it again and again."""
+class Shared:
+    """A lock that tells whether somebody waits for it."""
 
-    lock: Lock
+    lock: Lock = field(default_factory=Lock)
+    waiting: set[int] = field(default_factory=set)  #: threads
 
     def __enter__(self) -> None:
+        self.waiting.add(get_ident())
         self.lock.acquire()
+        self.waiting.discard(get_ident())
 
     def __exit__(self, *error: object) -> None:
         self.lock.release()
-        time.sleep(PAUSE_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The lock for who needs it again and again: those who wait get it between two turns."""
+
+    shared: Shared
+
+    def __enter__(self) -> None:
+        self.shared.lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.shared.lock.release()
+        if self.shared.waiting:
+            time.sleep(PAUSE_S)
 
 
 class Forecaster:
@@ -47,7 +64,7 @@ class Forecaster:
     def __init__(self, predictor: Predictor, registry: ModelRegistry) -> None:
         self._predictor = predictor
         self._registry = registry
-        self._lock = Lock()
+        self._lock = Shared()
         self._refused: str | None = None
         self.problem: str | None = None  #: why the published model is not in use
 
@@ -61,12 +78,12 @@ class Forecaster:
 
     def estimate_if_free(self, jobs: Sequence[Job], modes: Sequence[str]) -> list[Estimate] | None:
         """As `estimate`; None where others have the predictor, which may learn for seconds."""
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.lock.acquire(blocking=False):
             return None
         try:
             return self._predictor.estimate(jobs, modes)
         finally:
-            self._lock.release()
+            self._lock.lock.release()
 
     def estimate_sweep(
         self, job: Job, columns: dict[str, npt.NDArray[Any]] | None, size: int, mode: str

@@ -12,6 +12,7 @@ from threading import Lock
 from headgate.usage import Observation
 from predictor.features import name_pattern
 from queue_broker.core.forecast import Forecaster
+from queue_broker.core.predict import COST, Modes
 
 #: Kills for memory that a pass learns itself: by them it estimates anew what else of a sweep waits.
 AT_ONCE = 8
@@ -19,7 +20,7 @@ AT_ONCE = 8
 #: lake has them for the next training. More of a kind teach little more.
 MOST_OF_A_KIND, MOST = 16, 2_000
 #: What one run of the loop takes: it looks again at what waits, and whether it shall stop.
-A_RUN = 16
+A_RUN = 4
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Lessons:
     """A queue from the cycle's thread to one that learns beside it."""
 
     forecaster: Forecaster
+    modes: Modes
     waiting: deque[Observation] = field(default_factory=deque)
     _kinds: Counter[str] = field(default_factory=Counter)  #: how many wait, by kind of job
     _lock: Lock = field(default_factory=Lock)
@@ -46,7 +48,14 @@ class Lessons:
         with self._lock:
             some = [self._next() for _ in range(min(A_RUN, len(self.waiting)))]
         self.forecaster.observe(some)
+        self._ask_about(some)
         return bool(self.waiting)
+
+    def _ask_about(self, some: Sequence[Observation]) -> None:
+        """What was found of their families when it is first asked for is found here: a pass that
+        estimates jobs of hundreds of kinds would find it out for all of them at once."""
+        for one in some:
+            self.forecaster.estimate([one.job], [self.modes().get(one.job.tier or "", COST)])
 
     def _keep(self, one: Observation) -> None:
         kind = name_pattern(one.job.name)

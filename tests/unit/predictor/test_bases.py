@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from predictor.bases import fits, power
+from predictor.bases import fits, medians, power
 from predictor.window import Known, Window
 
 
@@ -52,3 +52,11 @@ def test_the_model_is_blended_only_where_tasks_had_both_its_answer_and_an_input(
 
     assert "model" in [fit.base for fit in found]
     assert all(np.isfinite(fit.errors).any() for fit in found)
+
+
+def test_the_median_of_each_row_is_numpys_own_whatever_is_missing() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(200, 8))
+    rows[np.arange(8) < rng.integers(0, 8, size=(200, 1))] = np.nan
+
+    assert (medians(rows) == np.nanmedian(rows, axis=1)).all()

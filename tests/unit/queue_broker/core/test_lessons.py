@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from headgate.estimate import Estimate
+from headgate.job import Job
 from headgate.usage import Observation
 from predictor.predictor import Predictor
 from queue_broker.adapters.registry import FolderRegistry
@@ -21,10 +23,15 @@ class Pupil(Predictor):
     def __init__(self) -> None:
         super().__init__()
         self.taught: list[Observation] = []
+        self.asked: list[tuple[str, str]] = []
 
     def observe(self, observations: Sequence[Observation], *turn: object) -> None:
         del turn
         self.taught += observations
+
+    def estimate(self, jobs: Sequence[Job], modes: Sequence[str] | str = "") -> list[Estimate]:
+        self.asked += [(job.name, mode) for job, mode in zip(jobs, modes, strict=True)]
+        return []
 
 
 @pytest.fixture
@@ -34,7 +41,7 @@ def pupil() -> Pupil:
 
 @pytest.fixture
 def lessons(pupil: Pupil, tmp_path: Path) -> Lessons:
-    return Lessons(Forecaster(pupil, FolderRegistry(tmp_path)))
+    return Lessons(Forecaster(pupil, FolderRegistry(tmp_path)), lambda: {"gold": "safe"})
 
 
 def of_kinds(number: int) -> list[Observation]:
@@ -56,6 +63,16 @@ def test_what_ended_is_learnt_beside_the_pass_in_its_order(pupil: Pupil, lessons
     assert pupil.taught == ended[:A_RUN]
     assert not lessons.run()
     assert pupil.taught == ended
+
+
+def test_whose_attempt_was_learnt_is_looked_at_anew_there_and_not_by_a_pass(
+    pupil: Pupil, lessons: Lessons
+) -> None:
+    lessons.put([ran(job("fit", tier="gold"), 100.0), ran(job("plot"), 100.0)])
+
+    lessons.run()
+
+    assert pupil.asked == [("fit", "safe"), ("plot", "cost")]
 
 
 def test_kills_for_memory_are_learnt_at_once(pupil: Pupil, lessons: Lessons) -> None:

@@ -24,6 +24,12 @@ ANYONE = "*"
 #: request does. A few small jobs that share a program would else starve a large one of memory.
 #: A kind of job with as many of its own is not spoken for by others.
 COARSE_MIN = 8
+#: Histories that are remembered, one a family and quantity; those that were not learnt from for
+#: longest are forgotten. Names that end in something random make a new family with every job.
+MOST_SERIES = 50_000
+#: Histories whose ways are kept once they were looked at: of a window of 256 attempts they take a
+#: quarter of a MiB, and some ms to find again.
+MOST_LOOKED_AT = 1_000
 #: How dear too little is against too much: memory as the mode says, the others evenly.
 EVEN = 1.0
 
@@ -47,6 +53,8 @@ class Families:
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
     targets: set[str] = field(default_factory=set)  #: those that any series is of
+    #: Whose ways are kept, the one that was looked at last at the end.
+    looked_at: dict[tuple[str, str], Series] = field(default_factory=dict)
 
     def learn(
         self, keys: Sequence[str], target: str, item: Seen, charged: Collection[str] | None = None
@@ -69,14 +77,31 @@ class Families:
             self._of(key, target).kill(item)
 
     def _of(self, key: str, target: str) -> Series:
-        found = self.series.get((key, target))
+        found = self.series.pop((key, target), None)
         if found is None:
             dear = [Price(weight, LOST_S) for weight in self.weights]
             prices = dear if target.endswith("memory_mib") else [Price(EVEN)]
             bases = frozenset({"request", "model"}) if key == ANYONE else None
-            found = self.series[key, target] = Series.at(prices, bases)
+            found = Series.at(prices, bases)
             self.targets.add(target)
+        self.series[key, target] = found
+        if len(self.series) > MOST_SERIES:
+            oldest = next(iter(self.series))
+            del self.series[oldest]
+            self.looked_at.pop(oldest, None)
+        self.looks_at(key, target, found)
         return found
+
+    def looks_at(self, key: str, target: str, series: Series) -> None:
+        """Somebody is about to ask for its ways."""
+        self.looked_at.pop((key, target), None)
+        self.looked_at[key, target] = series
+
+    def rest(self) -> None:
+        """Let go of the ways of those that were looked at longest ago. Nobody may be about to use
+        any of them."""
+        while len(self.looked_at) > MOST_LOOKED_AT:
+            self.looked_at.pop(next(iter(self.looked_at))).rest()
 
     def total(self, key: str, target: str) -> int:
         found = self.series.get((key, target))
@@ -112,13 +137,17 @@ class Families:
             series = self.series.get((key, target))
             least = 1 if key == finest else COARSE_MIN
             told = series is not None and series.total >= least and series.total != finer
-            choice = series.choice(weight) if series and told else None
+            choice = self._choice(key, target, series, weight) if series and told else None
             finer = series.total if series else finer
             if series and choice and (way := choice.best):
                 yield penalty * way.promise, Voice(key, series, choice, way, series.total)
                 if series.total >= COARSE_MIN:
                     return
             penalty *= GRAIN_PENALTY
+
+    def _choice(self, key: str, target: str, series: Series, weight: float) -> Choice:
+        self.looks_at(key, target, series)
+        return series.choice(weight)
 
     def counts(self, keys: Iterable[str], target: str) -> Mapping[str, int]:
         """How many attempts each of the families remembers having seen."""

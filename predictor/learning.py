@@ -53,6 +53,7 @@ def learn(
                 charged = {key for key in keys if left[key, target] <= CHARGED}
                 families.learn(keys, target, seen, charged)
                 left.subtract((key, target) for key in keys)
+        families.rest()
 
     in_turns(range(len(observations)), add, turn, LEARNT)
 

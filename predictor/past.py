@@ -11,14 +11,16 @@ looked at, in training and serving alike.
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import median
+from typing import TypeVar
 
 from predictor.features import STEP_TAGS, Facts
 from predictor.kin import ratio, raw_name, summand
+
+K = TypeVar("K", bound=Hashable)
 
 #: What is remembered of each family, and of each word.
 REMEMBERED, KIN = 32, 8
@@ -32,6 +34,11 @@ NAMING = ("tag.", "parameter.")
 BETWEEN = re.compile(r"[^a-zA-Z0-9]+")
 #: A bound on memory, not on meaning: words that were not seen again for long are forgotten.
 MAX_WORDS = 200_000
+#: The same of families.
+MAX_FAMILIES = 50_000
+
+#: The latest attempts, the last one at the end.
+Latest = tuple["Ended", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +54,9 @@ class Ended:
 class Past:
     """The recent past by family, and the latest kin of each word."""
 
-    families: dict[str, deque[Ended]] = field(default_factory=dict)
-    kin: dict[tuple[str, str], deque[Ended]] = field(default_factory=dict)
-    parts: dict[tuple[str, str], deque[Ended]] = field(default_factory=dict)  #: by each stem
+    families: dict[str, Latest] = field(default_factory=dict)
+    kin: dict[tuple[str, str], Latest] = field(default_factory=dict)
+    parts: dict[tuple[str, str], Latest] = field(default_factory=dict)  #: by each stem
     yardsticks: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def numbers(self, family: str, words: Mapping[str, str], before_s: float) -> dict[str, float]:
@@ -122,12 +129,14 @@ class Past:
     ) -> None:
         """Take in an attempt that ended."""
         item = Ended(at_s, family, dict(logs))
-        self.families.setdefault(family, deque(maxlen=REMEMBERED)).append(item)
+        for gone in _remember(self.families, family, item, REMEMBERED, MAX_FAMILIES):
+            for target in gone.logs:
+                self.yardsticks.pop((gone.family, target), None)
         for name, word in words.items():
             if _names(name):
-                _remember(self.kin, (name, word), item)
+                _remember(self.kin, (name, word), item, KIN, MAX_WORDS)
                 for stem in stems(word):
-                    _remember(self.parts, (name, stem), item)
+                    _remember(self.parts, (name, stem), item, KIN, MAX_WORDS)
         for target in logs:
             self._settle(family, target)
 
@@ -140,13 +149,11 @@ class Past:
             self.yardsticks[family, target] = median(known)
 
 
-def _remember(kept: dict[tuple[str, str], deque[Ended]], key: tuple[str, str], item: Ended) -> None:
-    """The latest last, of the words too."""
-    known = kept.pop(key, None) or deque(maxlen=KIN)
-    known.append(item)
-    kept[key] = known
-    if len(kept) > MAX_WORDS:
-        del kept[next(iter(kept))]
+def _remember(kept: dict[K, Latest], key: K, item: Ended, each: int, most: int) -> Latest:
+    """The latest last, of the keys too; what of the oldest key is forgotten for it. (A deque would
+    take three times the memory of most words' few.)"""
+    kept[key] = (*kept.pop(key, ()), item)[-each:]
+    return kept.pop(next(iter(kept))) if len(kept) > most else ()
 
 
 @lru_cache(maxsize=4096)

@@ -191,6 +191,7 @@ class Predictor:
             )
             for target in TARGETS
         }
+        self.families.rest()
         ceiling = np.array([job.resources.ceiling for job in jobs])
         return sizes(rows, answers, np.broadcast_to(ceiling, (rows.size,)), self.settings)
 
@@ -205,8 +206,9 @@ class Predictor:
         for keys in rows.families:
             for key in keys:
                 for target in TARGETS:
-                    series = self.families.series.get((key, target))
-                    used |= set(series.ring.window().known.inputs) if series else set()
+                    if series := self.families.series.get((key, target)):
+                        self.families.looks_at(key, target, series)
+                        used |= set(series.ring.window().known.inputs)
         numbers = [
             values
             for name, values in rows.numbers.items()

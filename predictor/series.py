@@ -121,6 +121,11 @@ class Series:
         for choice in self.choices:
             choice.forget()
 
+    def rest(self) -> None:
+        """Keep nothing that can be found again."""
+        self.forget()
+        self.ring.built = None
+
     def _charge(self, item: Seen) -> None:
         self._fit()
         self._hold(item)

@@ -173,6 +173,8 @@ class Cycle:
     def stop_cancelled(self, leaks: Iterable[Leak]) -> None:
         """Ask the engine once for each of their tasks that are cancelled; it comes back as an event
         when it is done."""
+        for name in [name for name in self.stopping if name not in self.flight.leaks]:
+            del self.stopping[name]
         for leak in leaks:
             asked = self.stopping.get(leak.name, Tasks())
             fresh = (leak.cancelling & leak.open) - asked

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from predictor.families import COARSE_MIN, Families
+from predictor import families as families_
+from predictor.families import ANYONE, COARSE_MIN, Families
 from predictor.window import Seen
 
 
@@ -28,3 +29,38 @@ def test_who_knows_enough_is_not_overruled_by_a_mean_over_kinds(count: int, spea
 
     assert voice is not None
     assert voice.key == speaks
+
+
+def test_families_that_were_not_learnt_from_for_longest_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(families_, "MOST_SERIES", 4)  # with the one of all new families
+    families = Families([2.0])
+    for at, name in enumerate(["first", "second", "third", "first", "fourth"]):
+        families.learn((name,), "memory_mib", a_need(at, 100.0))
+
+    assert [key for key, _ in families.series] == ["third", "first", ANYONE, "fourth"]
+    assert set(families.looked_at) <= set(families.series)
+
+
+def test_ways_are_kept_of_those_that_were_looked_at_last_and_others_find_theirs_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(families_, "MOST_LOOKED_AT", 2)
+    families = Families([2.0])
+    for at in range(30):
+        for name in ("one", "two", "three"):
+            families.learn((name,), "memory_mib", a_need(at, 100.0 + at))
+    for series in families.series.values():
+        series.forget()  # so that all of them look at all that they have seen
+    before = {name: families.voice((name,), "memory_mib") for name in ("one", "two", "three")}
+
+    families.rest()
+
+    kept = {key for (key, _), series in families.series.items() if series.choices[0].ways}
+    assert kept == {"two", "three"}
+    for name, voice in before.items():
+        again = families.voice((name,), "memory_mib")
+        assert voice is not None
+        assert again is not None
+        assert (again.way.name, again.way.given) == (voice.way.name, voice.way.given)

@@ -3,8 +3,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 
 from headgate.resources import Resources
+from predictor import past as past_
 from predictor.learning import rows_of_observations
 from predictor.past import Past
 from predictor.predictor import Predictor
@@ -165,3 +167,16 @@ def test_a_big_sample_in_one_step_is_given_more_in_the_next() -> None:
     given = [estimate.allocation for estimate in predictor.estimate(sorts)]
     assert given[1].memory_mib > 3 * given[0].memory_mib
     assert given[1].fits(Resources(96, 40_000, 0))
+
+
+def test_families_that_were_not_heard_of_for_longest_are_forgotten_with_their_middles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(past_, "MAX_FAMILIES", 2)
+    past = Past()
+    for family in ("first", "second", "first", "third"):
+        for at in range(3):
+            past.add(family, {}, float(at), {"memory_mib": 5.0})
+
+    assert list(past.families) == ["first", "third"]
+    assert set(past.yardsticks) == {("first", "memory_mib"), ("third", "memory_mib")}

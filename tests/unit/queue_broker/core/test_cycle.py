@@ -149,6 +149,20 @@ def test_a_child_cancelled_before_its_whole_array_goes_is_stopped_and_no_other_s
     house.store.close()
 
 
+def test_what_was_to_be_stopped_is_forgotten_once_it_has_ended(tmp_path: Path) -> None:
+    house = House(tmp_path, at_once=False)
+    job = house.submit(a_sweep(size=4, resources=ASKED))
+    house.run()
+
+    house.store.cancel(job, None, "no longer needed")
+    house.run()
+    house.run()
+
+    assert house.counts(job) == {State.FAILED: 4}
+    assert house.cycle.stopping == {}
+    house.store.close()
+
+
 def test_a_new_leader_stops_the_cancelled_child_of_an_array_that_went_whole(
     tmp_path: Path,
 ) -> None:

@@ -164,7 +164,7 @@ class Policy:
 
     def _renew_tree(self, tenants: Sequence[Tenant]) -> None:
         known = self.tree.known
-        if len(tenants) != len(known) or any(known.get(one.name) != one for one in tenants):
+        if len(tenants) != len(known) or not all(same(known.get(one.name), one) for one in tenants):
             self.tree = Tree.of(tenants)
 
     def _pass_time(self, groups: Sequence[Group], tiers: Sequence[Tier], passed_s: float) -> None:
@@ -181,6 +181,11 @@ class Policy:
         fresh = [one for one in groups if one.tier == top and one.queued_at_s > self.last_s]
         for group in sorted(fresh, key=lambda group: (group.queued_at_s, group.group_id)):
             self.headroom.arrived(allocation(group), len(group.waiting), group.queued_at_s)
+
+
+def same(tenant: Tenant | None, other: Tenant) -> bool:
+    """Mostly it is the very object: to compare two field by field takes twenty times as long."""
+    return tenant is other or tenant == other
 
 
 def whole_run_s(end: Ended) -> float | None:

@@ -134,6 +134,18 @@ def test_sequential_wants_a_sweep(store: SqlStore) -> None:
     assert isinstance(answer, InvalidInput)
 
 
+def test_tenants_that_say_what_they_said_are_not_read_anew(store: SqlStore) -> None:
+    store.put_tenant(Tenant(name="acme", weight=3))
+    store.put_tenant(Tenant(name="umbrella", weight=1))
+    before = store.tenants()
+
+    store.put_tenant(Tenant(name="umbrella", weight=2))
+
+    now = store.tenants()
+    assert now[0] is before[0]
+    assert now[1] == Tenant(name="umbrella", weight=2)
+
+
 def test_tenants_are_known_once_they_were_seen_or_set(store: SqlStore) -> None:
     accept(store, a_submission(tenant="acme/vision"))
     store.put_tenant(Tenant(name="acme", weight=3))

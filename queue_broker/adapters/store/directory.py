@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlalchemy import Connection, select
 
 from headgate.tenancy import Tenant
@@ -12,11 +14,13 @@ IN_ORDER = select(table).order_by(table.c.name)
 
 
 def tenants(connection: Connection) -> list[Tenant]:
-    found = connection.execute(IN_ORDER)
-    return [
-        Tenant(name=row.name) if row.settings is None else Tenant.model_validate_json(row.settings)
-        for row in found
-    ]
+    return [to_tenant(row.name, row.settings) for row in connection.execute(IN_ORDER)]
+
+
+@lru_cache(maxsize=50_000)
+def to_tenant(name: str, settings: str | None) -> Tenant:
+    """Every pass reads all of them, and most say what they said: those are the same objects."""
+    return Tenant(name=name) if settings is None else Tenant.model_validate_json(settings)
 
 
 def put_tenant(connection: Connection, tenant: Tenant) -> None:

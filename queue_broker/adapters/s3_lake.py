@@ -11,6 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pandas as pd
 import pyarrow as pa
@@ -22,7 +23,7 @@ from pyarrow import fs
 from headgate.errors import Unavailable
 from headgate.usage import Observation
 from predictor.history import SCHEMA, concatenate, pieces
-from queue_broker.adapters.lake import DAY, NULLABLE, Pace, day_of, dealt
+from queue_broker.adapters.lake import DAY, NULLABLE, Pace, day_of, dealt, read_latest
 
 #: Parts of a day are merged when there are more; a reader opens each file with a request or two.
 MOST_PARTS = 8
@@ -63,7 +64,9 @@ class S3Lake:
         days = self._days("" if since_s is None else day_of(since_s))
         tables: list[pa.Table] = []
         for day in sorted(days, reverse=True):
-            tables.insert(0, self._read_day(days[day], since_s, read))
+            left = None if limit is None else limit - sum(table.num_rows for table in tables)
+            one = partial(self._read_day, days[day])
+            tables.insert(0, read_latest(one, since_s, read, left))
             if limit is not None and sum(table.num_rows for table in tables) >= limit:
                 break
         rows = concatenate(tables).sort_by("finished_at_s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from headgate.lifecycle import Cause
 from headgate.resources import ResourceRequest, Resources
 from headgate.usage import Meter, Observation, Usage
 from predictor.history import SCHEMA, from_table
-from queue_broker.adapters.lake import FolderLake
+from queue_broker.adapters.lake import FolderLake, read_day, read_latest
 from queue_broker.adapters.s3_lake import S3Lake, s3_files
 from tests.factories import an_estimate
 from tests.integration.aws.moto_server import Moto
@@ -150,6 +151,23 @@ def test_days_before_the_time_asked_for_are_not_even_opened(folder: FolderLake) 
 
     assert len(folder.read(since_s=NOON_S)) == 1
     assert len(folder.read(limit=1)) == 1
+
+
+def test_of_a_day_with_more_than_is_asked_for_the_latest_alone_are_read_whole(
+    folder: FolderLake,
+) -> None:
+    folder.write([an_observation(NOON_S + at) for at in range(50)], "1")
+    asked: list[tuple[int, int]] = []  # rows and columns
+
+    def day(since_s: float | None, columns: Sequence[str]) -> pa.Table:
+        found = read_day(folder.root / "day=2026-08-31", since_s, columns)
+        asked.append(found.shape)
+        return found
+
+    rows = read_latest(day, None, SCHEMA.names, 3)
+
+    assert sorted(rows["finished_at_s"].to_pylist()) == [NOON_S + 47, NOON_S + 48, NOON_S + 49]
+    assert asked == [(50, 1), (3, len(SCHEMA.names))]
 
 
 def test_a_file_that_is_no_parquet_is_named(folder: FolderLake) -> None:

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, event, text
 
 from headgate.job import Dependency
 from headgate.lifecycle import State
+from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import JobId, Submission, Tasks
+from queue_broker.records import JobId, Listing, Submission, Tasks
 from tests.contract.stores import accept, estimate_all, leak_all
 from tests.factories import START_S, a_submission, a_sweep, an_intent, ends, starts, taken
 from tests.postgres import Server
@@ -164,3 +165,31 @@ def test_no_hot_operation_reads_a_whole_table(full: SqlStore, name: str) -> None
 def test_the_guard_sees_a_scan(full: SqlStore) -> None:
     by_reason = ("SELECT number FROM jobs WHERE reason = 'x'", ())
     assert full.database.read(scans, by_reason) == ["jobs"]
+
+
+LISTS: dict[str, Callable[[SqlStore], object]] = {
+    "all": lambda store: store.jobs(limit=50),
+    "of a tenant": lambda store: store.jobs(tenant="globex", limit=50),
+    "in a state": lambda store: store.jobs(state="SUBMITTED", limit=50),
+    "of a queue": lambda store: store.jobs(queue="default", limit=50),
+    "of a queue and a tier": lambda store: store.jobs(queue="default", tier="sweep", limit=50),
+    "of a queue, in a state": lambda store: store.jobs(queue="default", state="FAILED", limit=50),
+    "in Batch's words": lambda store: SqlDescriber(store.database).listed(Listing("default")),
+    "in Batch's words, by name": lambda store: SqlDescriber(store.database).listed(
+        Listing("default", name="done*")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_no_list_sorts_all_jobs_for_a_page(tmp_path: Path, name: str) -> None:
+    """As SQLite plans without statistics, which is how a broker runs it."""
+    with SqlStore(f"sqlite:///{tmp_path / 'headgate.db'}") as store:
+        [(statement, parameters), *_] = statements_of(store, LISTS[name])
+        plan = store.database.read(
+            lambda connection: connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {statement}", parameters
+            ).all()
+        )
+
+    assert not [row.detail for row in plan if "TEMP B-TREE" in row.detail], statement

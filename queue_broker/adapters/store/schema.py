@@ -120,6 +120,7 @@ jobs = Table(
 Index("ix_jobs_tenant_number", jobs.c.tenant, jobs.c.number)
 Index("ix_jobs_state_number", jobs.c.state, jobs.c.number)
 Index("ix_jobs_name_number", jobs.c.name, jobs.c.number)
+Index("ix_jobs_queue_number", jobs.c.queue, jobs.c.number)
 Index("ix_jobs_queue_state_number", jobs.c.queue, jobs.c.state, jobs.c.number)
 Index("ix_jobs_finished_at_s", jobs.c.finished_at_s, **where("finished_at_s IS NOT NULL"))
 Index("ix_jobs_open_table", jobs.c.submitted_at_s, **where("NOT sealed", "sealed = 0"))

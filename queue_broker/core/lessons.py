@@ -12,7 +12,8 @@ from threading import Lock
 from headgate.usage import Observation
 from predictor.features import name_pattern
 from queue_broker.core.forecast import Forecaster
-from queue_broker.core.predict import COST, Modes
+from queue_broker.core.pace import unhurried
+from queue_broker.core.predict import Modes, mode_of
 
 #: Kills for memory that a pass learns itself: by them it estimates anew what else of a sweep waits.
 AT_ONCE = 8
@@ -44,18 +45,19 @@ class Lessons:
         self.forecaster.observe(kills)
 
     def run(self) -> bool:
-        """Learn some, the oldest first; whether more wait."""
+        """Learn some, the oldest first and with rests, since the cycle needs the interpreter too;
+        whether more wait."""
         with self._lock:
             some = [self._next() for _ in range(min(A_RUN, len(self.waiting)))]
-        self.forecaster.observe(some)
-        self._ask_about(some)
+        for one in unhurried(some):
+            self.forecaster.observe([one])
+            self._ask_about(one)
         return bool(self.waiting)
 
-    def _ask_about(self, some: Sequence[Observation]) -> None:
-        """What was found of their families when it is first asked for is found here: a pass that
+    def _ask_about(self, one: Observation) -> None:
+        """What is found of its families when they are first asked is found here: a pass that
         estimates jobs of hundreds of kinds would find it out for all of them at once."""
-        for one in some:
-            self.forecaster.estimate([one.job], [self.modes().get(one.job.tier or "", COST)])
+        self.forecaster.estimate([one.job], [mode_of(self.modes(), one.job.tier or "")])
 
     def _keep(self, one: Observation) -> None:
         kind = name_pattern(one.job.name)

@@ -13,15 +13,16 @@ from queue_broker.wire.service import Answer
 
 
 def attempts(standing: Standing, definition: Mapping[str, Any], place: Place) -> Answer:
-    """`attempts`, or the `eksAttempts` of a pod."""
+    """`attempts`, or the `eksAttempts` of a pod; the other is told too, empty, as AWS tells it."""
     over = [one for one in standing.attempts if one.cause is not None]
+    none: Answer = {"attempts": [], "eksAttempts": []}
     if "eksProperties" in definition:
         pod = definition["eksProperties"].get("podProperties", {})
-        return {"attempts": [], "eksAttempts": [on_eks(standing, one, pod) for one in over]}
+        return none | {"eksAttempts": [on_eks(standing, one, pod) for one in over]}
     if "ecsProperties" in definition:
         name = containers.first_container(definition["ecsProperties"]).get("name")
-        return {"attempts": [of_task(standing, one, name, place) for one in over]}
-    return {"attempts": [of_container(standing, one, place) for one in over]}
+        return none | {"attempts": [of_task(standing, one, name, place) for one in over]}
+    return none | {"attempts": [of_container(standing, one, place) for one in over]}
 
 
 def of_container(standing: Standing, attempt: Attempt, place: Place) -> Answer:

@@ -81,9 +81,8 @@ def to_detail(
         "parameters": {name: str(value) for name, value in job.parameters.items()},
         "tags": shown,
         "propagateTags": propagates(job, definition),
+        "platformCapabilities": definition.get("platformCapabilities", []),
     }
-    if "platformCapabilities" in definition:
-        detail["platformCapabilities"] = definition["platformCapabilities"]
     detail |= options(standing)
     detail |= array_properties(standing)
     detail.pop("container", None)

@@ -36,6 +36,12 @@ def test_a_waiting_job_has_no_times_but_when_it_was_made(batch: Batch) -> None:
     assert told["attempts"] == []
 
 
+def test_lists_that_the_service_always_tells_are_told_empty(batch: Batch) -> None:
+    told = batch.describe(batch.submit())
+    for name in ("attempts", "eksAttempts", "dependsOn", "platformCapabilities"):
+        assert told[name] == []
+
+
 def test_a_running_job_has_started_and_has_a_log(batch: Batch) -> None:
     batch.engine.at_once = False
     job_id = batch.submit()

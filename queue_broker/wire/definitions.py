@@ -24,6 +24,11 @@ CONTAINER_LISTS = (
     *("command", "volumes", "environment", "mountPoints"),
     *("ulimits", "resourceRequirements", "secrets"),
 )
+#: The same inside of what was given.
+INNER_LISTS: Mapping[str, Mapping[str, Any]] = {
+    "linuxParameters": {"devices": [], "tmpfs": []},
+    "logConfiguration": {"options": {}, "secretOptions": []},
+}
 LATEST = {"platformVersion": "LATEST"}
 TRIES = 20
 
@@ -66,13 +71,22 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
         body["containerOrchestrationType"] = "EKS"
         body["eksProperties"] = with_lists(body["eksProperties"])
     if "containerProperties" in body:
-        lists: dict[str, Any] = {name: [] for name in CONTAINER_LISTS}
-        body["containerProperties"] = lists | body["containerProperties"]
+        body["containerProperties"] = with_all_lists(body["containerProperties"])
     if "FARGATE" in body.get("platformCapabilities", ()) and "containerProperties" in body:
         body["containerProperties"].setdefault("fargatePlatformConfiguration", LATEST)
     if "retryStrategy" in body:
         body["retryStrategy"] = lower_actions(body["retryStrategy"])
     return body
+
+
+def with_all_lists(container: Mapping[str, Any]) -> dict[str, Any]:
+    """A container with every list that the service answers, empty where none was given."""
+    inner = {
+        name: {**lists, **container[name]}
+        for name, lists in INNER_LISTS.items()
+        if name in container
+    }
+    return {name: [] for name in CONTAINER_LISTS} | {**container, **inner}
 
 
 def with_lists(properties: Mapping[str, Any]) -> dict[str, Any]:

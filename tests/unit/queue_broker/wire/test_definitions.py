@@ -34,6 +34,19 @@ def test_a_definition_is_answered_as_it_was_given_with_the_services_defaults(bat
     assert told["containerOrchestrationType"] == "ECS"
 
 
+def test_lists_inside_of_what_was_given_are_told_empty_as_the_service_tells_them(
+    batch: Batch,
+) -> None:
+    given = {"logConfiguration": {"logDriver": "awslogs"}, "linuxParameters": {"maxSwap": 0}}
+    batch.define("d", containerProperties=CONTAINER | given)
+    defined = batch.client.describe_job_definitions(jobDefinitionName="d")["jobDefinitions"][0]
+    job = batch.describe(batch.submit(jobDefinition="d"))
+    for told in (defined["containerProperties"], job["container"]):
+        empty: dict[str, Any] = {"options": {}, "secretOptions": []}
+        assert told["logConfiguration"] == {"logDriver": "awslogs"} | empty
+        assert told["linuxParameters"] == {"maxSwap": 0, "devices": [], "tmpfs": []}
+
+
 def test_a_definition_with_no_tags_in_its_tags_is_taken_as_the_service_takes_it(
     batch: Batch,
 ) -> None:

@@ -10,6 +10,9 @@ from queue_broker.ports import Clock
 
 #: How much faster or slower than time it may go, until it tells what the machine's clock does.
 SLEW = 0.1
+#: Set forward by more than this, the machine's clock was none before (it began in 1970): to follow
+#: it would take years, and it is told as it is.
+FAR_S = 86_400.0
 
 
 def uptime() -> float:
@@ -39,7 +42,8 @@ class SteadyClock:
             passed_s, self._up_s = up_s - self._up_s, up_s
             behind_s = self.wall() - self._now_s - passed_s
             most_s = SLEW * passed_s
-            self._now_s += passed_s + max(-most_s, min(most_s, behind_s))
+            followed_s = max(-most_s, min(most_s, behind_s))
+            self._now_s += passed_s + (behind_s if behind_s > FAR_S else followed_s)
             return self._now_s
 
 

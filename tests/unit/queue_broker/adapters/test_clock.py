@@ -54,6 +54,14 @@ def test_a_clock_that_is_set_is_followed_without_a_jump(set_by_s: float) -> None
     assert machine.clock() == pytest.approx(machine.wall_s)
 
 
+def test_a_clock_that_was_never_set_is_told_as_soon_as_it_is() -> None:
+    machine = Machine()
+    machine.clock()
+    machine.wall_s += 56 * 365 * 24 * HOUR_S
+
+    assert machine.clock() == pytest.approx(machine.wall_s)
+
+
 def test_it_goes_on_while_the_machine_sleeps_and_never_back() -> None:
     machine = Machine()
     machine.passes(8 * HOUR_S)

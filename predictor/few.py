@@ -39,26 +39,33 @@ def most_shapes(tasks: int) -> int:
 
 def shapes(given: Sizes, tasks: Codes) -> Sequence[Codes]:
     """The rows by shape; `tasks` is how many each row has."""
-    most = most_shapes(int(tasks.sum()))
     columns = (given.memory_mib, given.vcpu, given.gpu_mib, given.gpus)
-    cell, count = _cells(columns)
-    by_cell = _parted(cell, count)
+    first, kind = distinct(columns, len(tasks))  # sizes are snapped, so that these are few
+    kinds = np.column_stack([values[first] for values in columns])
+    shape = _shaped(kinds, np.bincount(kind, weights=tasks).astype(np.float64))
+    return _parted(shape[kind], int(shape.max(initial=-1)) + 1)
+
+
+def _shaped(kinds: Matrix, tasks: Vector) -> Codes:
+    """The shape of each kind of row, numbered from 0."""
+    most = most_shapes(int(tasks.sum()))
+    cell, count = _cells(kinds)
     if count <= most:
-        return by_cell
-    tops = np.array([[values[places].max() for values in columns] for places in by_cell])
-    many = np.array([tasks[places].sum() for places in by_cell], dtype=float)
-    of_cell = _lumps(_relative(tops, many), many, most)
-    return _parted(of_cell[cell], int(of_cell.max()) + 1)
+        return cell
+    by_cell = _parted(cell, count)
+    tops = np.array([kinds[places].max(axis=0) for places in by_cell])
+    many = np.array([tasks[places].sum() for places in by_cell])
+    return _lumps(_relative(tops, many), many, most)[cell]
 
 
-def _cells(columns: Sequence[Vector]) -> tuple[Codes, int]:
-    """Each row's cell, and how many there are."""
-    memory, vcpu, gpu_mib, gpus = columns
+def _cells(kinds: Matrix) -> tuple[Codes, int]:
+    """Each kind's cell, and how many there are."""
+    memory, vcpu, gpu_mib, gpus = kinds.T
     ratio = FIRST_RATIO
     while True:
         ladders = [np.round(np.log(np.maximum(v, 1.0)) / np.log(ratio)) for v in (memory, gpu_mib)]
         cores = vcpu if ratio < 2 else np.zeros_like(vcpu)
-        first, cell = distinct([*ladders, cores, gpus], len(memory))
+        first, cell = distinct([*ladders, cores, gpus], len(kinds))
         if len(first) <= MOST_CELLS:
             return cell, len(first)
         ratio = ratio**1.25

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from math import isfinite
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -33,6 +34,9 @@ REQUESTED = {
 }
 #: Growth where kills say that more is needed and nothing says how much.
 BLIND = 2.0
+#: A kind of job that nobody has seen, and that asks for more than so many times what any of its kin
+#: asked for, is none of theirs: it has what it asks for.
+UNLIKE_KIN = 4.0
 #: Less memory than this saves nothing that could be bought, and what needs so little is often
 #: mismeasured: up to here a task is given what its kind of job has ever needed.
 SMALL_MIB = 64.0
@@ -110,8 +114,9 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
         voices = each_once(partial(families.voice, target=target, weight=weight), kinds)
         for voice, places in _by_voice(rows, voices, np.flatnonzero(weights == weight)):
             if voice is not None:
-                known = known_of(rows, target, heard, places)
-                _from_family(said, voice, known, places, weight >= DEAR)
+                alike = _of_its_like(voice, rows, target, families, places)
+                known = known_of(rows, target, heard, alike)
+                _from_family(said, voice, known, alike, weight >= DEAR)
             elif logs is not None and model is not None:
                 _from_model(said, model, target, logs[places], places, weight)
     most = each_once(lambda keys: _most_of_new(families, keys, target), kinds)
@@ -121,6 +126,19 @@ def answer(rows: Rows, target: str, families: Families, heard: Heard, weights: V
         seen = each_once(lambda keys: families.most(keys[0], target), kinds)
         said.give = np.maximum(said.give, np.minimum(np.exp(seen), SMALL_MIB)[rows.family])
     return said
+
+
+def _of_its_like(voice: Voice, rows: Rows, target: str, families: Families, places: Codes) -> Codes:
+    """Those rows that a coarser family may speak for: of one image, or one program, a single step
+    may need a thousand times what all others do.
+    """
+    if target != "memory_mib" or voice.key == ANYONE:
+        return places
+    new = np.array([not families.total(keys[0], target) for keys in rows.families])[rows.family]
+    asked = [item.asked for item in voice.series.ring.seen] if new.any() else []
+    most = max(filter(isfinite, asked), default=np.inf)
+    unlike: Flags = new & (np.log(rows.number(REQUESTED[target])) > most + np.log(UNLIKE_KIN))
+    return places[~unlike[places]]
 
 
 def _distinct(weights: Vector) -> list[float]:

@@ -12,7 +12,7 @@ from headgate.resources import Resources
 from headgate.usage import Observation, Usage
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.predict import Modes, mode_of
-from queue_broker.core.retry import Grow, verdict
+from queue_broker.core.retry import Grow, at_last, verdict
 from queue_broker.events import Ended, Reported
 from queue_broker.ports import CycleStore, Engine
 from queue_broker.records import Leak
@@ -68,6 +68,7 @@ class Observing:
     def _grow(self, largest: Resources, leak: Leak, ended: Ended) -> Resources | None:
         mode = mode_of(self.modes(), leak.tier)
         bigger = self.forecaster.retry(self._observation(leak, ended), largest, mode)
+        bigger = at_last(bigger, leak, largest, self.memory_attempts)
         return bigger if bigger.memory_mib > leak.allocation.memory_mib else None
 
     def _learn(self, leaks: Mapping[str, Leak], fresh: Sequence[Judged]) -> None:

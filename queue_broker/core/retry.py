@@ -58,6 +58,16 @@ def after_memory_kill(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int
     return Retry(estimate, f"{reason}; {given} MiB were too little, tried again with {next_} MiB")
 
 
+def at_last(bigger: Resources, leak: Leak, largest: Resources, memory_attempts: int) -> Resources:
+    """The last of the bigger tries has what was asked for, too: there the job would have begun
+    without the broker, and it must not fail for having been foretold less.
+    """
+    if leak.estimate is None or leak.estimate.memory_kills + 1 < memory_attempts:
+        return bigger
+    asked_mib = min(leak.job.resources.memory_mib or 0, largest.memory_mib)
+    return replace(bigger, memory_mib=max(bigger.memory_mib, asked_mib))
+
+
 def after_failure(leak: Leak, ended: Ended) -> Verdict:
     """The user's own retry strategy, with AWS Batch's rules for `evaluateOnExit`."""
     reason = reason_of(ended)

@@ -146,3 +146,16 @@ def test_it_is_said_where_a_task_is_given_far_more_or_less_than_its_bound() -> N
     assert less * FAR_FROM_BOUND < 1 < more / FAR_FROM_BOUND
     assert cheap.why.endswith(f"; given {less:.1f} x the 95 % bound")
     assert dear.why.endswith(f"; given {more:.1f} x the 95 % bound")
+
+
+@pytest.mark.parametrize(("asked_mib", "given_mib"), [(3_000, 40), (64_000, 64_000)])
+def test_a_new_kind_that_asks_for_far_more_than_its_kin_is_not_sized_by_them(
+    asked_mib: int, given_mib: int
+) -> None:
+    predictor = Predictor()
+    kin = job("index", resources=asking(2_000))
+    predictor.observe([ran(kin, 30.0 + place % 3) for place in range(20)])
+
+    [large] = predictor.estimate([job("assemble", resources=asking(asked_mib))])
+
+    assert large.allocation.memory_mib == pytest.approx(given_mib, rel=0.25)

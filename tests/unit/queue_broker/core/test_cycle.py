@@ -23,7 +23,8 @@ from queue_broker.core.observe import Observing
 from queue_broker.core.parameters import Parameters
 from queue_broker.core.predict import Estimating
 from queue_broker.records import JobId, Lane, Leak, Submission, Tasks
-from tests.factories import START_S, a_submission, a_sweep
+from tests.factories import START_S, a_job, a_submission, a_sweep
+from tests.unit.predictor.examples import ran
 
 LANE = Lane(name="here", shape=Resources(8, 8192))
 MODES = {"production": "safe", "sweep": "cost"}
@@ -281,6 +282,29 @@ def test_kills_for_memory_come_back_bigger(tmp_path: Path) -> None:
         assert last.allocation.memory_mib >= 2048
         assert all(attempt.cause is Cause.OUT_OF_MEMORY for attempt in lost)
     house.store.close()
+
+
+def kill_below_its_need(leak: Leak) -> Mapping[int, Outcome]:
+    """What needs all the memory that it asks for is killed below that."""
+    if leak.allocation.memory_mib >= (leak.job.resources.memory_mib or 0):
+        return {}
+    return dict.fromkeys(leak.tasks, Outcome(Cause.OUT_OF_MEMORY, 137))
+
+
+def test_nothing_fails_for_having_been_foretold_less_than_it_asked_for(tmp_path: Path) -> None:
+    predictor = Predictor()
+    small = a_job("step-1", resources=ResourceRequest(memory_mib=3000))
+    predictor.observe([ran(small, 30.0) for _ in range(20)])
+    forecaster = Forecaster(predictor, FolderRegistry(tmp_path / "models"))
+    house = House(tmp_path, script=kill_below_its_need, forecaster=forecaster)
+
+    job = house.submit(a_submission(name="step-2", resources=ResourceRequest(memory_mib=6000)))
+    house.run(passes=200)
+
+    given = [one.allocation.memory_mib for one in house.store.attempts(job, 0)]
+    assert house.counts(job) == {State.SUCCEEDED: 1}
+    assert given[0] < 100
+    assert (len(given), given[-1]) == (5, 6000)
 
 
 class Unteachable(Predictor):

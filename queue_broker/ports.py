@@ -181,6 +181,9 @@ class Reader(Protocol):
     def backlog(self) -> list[Backlog]:
         """As the cycle sees it."""
 
+    def heads(self, per_tenant: int) -> list[Group]:
+        """As `eligible`, for people: what a pass remembers of it stays."""
+
     def held(self, limit: int) -> list[Hold]:
         """What is RUNNABLE and why it waits, in queue order."""
 

@@ -71,18 +71,8 @@ class FolderLake:
         Only the days and the `columns` that are asked for are read. `Unavailable` names a file that
         is no Parquet.
         """
-        wanted = list(columns or SCHEMA.names)
-        read = list(dict.fromkeys([*wanted, "finished_at_s"]))
-        tables: list[pa.Table] = []
-        for folder in self._days(since_s):
-            left = None if limit is None else limit - sum(table.num_rows for table in tables)
-            tables.insert(0, read_latest(partial(read_day, folder), since_s, read, left))
-            if limit is not None and sum(table.num_rows for table in tables) >= limit:
-                break
-        rows = concatenate(tables).sort_by("finished_at_s")
-        last = rows if limit is None else rows.slice(max(0, rows.num_rows - limit))
-        frame: pd.DataFrame = last.select(wanted).to_pandas(types_mapper=NULLABLE.get)
-        return frame
+        days = (partial(read_day, folder) for folder in self._days(since_s))
+        return read_days(days, since_s, limit, columns)
 
     def _write_day(self, day: str, observations: list[Observation], part: str) -> Path:
         folder = self.root / f"{DAY}{day}"
@@ -111,6 +101,29 @@ def dealt(observations: Iterable[Observation], part: str) -> dict[str, list[Obse
     for item in observations:  # ten thousand without a rest: a date each would take 20 ms
         by_day[item.finished_at_s // DAY_S].append(item)
     return {day_of(day * DAY_S): items for day, items in by_day.items()}
+
+
+def read_days(
+    days: Iterable[ReadDay],
+    since_s: float | None,
+    limit: int | None,
+    columns: Sequence[str] | None,
+) -> pd.DataFrame:
+    """The latest `limit` rows of some days, the latest day first, in the order of their ends."""
+    wanted = list(columns or SCHEMA.names)
+    read = list(dict.fromkeys([*wanted, ENDED]))
+    tables: list[pa.Table] = []
+    left = limit
+    for day in days:
+        tables.insert(0, read_latest(day, since_s, read, left))
+        if left is not None:
+            left -= tables[0].num_rows
+            if left <= 0:
+                break
+    rows = concatenate(tables).sort_by(ENDED)
+    last = rows if limit is None else rows.slice(max(0, rows.num_rows - limit))
+    frame: pd.DataFrame = last.select(wanted).to_pandas(types_mapper=NULLABLE.get)
+    return frame
 
 
 def read_latest(

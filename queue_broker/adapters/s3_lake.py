@@ -23,7 +23,7 @@ from pyarrow import fs
 from headgate.errors import Unavailable
 from headgate.usage import Observation
 from predictor.history import SCHEMA, concatenate, pieces
-from queue_broker.adapters.lake import DAY, NULLABLE, Pace, day_of, dealt, read_latest
+from queue_broker.adapters.lake import DAY, Pace, day_of, dealt, read_days
 
 #: Parts of a day are merged when there are more; a reader opens each file with a request or two.
 MOST_PARTS = 8
@@ -59,20 +59,9 @@ class S3Lake:
         columns: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """As `FolderLake.read`: only the days and columns that are asked for are fetched."""
-        wanted = list(columns or SCHEMA.names)
-        read = list(dict.fromkeys([*wanted, "finished_at_s"]))
         days = self._days("" if since_s is None else day_of(since_s))
-        tables: list[pa.Table] = []
-        for day in sorted(days, reverse=True):
-            left = None if limit is None else limit - sum(table.num_rows for table in tables)
-            one = partial(self._read_day, days[day])
-            tables.insert(0, read_latest(one, since_s, read, left))
-            if limit is not None and sum(table.num_rows for table in tables) >= limit:
-                break
-        rows = concatenate(tables).sort_by("finished_at_s")
-        last = rows if limit is None else rows.slice(max(0, rows.num_rows - limit))
-        frame: pd.DataFrame = last.select(wanted).to_pandas(types_mapper=NULLABLE.get)
-        return frame
+        latest_first = (partial(self._read_day, days[day]) for day in sorted(days, reverse=True))
+        return read_days(latest_first, since_s, limit, columns)
 
     def compact(self, now_s: float) -> int:
         """Merge the parts of settled days into one file each; returns how many days.

@@ -165,3 +165,12 @@ def test_the_backlog_counts_unfinished_tasks_by_tier_and_tenant(store: SqlStore)
     assert production.counts[State.RUNNABLE] == 5
     assert sweep.counts[State.RUNNABLE] == 10
     assert sweep.counts[State.SUBMITTED] == 3
+
+
+def test_who_looks_at_the_heads_of_the_queue_leaves_a_pass_what_it_knows(store: SqlStore) -> None:
+    make_runnable(store, *(a_submission(f"job-{number}") for number in range(5)))
+    known = {id(group) for group in store.eligible(10)}
+
+    assert [group.job_id for group in store.heads(2)] == ["job-0", "job-1"]
+
+    assert {id(group) for group in store.eligible(10)} == known  # not one was read again

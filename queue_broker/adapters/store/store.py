@@ -104,6 +104,9 @@ class SqlStore:
         self._seen = {group.group_id: group for group in found}
         return found
 
+    def heads(self, per_tenant: int) -> list[Group]:
+        return self.database.read(gate.eligible, per_tenant, self._seen)
+
     def backlog(self) -> list[Backlog]:
         return self.database.read(gate.backlog)
 

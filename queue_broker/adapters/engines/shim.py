@@ -18,6 +18,8 @@ from queue_broker.records import Tasks
 SHIM = Path(__file__).with_name("shim.sh")
 #: Where the shim finds which tasks an array's children are.
 TASKS_VARIABLE = "HEADGATE_TASKS"
+#: Of the shim's own lines; no `#` with a blank before and behind is anything else there.
+COMMENT = re.compile(r"(^|\s)# .*")
 #: The line break before a report is the shim's own.
 REPORT = re.compile(r"\n?^HEADGATE_USAGE (\{.*\})\r?$\n?", re.MULTILINE)
 MIB = 1 << 20
@@ -26,8 +28,8 @@ MIB = 1 << 20
 @cache
 def script() -> str:
     """The shim without its comments: AWS Batch takes 8,192 characters of overrides in all."""
-    lines = (line.strip() for line in SHIM.read_text(encoding="ascii").splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("#"))
+    lines = (COMMENT.sub("", line) for line in SHIM.read_text(encoding="ascii").splitlines())
+    return "\n".join(line.strip() for line in lines if line.strip())
 
 
 def wrap(command: Sequence[str]) -> tuple[str, ...]:
@@ -54,6 +56,7 @@ class Report:
     """What the shim said at the end of a container. None: not known."""
 
     exit_code: int | None = None
+    needed_bytes: int | None = None
     peak_bytes: int | None = None
     cache_bytes: int | None = None
     shared_bytes: int | None = None
@@ -65,15 +68,14 @@ class Report:
     gpu_looks: int | None = None
 
     def usage(self, runtime_s: float) -> Usage:
-        """The kernel's peak less the file cache at the end, which was charged but not needed."""
-        looks = self.gpu_looks or 0
+        looks, needed_bytes = self.gpu_looks or 0, self._needed_bytes()
         return Usage(
             runtime_s=runtime_s,
-            peak_memory_mib=self._needed_mib(),
+            peak_memory_mib=None if needed_bytes is None else needed_bytes / MIB,
             cpu_s=self._cpu_s(),
             gpu_memory_mib=float(self.gpu_mib or 0) if looks else None,
             gpu_utilisation=(self.gpu_busy or 0) / looks / 100 if looks else None,
-            meter=Meter.NONE if self.peak_bytes is None else Meter.CGROUP,
+            meter=Meter.NONE if needed_bytes is None else Meter.CGROUP,
         )
 
     def _cpu_s(self) -> float | None:
@@ -81,11 +83,12 @@ class Report:
             return self.cpu_us / 1e6
         return None if self.cpu_ns is None else self.cpu_ns / 1e9
 
-    def _needed_mib(self) -> float | None:
-        if self.peak_bytes is None:
-            return None
+    def _needed_bytes(self) -> int | None:
+        """As it was watched; else, as ECS knows it, the peak less the file cache at the end."""
+        if self.needed_bytes or self.peak_bytes is None:
+            return self.needed_bytes or None
         cache_bytes = max(0, (self.cache_bytes or 0) - (self.shared_bytes or 0))
-        return max(0, self.peak_bytes - cache_bytes) / MIB
+        return max(0, self.peak_bytes - cache_bytes)
 
 
 def take_report(log: str) -> tuple[str, Report | None]:

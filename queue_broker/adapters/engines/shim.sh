@@ -36,34 +36,73 @@ if [ -n "$hg_dir" ]; then
   set +C
 fi
 
-# 3. In a container with GPUs: watch them. The watcher reports by itself when it is told to end.
-hg_watch_gpus() {
-  hg_memory=0 hg_busy=0 hg_looks=0
-  hg_say() {
-    printf '\nHEADGATE_USAGE {"gpu_mib":%s,"gpu_busy":%s,"gpu_looks":%s}\n' \
-      "$hg_memory" "$hg_busy" "$hg_looks"
-    kill "$hg_sleep"
-    exit 0
-  }
-  hg_sleep=''
-  trap hg_say TERM
-  while :; do
-    while IFS=', ' read -r hg_used hg_percent; do
-      case $hg_used$hg_percent in '' | *[!0-9]*) continue ;; esac
-      [ "$hg_used" -le "$hg_memory" ] || hg_memory=$hg_used
-      hg_busy=$((hg_busy + hg_percent)) hg_looks=$((hg_looks + 1))
-    done <<HG_GPUS
+# 3. In a container: watch it. The kernel's peak counts the file cache, which is charged and not
+#    needed. So the cache is taken off each new peak, as it was about then: at the end a task that
+#    wrote its results has more of it, and one that removed its scratch files less. The watcher
+#    reports by itself when it is told to end.
+hg_value() { # the first word of a file that can be read, or null: hg_value FILE...
+  hg_v=null
+  for hg_file; do [ -r "$hg_file" ] && read -r hg_v <"$hg_file" && return; done
+}
+hg_sys=${HEADGATE_SHIM_SYS:-/sys/fs/cgroup}
+hg_v1=$hg_sys/memory
+hg_needed=0 hg_top=0 hg_before=0 hg_memory=0 hg_busy=0 hg_looks=0
+hg_more() { [ "$1" -le "$hg_needed" ] || hg_needed=$1; }
+hg_look() {
+  hg_value "$hg_sys/memory.peak" "$hg_v1/memory.max_usage_in_bytes"
+  [ "$hg_v" != null ] || return
+  hg_anon=0 hg_cache=0 hg_shared=0
+  for hg_file in "$hg_sys/memory.stat" "$hg_v1/memory.stat"; do
+    [ -r "$hg_file" ] || continue
+    while read -r hg_word hg_number; do
+      case $hg_word in
+        anon | total_rss) hg_anon=$hg_number ;;
+        file | total_cache) hg_cache=$hg_number ;;
+        shmem | total_shmem) hg_shared=$hg_number ;;
+      esac
+    done <"$hg_file"
+  done
+  hg_more $((hg_anon + hg_shared))
+  hg_cache=$((hg_cache - hg_shared))
+  if [ "$hg_v" -gt "$hg_top" ]; then
+    hg_more $((hg_v - (hg_cache > hg_before ? hg_cache : hg_before)))
+    hg_top=$hg_v
+  fi
+  hg_before=$hg_cache
+}
+hg_look_at_gpus() {
+  while IFS=', ' read -r hg_used hg_percent; do
+    case $hg_used$hg_percent in '' | *[!0-9]*) continue ;; esac
+    [ "$hg_used" -le "$hg_memory" ] || hg_memory=$hg_used
+    hg_busy=$((hg_busy + hg_percent)) hg_looks=$((hg_looks + 1))
+  done <<HG_GPUS
 $(nvidia-smi --query-gpu=memory.used,utilization.gpu --format=csv,noheader,nounits 2>/dev/null)
 HG_GPUS
+}
+hg_say() {
+  printf '\nHEADGATE_USAGE {"needed_bytes":%s,"gpu_mib":%s,"gpu_busy":%s,"gpu_looks":%s}\n' \
+    "$hg_needed" "$hg_memory" "$hg_busy" "$hg_looks"
+}
+hg_watch() {
+  hg_sleep=''
+  trap 'hg_look; hg_say; kill $hg_sleep 2>/dev/null; exit 0' TERM
+  while :; do
+    hg_look
+    [ -z "$hg_gpus" ] || hg_look_at_gpus
     sleep 1 >/dev/null 2>&1 &
     hg_sleep=$!
     wait "$hg_sleep"
+    [ $? -ne 127 ] || exit 127 # an image without sleep
   done
 }
 hg_watcher=''
-if [ -z "$hg_dir" ] && command -v nvidia-smi >/dev/null 2>&1; then
-  hg_watch_gpus &
-  hg_watcher=$!
+if [ -z "$hg_dir" ]; then
+  hg_gpus=$(command -v nvidia-smi)
+  hg_look
+  if [ "$hg_needed$hg_gpus" != 0 ]; then
+    hg_watch &
+    hg_watcher=$!
+  fi
 fi
 
 # 4. Run the command. A child in the background ignores INT and QUIT, so they reach it as TERM.
@@ -91,10 +130,6 @@ if [ -n "$hg_dir" ]; then
   { echo "$hg_code"; times; echo end; } >"$hg_dir/result"
   exit "$hg_code"
 fi
-hg_value() { # the first word of a file that can be read, or null: hg_value FILE...
-  hg_v=null
-  for hg_file; do [ -r "$hg_file" ] && read -r hg_v <"$hg_file" && return; done
-}
 hg_entry() { # the number beside a name in the first file that can be read: hg_entry NAME FILE...
   hg_v=null hg_name=$1
   shift
@@ -106,27 +141,18 @@ hg_entry() { # the number beside a name in the first file that can be read: hg_e
     return
   done
 }
-if [ -n "$hg_watcher" ]; then
+hg_look
+if [ -n "$hg_watcher" ]; then # it may be gone, or not yet have known how to report
   kill "$hg_watcher"
-  wait "$hg_watcher"
+  wait "$hg_watcher" || hg_say
 fi
-hg_sys=${HEADGATE_SHIM_SYS:-/sys/fs/cgroup}
-hg_v1=$hg_sys/memory
-hg_value "$hg_sys/memory.peak" "$hg_v1/memory.max_usage_in_bytes"
-hg_line='"peak_bytes":'$hg_v
-if [ "$hg_v" = null ] && [ -n "${ECS_CONTAINER_METADATA_URI_V4-}" ]; then # ECS may know the peak
+if [ "$hg_needed" = 0 ] && [ -n "${ECS_CONTAINER_METADATA_URI_V4-}" ]; then # ECS may know the peak
   hg_url=$ECS_CONTAINER_METADATA_URI_V4/task/stats
   hg_stats=$( { curl -fsS -m 5 "$hg_url" || wget -T 5 -qO- "$hg_url"; } 2>/dev/null)
   case $hg_stats in '{'*) printf '\nHEADGATE_USAGE {"ecs":%s}\n' "$hg_stats" ;; esac
 fi
-hg_entry file "$hg_sys/memory.stat"
-[ "$hg_v" != null ] || hg_entry total_cache "$hg_v1/memory.stat"
-hg_line=$hg_line',"cache_bytes":'$hg_v
-hg_entry shmem "$hg_sys/memory.stat"
-[ "$hg_v" != null ] || hg_entry total_shmem "$hg_v1/memory.stat"
-hg_line=$hg_line',"shared_bytes":'$hg_v
 hg_entry oom_kill "$hg_sys/memory.events" "$hg_v1/memory.oom_control"
-hg_line=$hg_line',"oom_kills":'$hg_v
+hg_line='"oom_kills":'$hg_v
 hg_entry usage_usec "$hg_sys/cpu.stat"
 hg_line=$hg_line',"cpu_us":'$hg_v
 hg_value "$hg_sys/cpuacct/cpuacct.usage" "$hg_sys/cpu,cpuacct/cpuacct.usage"

@@ -19,7 +19,7 @@ from queue_broker.events import Ended
 from tests.integration.aws.moto_server import Moto
 from tests.unit.queue_broker.adapters.engines.aws.batch import FakeBatch
 
-LINE = 'HEADGATE_USAGE {"exit_code":0,"peak_bytes":67108864,"cpu_us":5000000,"job":"%s"}'
+LINE = 'HEADGATE_USAGE {"exit_code":0,"needed_bytes":67108864,"cpu_us":5000000,"job":"%s"}'
 GPU = 'HEADGATE_USAGE {"gpu_mib":900,"gpu_busy":50,"gpu_looks":1}'
 CLUSTER = "AWSBatch-headgate-m6a-1"
 TASK_ARN = "arn:aws:ecs:eu-central-1:123456789012:task/%s/%s"

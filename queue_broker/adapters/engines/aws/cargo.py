@@ -32,7 +32,7 @@ MAX_OVERRIDES = 8_192
 TOO_LONG = f"Container Overrides length must be at most {MAX_OVERRIDES}"
 #: A presigned URL, with the session token of a role in it, is at most about so long.
 URL_ROOM = 3_000
-#: The job definition carries the shim: 3,500 of the 8,192 characters are too many for it.
+#: The job definition carries the shim: 4,200 of the 8,192 characters are too many for it.
 SHIM_VARIABLE = "HEADGATE_SHIM"
 ROWS_VARIABLE = "HEADGATE_ROWS"
 LAUNCH = 'hg_s=$HEADGATE_SHIM; unset HEADGATE_SHIM; eval "$hg_s"'

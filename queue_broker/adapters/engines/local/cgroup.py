@@ -2,8 +2,9 @@
 
 The kernel's peak counts the page cache too: a task that reads a large file once would seem to need
 all of it. What a task *needs* is its anonymous and shared memory. That is sampled. A peak between
-two samples is missed, so the kernel's peak less the most file cache ever seen is taken as a second
-lower bound; it is close for tasks that read little. The larger of the two is the task's peak.
+two samples is missed, so of each new peak of the kernel's the file cache is taken that was there at
+the sample before or after, whichever is more: what a task writes at its end was not there at its
+peak. The largest of all these is the task's peak.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class Cgroup:
     folders: tuple[Path, ...]
     meter: Meter = field(default=Meter.CGROUP, init=False)
     _needed: int = field(default=0, init=False)
-    _cached: int = field(default=0, init=False)
+    _peak: int = field(default=0, init=False)  #: the kernel's, as of the last look
+    _cached: int = field(default=0, init=False)  #: then
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,19 +80,20 @@ class Cgroup:
     def sample(self) -> Measured:
         names, memory = self.dialect, self.folders[0]
         peak = number(memory / names.peak) or 0
-        # What is needed is a part of what is charged. There is news when more is charged than was
-        # ever needed, or when need and cache do not explain the peak yet.
-        charged = max(number(memory / names.current) or 0, peak - self._cached)
-        if charged > self._needed:
-            self._look(table(memory / "memory.stat"))
-        needed = max(self._needed, peak - self._cached)
+        # What is needed is a part of what is charged: there is news when more is charged than was
+        # ever needed, or than ever before.
+        if peak > self._peak or (number(memory / names.current) or 0) > self._needed:
+            self._look(peak, table(memory / "memory.stat"))
         killed = table(memory / names.oom).get("oom_kill", 0) > 0
-        return Measured(needed / MIB or None, self._cpu_s(), killed)
+        return Measured(self._needed / MIB or None, self._cpu_s(), killed)
 
-    def _look(self, stat: dict[str, int]) -> None:
+    def _look(self, peak: int, stat: dict[str, int]) -> None:
         shared = stat.get(self.dialect.shared, 0)
-        self._needed = max(self._needed, stat.get(self.dialect.anonymous, 0) + shared)
-        self._cached = max(self._cached, stat.get(self.dialect.cache, 0) - shared)
+        cached = stat.get(self.dialect.cache, 0) - shared
+        now = stat.get(self.dialect.anonymous, 0) + shared
+        between = peak - max(cached, self._cached) if peak > self._peak else 0
+        self._needed = max(self._needed, now, between)
+        self._peak, self._cached = max(peak, self._peak), cached
 
     def _cpu_s(self) -> float | None:
         path = self.folders[-1] / self.dialect.cpu

@@ -115,4 +115,4 @@ def test_ecs_is_not_asked_where_the_kernel_tells(shell: tuple[str, ...], tmp_pat
 
     assert '"ecs"' in command
     assert '"ecs"' not in done.stdout
-    assert reported(done)[1].peak_bytes == MIB
+    assert reported(done)[1].needed_bytes == MIB

@@ -72,7 +72,7 @@ def test_the_service_s_two_reasons_stay_apart_for_retry_strategies() -> None:
 def test_a_report_brings_what_was_used_and_the_kills_that_only_the_kernel_saw() -> None:
     failed = ended(a_leak(), 0, told(statusReason=ESSENTIAL, container={"exitCode": 1}), None)
 
-    measured = with_measured(failed, Report(peak_bytes=64 << 20, oom_kills=1))
+    measured = with_measured(failed, Report(needed_bytes=64 << 20, oom_kills=1))
 
     assert measured.cause is Cause.OUT_OF_MEMORY
     assert measured.usage is not None

@@ -47,8 +47,22 @@ def test_a_peak_between_two_looks_counts_as_far_as_the_cache_does_not_explain_it
     v2(tmp_path, current=60, peak=500, anon=10, file=50)
 
     assert group.sample().peak_memory_mib == 450
-    v2(tmp_path, current=210, peak=500, anon=10, file=200)
-    assert group.sample().peak_memory_mib == 300
+
+
+def test_what_is_written_after_the_peak_was_not_there_at_the_peak(tmp_path: Path) -> None:
+    group = v2(tmp_path, current=500, peak=500, anon=450, file=50)
+    group.sample()
+    v2(tmp_path, current=410, peak=500, anon=10, file=400)
+
+    assert group.sample().peak_memory_mib == 450
+
+
+def test_a_scratch_file_is_not_needed_when_it_is_gone_either(tmp_path: Path) -> None:
+    group = v2(tmp_path, current=500, peak=500, anon=50, file=450)
+    group.sample()
+    v2(tmp_path, current=100, peak=500, anon=100, file=0)
+
+    assert group.sample().peak_memory_mib == 100
 
 
 def test_without_the_kernel_s_peak_the_samples_speak(tmp_path: Path) -> None:

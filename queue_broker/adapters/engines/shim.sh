@@ -51,7 +51,7 @@ hg_more() { [ "$1" -le "$hg_needed" ] || hg_needed=$1; }
 hg_look() {
   hg_value "$hg_sys/memory.peak" "$hg_v1/memory.max_usage_in_bytes"
   [ "$hg_v" != null ] || return
-  hg_anon=0 hg_cache=0 hg_shared=0
+  hg_anon=0 hg_cache=0 hg_shared=0 hg_mapped=0
   for hg_file in "$hg_sys/memory.stat" "$hg_v1/memory.stat"; do
     [ -r "$hg_file" ] || continue
     while read -r hg_word hg_number; do
@@ -59,11 +59,14 @@ hg_look() {
         anon | total_rss) hg_anon=$hg_number ;;
         file | total_cache) hg_cache=$hg_number ;;
         shmem | total_shmem) hg_shared=$hg_number ;;
+        file_mapped | total_mapped_file) hg_mapped=$hg_number ;;
       esac
     done <"$hg_file"
   done
-  hg_more $((hg_anon + hg_shared))
-  hg_cache=$((hg_cache - hg_shared))
+  hg_mapped=$((hg_mapped > hg_shared ? hg_mapped - hg_shared : 0))
+  [ "$hg_mapped" -le 536870912 ] || hg_mapped=536870912
+  hg_more $((hg_anon + hg_shared + hg_mapped))
+  hg_cache=$((hg_cache - hg_shared - hg_mapped))
   if [ "$hg_v" -gt "$hg_top" ]; then
     hg_more $((hg_v - (hg_cache > hg_before ? hg_cache : hg_before)))
     hg_top=$hg_v

@@ -1,10 +1,11 @@
 """Memory and cpu time of a process tree by the kernel's own account, cgroup v2 or v1.
 
 The kernel's peak counts the page cache too: a task that reads a large file once would seem to need
-all of it. What a task *needs* is its anonymous and shared memory. That is sampled. A peak between
-two samples is missed, so of each new peak of the kernel's the file cache is taken that was there at
-the sample before or after, whichever is more: what a task writes at its end was not there at its
-peak. The largest of all these is the task's peak.
+all of it. What a task *needs* is its anonymous and shared memory, and its programs and libraries,
+which are file cache that is mapped: with the first alone it would read those again and again. That
+is sampled. A peak between two samples is missed, so of each new peak of the kernel's the other file
+cache is taken that was there at the sample before or after, whichever is more: what a task writes
+at its end was not there at its peak. The largest of all these is the task's peak.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from headgate.usage import Meter
 from queue_broker.adapters.engines.local.tree import MIB, Measured
 
 MOUNT = Path("/sys/fs/cgroup")
+#: Mapped files count up to so much, as in the shim. Programs and libraries are seldom more; of a
+#: mapped data set as much is mapped as there is memory, and each task would seem to need all.
+MOST_MAPPED = 512 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Dialect:
     peak: str
     anonymous: str
     cache: str
+    mapped: str
     shared: str
     oom: str
     cpu: str
@@ -44,6 +49,7 @@ V2 = Dialect(
     peak="memory.peak",
     anonymous="anon",
     cache="file",
+    mapped="file_mapped",
     shared="shmem",
     oom="memory.events",
     cpu="cpu.stat",
@@ -55,6 +61,7 @@ V1 = Dialect(
     peak="memory.max_usage_in_bytes",
     anonymous="total_rss",
     cache="total_cache",
+    mapped="total_mapped_file",
     shared="total_shmem",
     oom="memory.oom_control",
     cpu="cpuacct.usage",
@@ -89,8 +96,10 @@ class Cgroup:
 
     def _look(self, peak: int, stat: dict[str, int]) -> None:
         shared = stat.get(self.dialect.shared, 0)
-        cached = stat.get(self.dialect.cache, 0) - shared
-        now = stat.get(self.dialect.anonymous, 0) + shared
+        # Shared memory is file cache to the kernel, and may be mapped.
+        mapped = min(max(0, stat.get(self.dialect.mapped, 0) - shared), MOST_MAPPED)
+        cached = stat.get(self.dialect.cache, 0) - shared - mapped
+        now = stat.get(self.dialect.anonymous, 0) + shared + mapped
         between = peak - max(cached, self._cached) if peak > self._peak else 0
         self._needed = max(self._needed, now, between)
         self._peak, self._cached = max(peak, self._peak), cached

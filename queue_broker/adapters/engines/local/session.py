@@ -1,7 +1,8 @@
 """A process tree without a cgroup: the task's session, and descendants that left it.
 
 Memory is the proportional set size (PSS, a page shared by n processes counts 1/n in each), summed
-over the tree at each sample. Where the system has no PSS, the unique set size stands in for it.
+over the tree at each sample, without mapped files, which the kernel takes back when asked. Where
+the system has no PSS, the unique set size stands in for it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -85,7 +87,16 @@ def resident(pid: int) -> int:
 def proportional(pid: int) -> int:
     with contextlib.suppress(psutil.Error):
         full = psutil.Process(pid).memory_full_info()
-        return int(getattr(full, "pss", full.uss))
+        return max(0, int(getattr(full, "pss", full.uss)) - mapped(pid))
+    return 0
+
+
+def mapped(pid: int) -> int:
+    """Of its PSS what is mapped files, which psutil does not tell; 0 where the system does not."""
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        found = (line.split() for line in lines if line.startswith("Pss_File:"))
+        return sum(int(kib) * 1024 for _, kib, *_ in found)
     return 0
 
 

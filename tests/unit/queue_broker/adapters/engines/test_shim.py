@@ -42,7 +42,7 @@ def system(tmp_path: Path) -> Path:
     root = tmp_path / "cgroup"
     root.mkdir()
     (root / "memory.peak").write_text(f"{300 << 20}\n")
-    stat = f"anon 1\nfile {110 << 20}\nkernel 5\nshmem {10 << 20}\nfile_mapped 7\n"
+    stat = f"anon 1\nfile {110 << 20}\nkernel 5\nshmem {10 << 20}\nfile_mapped {30 << 20}\n"
     (root / "memory.stat").write_text(stat)
     (root / "memory.events").write_text("low 0\nmax 3\noom 1\noom_kill 2\n")
     (root / "cpu.stat").write_text("usage_usec 2500000\nuser_usec 1\n")
@@ -215,15 +215,16 @@ def test_the_use_is_reported_and_taken_out_of_the_log(shell: tuple[str, ...], sy
     assert report is not None
     assert (report.exit_code, report.oom_kills) == (3, 2)
     used = report.usage(10.0)
-    assert (used.peak_memory_mib, used.cpu_s, used.meter) == (200.0, 2.5, Meter.CGROUP)
+    assert (used.peak_memory_mib, used.cpu_s, used.meter) == (220.0, 2.5, Meter.CGROUP)
     assert used.gpu_memory_mib is None
 
 
 def test_the_use_is_read_from_cgroup_v1_too(shell: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "memory").mkdir()
     (tmp_path / "cpuacct").mkdir()
-    (tmp_path / "memory" / "memory.max_usage_in_bytes").write_text(f"{64 << 20}\n")
-    (tmp_path / "memory" / "memory.stat").write_text("cache 9\ntotal_cache 0\ntotal_shmem 0\n")
+    (tmp_path / "memory" / "memory.max_usage_in_bytes").write_text(f"{9064 << 20}\n")
+    cache = f"total_cache {9000 << 20}\ntotal_shmem 0\ntotal_mapped_file {8000 << 20}\n"
+    (tmp_path / "memory" / "memory.stat").write_text(f"cache 9\n{cache}")
     (tmp_path / "memory" / "memory.oom_control").write_text("under_oom 0\noom_kill 0\n")
     (tmp_path / "cpuacct" / "cpuacct.usage").write_text("1500000000\n")
 
@@ -231,7 +232,7 @@ def test_the_use_is_read_from_cgroup_v1_too(shell: tuple[str, ...], tmp_path: Pa
     _, report = take_report(done.stdout)
 
     assert report is not None
-    assert report.usage(1.0).peak_memory_mib == 64.0
+    assert report.usage(1.0).peak_memory_mib == 64.0 + 512  # a data set is mapped
     assert report.usage(1.0).cpu_s == 1.5
 
 
@@ -275,7 +276,7 @@ def test_an_image_without_sleep_is_looked_at_once_more_at_its_end(
     _, report = take_report(done.stdout)
 
     assert report is not None
-    assert report.usage(1.0).peak_memory_mib == 200.0
+    assert report.usage(1.0).peak_memory_mib == 220.0
 
 
 def with_program(folder: Path, name: str, *lines: str) -> str:

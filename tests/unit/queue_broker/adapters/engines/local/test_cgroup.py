@@ -21,12 +21,22 @@ def put(folder: Path, **files: object) -> None:
         (folder / name.replace("__", ".")).write_text(f"{content}\n")
 
 
-def v2(folder: Path, *, current: int, peak: int, anon: int, file: int, shmem: int = 0) -> Cgroup:
+def v2(
+    folder: Path,
+    *,
+    current: int,
+    peak: int,
+    anon: int,
+    file: int,
+    shmem: int = 0,
+    mapped: int = 0,
+) -> Cgroup:
     put(
         folder,
         memory__current=current * MIB,
         memory__peak=peak * MIB,
-        memory__stat=f"anon {anon * MIB}\nfile {file * MIB}\nshmem {shmem * MIB}",
+        memory__stat=f"anon {anon * MIB}\nfile {file * MIB}\nshmem {shmem * MIB}"
+        f"\nfile_mapped {mapped * MIB}",
         memory__events="oom 0\noom_kill 0",
         cpu__stat="usage_usec 1500000",
     )
@@ -37,6 +47,24 @@ def test_what_is_needed_is_anonymous_and_shared_memory_not_the_cache(tmp_path: P
     group = v2(tmp_path, current=900, peak=900, anon=100, file=790, shmem=10)
 
     assert group.sample().peak_memory_mib == 120  # the peak less the cache: kernel memory counts
+
+
+def test_programs_and_libraries_are_needed_too(tmp_path: Path) -> None:
+    group = v2(tmp_path, current=420, peak=420, anon=120, file=300, mapped=80)
+
+    assert group.sample().peak_memory_mib == 200
+
+
+def test_shared_memory_that_is_mapped_counts_once(tmp_path: Path) -> None:
+    group = v2(tmp_path, current=300, peak=300, anon=100, file=200, shmem=150, mapped=150)
+
+    assert group.sample().peak_memory_mib == 250
+
+
+def test_of_a_mapped_data_set_the_task_does_not_seem_to_need_all(tmp_path: Path) -> None:
+    group = v2(tmp_path, current=9100, peak=9100, anon=100, file=9000, mapped=9000)
+
+    assert group.sample().peak_memory_mib == 612
 
 
 def test_a_peak_between_two_looks_counts_as_far_as_the_cache_does_not_explain_it(

@@ -52,6 +52,24 @@ def test_the_memory_of_all_processes_of_a_tree_counts(machine: Machine) -> None:
     assert peak > 40
 
 
+def test_a_task_may_map_a_file_that_is_larger_than_its_memory(
+    machine: Machine, tmp_path: Path
+) -> None:
+    file = tmp_path / "mapped"
+    with file.open("wb") as made:
+        made.truncate(160 << 20)
+    reads = f"import mmap, time; f = open({str(file)!r}, 'rb')"
+    reads += "; m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)"
+    reads += "; print(sum(m[at] for at in range(0, len(m), 4096))); time.sleep(0.2)"
+
+    (end,) = machine.run(a_leak((*PYTHON, reads), allocation=Resources(1, 64)))
+
+    assert (end.cause, end.exit_code) == (Cause.EXITED, 0)
+    peak = use_of(end).peak_memory_mib
+    assert peak is not None
+    assert peak <= 64
+
+
 @pytest.mark.skipif(not HAS_CGROUPS, reason="no cgroup can be made here")
 def test_a_peak_between_two_looks_is_not_missed(tmp_path: Path) -> None:
     machine = Machine(tmp_path, period_s=10.0)

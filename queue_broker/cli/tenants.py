@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,16 +33,17 @@ def bound(words: str) -> Any:
     return typer.Option(min=0, metavar="N", help=words)
 
 
-def limits(data_dir: Path | None) -> Limits:
+@contextmanager
+def limits(data_dir: Path | None) -> Iterator[Limits]:
     """The live limits of the broker whose database the settings name."""
     from queue_broker.adapters.store.shelf import SqlShelf
     from queue_broker.adapters.store.store import SqlStore
     from queue_broker.core.limits import Limits
 
     settings = database_of(data_dir)
-    store = SqlStore(settings.store_url, time.time)
-    shelf = SqlShelf(store.database)
-    return Limits(store, shelf, settings.tiers, time.time, settings.needed_tiers)
+    with SqlStore(settings.store_url, time.time) as store:
+        shelf = SqlShelf(store.database)
+        yield Limits(store, shelf, settings.tiers, time.time, settings.needed_tiers)
 
 
 @app.command("list")
@@ -51,7 +53,9 @@ def list_(data_dir: DataDir = None) -> None:
     headgate tenants list
     """
     table = columns("tenant", "weight", "parent", "quota", "borrows", "running", "starts/min")
-    for one in limits(data_dir).directory.tenants():
+    with limits(data_dir) as live:
+        found = live.directory.tenants()
+    for one in found:
         quota = one.quota.model_dump(exclude_none=True) if one.quota else {}
         words = ", ".join(f"{name} {value:g}" for name, value in quota.items())
         caps = [
@@ -95,8 +99,6 @@ def set_(
     """
     from headgate.tenancy import Quota, Tenant
 
-    live = limits(data_dir)
-    known = {one.name: one for one in live.directory.tenants()}.get(name) or Tenant(name=name)
     asked = {
         "vcpu": quota_vcpu,
         "memory_mib": quota_memory_mib,
@@ -104,16 +106,18 @@ def set_(
         "usd_hour": quota_usd_hour,
     }
     quota = given(asked)
-    had = known.quota.model_dump() if known.quota else {}
-    wanted = {
-        "weight": weight,
-        "parent": parent,
-        "borrow": borrow,
-        "max_running": max_running,
-        "max_starts_per_minute": max_starts_per_minute,
-        "quota": Quota(**(had | quota)) if quota else None,
-    }
-    live.set_tenant(Tenant(**(dict(known) | given(wanted))), getpass.getuser())
+    with limits(data_dir) as live:
+        known = {one.name: one for one in live.directory.tenants()}.get(name) or Tenant(name=name)
+        had = known.quota.model_dump() if known.quota else {}
+        wanted = {
+            "weight": weight,
+            "parent": parent,
+            "borrow": borrow,
+            "max_running": max_running,
+            "max_starts_per_minute": max_starts_per_minute,
+            "quota": Quota(**(had | quota)) if quota else None,
+        }
+        live.set_tenant(Tenant(**(dict(known) | given(wanted))), getpass.getuser())
     console.print(f"{name} is set")
 
 
@@ -134,7 +138,8 @@ def window(
     headgate tenants window lane-m6i 10
     headgate tenants window lane-m6i
     """
-    limits(data_dir).set_window(lane, most_s, getpass.getuser())
+    with limits(data_dir) as live:
+        live.set_window(lane, most_s, getpass.getuser())
     bound = "adapts freely" if most_s is None else f"holds {most_s:g} s at the most"
     console.print(f"{lane} {bound}")
 
@@ -149,7 +154,8 @@ def tiers(
     headgate tenants export > limits.json
     headgate tenants tiers limits.json
     """
-    limits(data_dir).set_tiers(read_limits("FILE", file).tiers, getpass.getuser())
+    with limits(data_dir) as live:
+        live.set_tiers(read_limits("FILE", file).tiers, getpass.getuser())
     console.print("the tiers are set")
 
 
@@ -159,7 +165,8 @@ def export(data_dir: DataDir = None) -> None:
 
     headgate tenants export > limits.json
     """
-    typer.echo(limits(data_dir).file().model_dump_json(indent=2, exclude_none=True))
+    with limits(data_dir) as live:
+        typer.echo(live.file().model_dump_json(indent=2, exclude_none=True))
 
 
 @app.command()
@@ -172,7 +179,9 @@ def changes(
     headgate tenants changes --limit 100
     """
     table = columns("when", "who", "what", "from > to")
-    for one in limits(data_dir).changes(limit):
+    with limits(data_dir) as live:
+        found = live.changes(limit)
+    for one in found:
         when = datetime.fromtimestamp(one.at_s, UTC).isoformat(timespec="seconds")
         steps = [step_words(*step) for step in one.differences()]
         table.add_row(when, one.who, one.what, "\n".join(steps))

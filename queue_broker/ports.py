@@ -71,8 +71,10 @@ class Intake(Protocol):
 class CycleStore(Protocol):
     """What a pass of the cycle reads and writes. A write is one compare-and-set transaction."""
 
-    def submitted(self, limit: int) -> list[Group]:
-        """Groups that have no estimate yet, oldest first."""
+    def submitted(self, limit: int, sweeps: int) -> list[Group]:
+        """Groups that have no estimate yet, oldest first: of each tier the oldest `limit`, but of
+        the sweeps among these no more than `sweeps`.
+        """
 
     def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
         """Give SUBMITTED groups their shapes: PENDING if it has dependencies, else RUNNABLE.

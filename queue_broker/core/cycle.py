@@ -40,6 +40,7 @@ class Limits:
 
     events: int = 20_000
     estimates: int = 500
+    sweeps: int = 50  #: of those, of each tier; of small ones fewer have their turn
     dependencies: int = 500
     groups_per_tenant: int = 50
 
@@ -98,7 +99,7 @@ class Cycle:
         released = self.store.settle_dependencies(self.limits.dependencies)
         self.stop_cancelled(self.flight.cancelling.values())
         # 3. Predict: what was submitted gets its shape; kills for memory teach what still waits.
-        estimated = self.estimating.run(self.limits.estimates, self.offer)
+        estimated = self.estimating.run(self.limits.estimates, self.limits.sweeps, self.offer)
         estimated += self.revise(seen.ended, leaks, self.offer)
         # 4. Decide: order, pack, windows.
         if seen.events:

@@ -130,8 +130,9 @@ class Limits:
         return self.seen
 
     def modes(self) -> dict[str, str]:
-        """What the estimates of each tier lean to."""
-        return {tier.name: tier.mode for tier in self.lately().tiers}
+        """What the estimates of each tier lean to, the first tier first."""
+        ranked = sorted(self.lately().tiers, key=lambda tier: (tier.rank, tier.name))
+        return {tier.name: tier.mode for tier in ranked}
 
     def windows(self) -> Windows:
         kept = self.shelf.get(KIND, WINDOWS)

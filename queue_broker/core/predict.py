@@ -5,7 +5,7 @@ Single jobs get theirs on arrival where that holds nobody up; those are never SU
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -23,13 +23,16 @@ from queue_broker.records import Group, Split, Submission, Table, Tasks
 #: From so many tasks with parameters on, a sweep is estimated beside the cycle: a model takes
 #: seconds for a million rows, and production must not wait for that.
 LARGE = 50_000
+#: Of sweeps a pass estimates so many tasks, each counting as `LEAST` at least: a tenth of a second
+#: or so. Thousands of small sweeps that come together would else be a pass of half a minute.
+MOST, LEAST = 10_000, 1_000
 #: Tasks by shape.
 Parts = Sequence[tuple[Tasks, Estimate]]
 #: The mode of a tier that nobody knows any more.
 COST = "cost"
 #: A sweep's own parameters, some tasks at a time.
 Bands = Callable[[Group], Iterable[Band]]
-#: What the estimates of each tier lean to, now.
+#: What the estimates of each tier lean to, now; the first tier first.
 Modes = Callable[[], Mapping[str, str]]
 
 
@@ -41,22 +44,31 @@ class Estimating:
     forecaster: Forecaster
     bands: Bands
     modes: Modes
+    most: float = MOST
     aside: Aside[Parts] = field(default_factory=Aside)
 
-    def run(self, limit: int, offer: Offer) -> int:
+    def run(self, limit: int, sweeps: int, offer: Offer) -> int:
         """One bounded pass; returns how many groups were estimated.
 
         `offer` is what one instance has.
         """
-        groups = self.store.submitted(limit)
+        groups = self.store.submitted(limit, sweeps)
         singles = [group for group in groups if not group.array]
-        sweeps = [group for group in groups if group.array]
         done = self.store.estimated(self._singles(singles, offer)) if singles else []
-        for sweep in sweeps:
-            splits = self._splits(sweep, offer)
-            if splits is not None:
-                done += self.store.estimated([(sweep, splits)])
+        arrays = [group for group in groups if group.array]
+        done += self.store.estimated(list(self._sweeps(arrays, offer)))
         return sum(done)
+
+    def _sweeps(self, groups: Sequence[Group], offer: Offer) -> Iterator[tuple[Group, list[Split]]]:
+        """The first tier's first; what is left has its turn in the next pass."""
+        left, place = self.most, {tier: at for at, tier in enumerate(self.modes())}
+        for group in sorted(groups, key=lambda group: place.get(group.tier, len(place))):
+            splits = self._splits(group, offer)
+            if splits is not None:
+                yield group, splits
+                left -= max(LEAST, 0 if group.parameters is Table.NONE else group.size)
+            if left <= 0:
+                return
 
     def on_arrival(self, submissions: Sequence[Submission], offer: Offer) -> Sequence[Submission]:
         """The submissions, single jobs with their estimates: a row written once costs half of one

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from typing import Protocol, cast
 
 import numpy as np
@@ -96,7 +97,7 @@ class Replay:
         return Cycle(
             store=store,
             engine=self.engine,
-            estimating=Estimating(store, forecaster, lambda group: (), lambda: modes),
+            estimating=Estimating(store, forecaster, lambda group: (), lambda: modes, most=inf),
             observing=Observing(
                 store,
                 self.engine,
@@ -111,6 +112,7 @@ class Replay:
             limits=Limits(
                 events=1_000_000,
                 estimates=1_000_000,
+                sweeps=1_000_000,
                 groups_per_tenant=self.setting.groups_per_tenant,
             ),
             policy=self.policy(),

@@ -73,7 +73,8 @@ class MemoryStore:
             self._submitted.append(group.group_id)
             self.unfinished += one.size
 
-    def submitted(self, limit: int) -> list[Group]:
+    def submitted(self, limit: int, sweeps: int) -> list[Group]:
+        del sweeps  # nothing is spelt out here
         return [self._groups[number] for number in islice(self._submitted, limit)]
 
     def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:

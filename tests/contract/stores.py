@@ -27,7 +27,7 @@ def accept(store: SqlStore, *submissions: Submission) -> list[JobId]:
 
 
 def estimate_all(store: SqlStore, memory_mib: int = 1024) -> None:
-    groups_ = store.submitted(1000)
+    groups_ = store.submitted(1000, 1000)
     done = store.estimated([(g, [Split(g.waiting, an_estimate(memory_mib))]) for g in groups_])
     assert all(done)
 

@@ -29,21 +29,31 @@ from tests.factories import (
 
 def test_a_sweep_is_submitted_as_one_group_of_all_its_tasks(store: SqlStore) -> None:
     accept(store, a_sweep(size=1000))
-    [group] = store.submitted(10)
+    [group] = store.submitted(10, 10)
     assert (group.state, group.attempt, group.estimate) == (State.SUBMITTED, 1, None)
     assert group.waiting == Tasks(range(1000))
+
+
+def test_no_tier_waits_for_its_estimates_behind_the_sweeps_of_another(store: SqlStore) -> None:
+    sweeps = [a_sweep(f"sweep-{n}", tier="sweep") for n in range(5)]
+    late = [a_sweep("urgent", tier="production"), a_submission("job", tier="production")]
+    accept(store, *sweeps, a_submission("single", tier="sweep"), *late)
+
+    found = [group.job_id for group in store.submitted(5, 2)]
+
+    assert found == ["sweep-0", "sweep-1", "urgent", "job"]
 
 
 def test_an_estimate_makes_a_group_runnable(store: SqlStore) -> None:
     [group] = make_runnable(store, a_sweep())
     assert group.state is State.RUNNABLE
     assert group.estimate == an_estimate()
-    assert store.submitted(10) == []
+    assert store.submitted(10, 10) == []
 
 
 def test_a_sweep_is_split_by_shape(store: SqlStore) -> None:
     accept(store, a_sweep(size=10))
-    [group] = store.submitted(10)
+    [group] = store.submitted(10, 10)
     small, big = Split(Tasks(range(7)), an_estimate(100)), Split(Tasks([7, 8, 9]), an_estimate(900))
     assert store.estimated([(group, [small, big])]) == [True]
     shapes = {g.estimate.allocation.memory_mib: g.waiting for g in store.eligible(10) if g.estimate}
@@ -70,7 +80,7 @@ def test_the_shapes_of_a_sweep_queue_in_the_order_that_they_are_told_in(
     accept(store, a_sweep(size=9))
     if again:
         estimate_all(store, 100)
-    [group] = store.eligible(10) if again else store.submitted(10)
+    [group] = store.eligible(10) if again else store.submitted(10, 10)
     sizes = [(Tasks(range(at, at + 3)), mib) for at, mib in ((0, 512), (3, 4096), (6, 1024))]
     splits = [Split(tasks, an_estimate(mib)) for tasks, mib in sizes]
 
@@ -81,7 +91,7 @@ def test_the_shapes_of_a_sweep_queue_in_the_order_that_they_are_told_in(
 
 def test_splits_must_cover_the_group(store: SqlStore) -> None:
     accept(store, a_sweep(size=10))
-    [group] = store.submitted(10)
+    [group] = store.submitted(10, 10)
     with pytest.raises(ValueError, match="leave 9 tasks out"):
         store.estimated([(group, [Split(Tasks([0]), an_estimate())])])
     assert counts_of(store, "sweep-1") == {State.SUBMITTED: 10}
@@ -89,7 +99,7 @@ def test_splits_must_cover_the_group(store: SqlStore) -> None:
 
 def test_an_estimate_of_a_group_that_moved_on_changes_nothing(store: SqlStore) -> None:
     accept(store, a_sweep(size=10), a_submission("other"))
-    [group, other] = store.submitted(10)
+    [group, other] = store.submitted(10, 10)
     store.cancel(JobId("sweep-1"), Tasks([3]), "not this one")
     answers = [(g, [Split(g.waiting, an_estimate())]) for g in (group, other)]
     assert store.estimated(answers) == [False, True]
@@ -99,7 +109,7 @@ def test_an_estimate_of_a_group_that_moved_on_changes_nothing(store: SqlStore) -
 
 def test_a_group_is_estimated_once(store: SqlStore) -> None:
     accept(store, a_sweep())
-    [group] = store.submitted(10)
+    [group] = store.submitted(10, 10)
     answer = (group, [Split(group.waiting, an_estimate())])
     assert store.estimated([answer]) == [True]
     assert store.estimated([answer]) == [False]

@@ -33,7 +33,7 @@ def test_a_job_that_comes_with_its_estimate_is_runnable_at_once(store: SqlStore)
     accept(store, a_submission("known", estimate=an_estimate()), a_submission("unknown"))
 
     assert store.job(JobId("known")).state is State.RUNNABLE
-    assert [group.job_id for group in store.submitted(10)] == ["unknown"]
+    assert [group.job_id for group in store.submitted(10, 10)] == ["unknown"]
     [group] = store.eligible(10)
     assert (group.job_id, group.estimate) == ("known", an_estimate())
     [leak] = store.write_intents([an_intent(group)], START_S)
@@ -50,7 +50,7 @@ def test_a_grid_is_stored_as_its_axes(store: SqlStore) -> None:
 
 def test_ten_million_tasks_are_one_row(store: SqlStore) -> None:
     accept(store, a_sweep(size=10_000_000))
-    [group] = store.submitted(1)
+    [group] = store.submitted(1, 1)
     assert len(group.waiting) == 10_000_000
     assert len(group.waiting.serialize()) < 4000
 

@@ -310,7 +310,7 @@ def test_a_group_says_why_it_waits(store: SqlStore) -> None:
 
 def test_the_shapes_of_a_sweep_that_wait_for_one_reason_are_told_as_one(store: SqlStore) -> None:
     accept(store, a_sweep("a", size=10))
-    [group] = store.submitted(1)
+    [group] = store.submitted(1, 1)
     sizes = {4096: range(3), 1024: range(3, 5), 2048: range(5, 10)}
     splits = [Split(Tasks(tasks), an_estimate(mib)) for mib, tasks in sizes.items()]
     assert store.estimated([(group, splits)]) == [True]

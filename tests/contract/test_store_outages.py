@@ -69,7 +69,7 @@ def test_a_submission_that_fails_half_way_leaves_nothing_behind(
     with pytest.raises(RuntimeError):
         store.add([a_sweep()])
     monkeypatch.undo()
-    assert [*store.jobs(), *store.submitted(10), *store.tenants()] == []
+    assert [*store.jobs(), *store.submitted(10, 10), *store.tenants()] == []
     accept(store, a_sweep())
 
 

@@ -76,7 +76,7 @@ def test_a_job_can_be_cancelled_before_it_is_estimated(store: SqlStore) -> None:
     assert len(store.cancel(SWEEP, None, "a typo")) == 10
     record = store.job(SWEEP)
     assert (record.state, record.finished_at_s) == (State.FAILED, START_S)
-    assert store.submitted(10) == []
+    assert store.submitted(10, 10) == []
 
 
 def test_cancelled_tasks_in_flight_are_marked_for_the_cycle(store: SqlStore) -> None:

@@ -128,7 +128,7 @@ def leak_and_settle(store: SqlStore) -> None:
 
 
 OPERATIONS: dict[str, Callable[[SqlStore], object]] = {
-    "submitted": lambda store: store.submitted(50),
+    "submitted": lambda store: store.submitted(50, 50),
     "eligible": lambda store: store.eligible(50),
     "backlog": lambda store: store.backlog(),
     "open_leaks": lambda store: store.open_leaks(),

@@ -86,7 +86,7 @@ class Books(RuleBasedStateMachine):
 
     @rule(cut=st.integers(1, SIZE))
     def estimate(self, cut: int) -> None:
-        for group in self.store.submitted(10):
+        for group in self.store.submitted(10, 10):
             low = group.waiting & Tasks(range(cut))
             parts = [(low, 100), (group.waiting - low, 900)]
             splits = [Split(tasks, an_estimate(memory)) for tasks, memory in parts if tasks]

@@ -38,7 +38,7 @@ def test_a_table_is_seen_by_nobody_until_it_is_sealed(store: SqlStore) -> None:
     store.add_chunk(TABLE, a_chunk(0, 5))
     with pytest.raises(NotFound):
         store.job(TABLE)
-    assert [*store.jobs(), *store.submitted(10), *store.backlog()] == []
+    assert [*store.jobs(), *store.submitted(10, 10), *store.backlog()] == []
     store.seal_table(TABLE, 5)
     record = store.job(TABLE)
     assert (record.size, record.array, record.parameters) == (5, True, Table.CHUNKS)

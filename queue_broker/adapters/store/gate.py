@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select, true, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, true, update
 
 from headgate.lifecycle import State
 from queue_broker.adapters.store import alone, rows
 from queue_broker.adapters.store.alone import Answer
 from queue_broker.adapters.store.dialects import among, is_postgres, some, these
 from queue_broker.adapters.store.ledger import Ledger, lock
-from queue_broker.adapters.store.schema import backlogs, dependencies, groups
+from queue_broker.adapters.store.schema import backlogs, dependencies, groups, jobs
 from queue_broker.records import Backlog, Group, GroupId, Split
 
 #: Conditions of the partial indexes, word for word: SQLite matches them by their text.
 AT_GATE = (groups.c.state == "RUNNABLE") & (groups.c.n_waiting > 0)
 
 
-def submitted(connection: Connection, limit: int) -> list[Group]:
-    return [rows.to_group(row) for row in connection.execute(select_submitted(limit))]
+def submitted(connection: Connection, limit: int, sweeps: int) -> list[Group]:
+    """Each tier by itself: thousands of sweeps stand before nobody of another tier."""
+    tiers = select(backlogs.c.tier).where(backlogs.c.n_submitted > 0).distinct()
+    marks = [
+        connection.execute(select_submitted(limit), {"of": tier}).all()
+        for tier in connection.execute(tiers).scalars()
+    ]
+    wanted = [number for found in marks for number in first(found, sweeps)]
+    return sorted(read_groups(connection, wanted).values(), key=lambda group: group.group_id)
+
+
+def first(marks: Iterable[Row[Any]], sweeps: int) -> Iterator[int]:
+    """Of a tier's groups the single jobs, and so many of its sweeps: what those read of their
+    parameters is read once more with every pass until their turn comes.
+    """
+    yield from (mark.number for mark in marks if not mark.is_array)
+    yield from islice((mark.number for mark in marks if mark.is_array), sweeps)
 
 
 @lru_cache(maxsize=8)
 def select_submitted(limit: int) -> Select[Any]:
-    query = rows.select_groups().where(groups.c.state == "SUBMITTED", groups.c.n_waiting > 0)
+    """Number, and whether it is of an array, of a tier's oldest."""
+    query = select(groups.c.number, jobs.c.is_array).join(jobs, groups.c.job == jobs.c.number)
+    query = query.where(groups.c.state == "SUBMITTED", groups.c.n_waiting > 0)
+    query = query.where(groups.c.tier == bindparam("of"))
     return query.order_by(groups.c.number).limit(limit)
 
 

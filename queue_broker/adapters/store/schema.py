@@ -170,7 +170,12 @@ Index(
     groups.c.number,
     **where("state = 'RUNNABLE' AND n_waiting > 0"),
 )
-Index("ix_groups_submitted", groups.c.number, **where("state = 'SUBMITTED' AND n_waiting > 0"))
+Index(
+    "ix_groups_submitted",
+    groups.c.tier,
+    groups.c.number,
+    **where("state = 'SUBMITTED' AND n_waiting > 0"),
+)
 
 leaks = Table(
     "leaks",

@@ -90,8 +90,8 @@ class SqlStore:
 
     # CycleStore
 
-    def submitted(self, limit: int) -> list[Group]:
-        return self.database.read(gate.submitted, limit)
+    def submitted(self, limit: int, sweeps: int) -> list[Group]:
+        return self.database.read(gate.submitted, limit, sweeps)
 
     def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
         return self.database.write(gate.estimated, answers, self.clock()) if answers else []

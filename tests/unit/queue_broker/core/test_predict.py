@@ -16,7 +16,7 @@ from headgate.resources import ResourceRequest
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.offer import Offer
 from queue_broker.core.parameters import Band
-from queue_broker.core.predict import LARGE, Estimating, spared
+from queue_broker.core.predict import LARGE, LEAST, MOST, Estimating, spared
 from queue_broker.ports import Store
 from queue_broker.records import Group, Split, Table, Tasks
 from tests.factories import a_job, a_submission, a_sweep, an_estimate
@@ -36,7 +36,7 @@ class Gate:
         self.groups = {group.group_id: group for group in groups}
         self.given: dict[int, int] = {}  #: the memory of each group's last shape
 
-    def submitted(self, limit: int) -> list[Group]:
+    def submitted(self, limit: int, sweeps: int) -> list[Group]:
         return list(self.groups.values())[:limit]
 
     def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
@@ -93,7 +93,7 @@ def test_production_has_the_memory_that_comes_with_its_cores_and_a_sweep_what_it
     modes = {"production": "safe", "sweep": "cost"}
     estimating = Estimating(cast(Store, gate), cast(Forecaster, Slow()), in_one, lambda: modes)
 
-    estimating.run(2, Offer.of([a_lane(vcpu=4, memory_mib=7_500)]))
+    estimating.run(2, 2, Offer.of([a_lane(vcpu=4, memory_mib=7_500)]))
 
     assert gate.given == {1: 1_875, 2: 1_024}
 
@@ -121,14 +121,34 @@ def test_no_single_job_waits_for_a_large_table_to_be_estimated() -> None:
     gate, slow = Gate([a_waiting(1, LARGE, Table.CHUNKS), a_waiting(2, 1, Table.NONE)]), Slow()
     estimating = Estimating(cast(Store, gate), cast(Forecaster, slow), in_one, dict[str, str])
 
-    assert estimating.run(10, OFFER) == 1
+    assert estimating.run(10, 10, OFFER) == 1
     assert list(gate.groups) == [1]
 
     slow.go.set()
     deadline = time.monotonic() + 20
-    while not estimating.run(10, OFFER):
+    while not estimating.run(10, 10, OFFER):
         assert time.monotonic() < deadline
     assert not gate.groups
+
+
+def test_of_many_small_sweeps_a_pass_estimates_some_and_the_first_tier_s_first() -> None:
+    class Quick:
+        """Answers at once."""
+
+        def estimate_sweep(self, *about: object) -> list[tuple[Any, Estimate]]:
+            return [(np.arange(9, dtype=np.uint32), an_estimate())]
+
+    sweeps = [a_waiting(number, 9, Table.CHUNKS) for number in range(1, 41)]
+    gate = Gate([*sweeps, replace(a_waiting(41, 9, Table.CHUNKS), tier="production")])
+    modes = {"production": "safe", "sweep": "cost"}
+    asked = cast(Forecaster, Quick())
+    estimating = Estimating(cast(Store, gate), asked, in_one, lambda: modes)
+
+    assert estimating.run(500, 500, OFFER) == MOST // LEAST
+    assert list(gate.groups) == list(range(10, 41))
+
+    passes = [estimating.run(500, 500, OFFER) for _ in range(4)]
+    assert passes == [10, 10, 10, 1]
 
 
 def test_a_sweep_without_parameters_is_one_shape_and_is_not_spelt_out() -> None:
@@ -144,7 +164,7 @@ def test_a_sweep_without_parameters_is_one_shape_and_is_not_spelt_out() -> None:
     gate = Gate([a_waiting(1, 100_000_000, Table.NONE)])
     estimating = Estimating(cast(Store, gate), cast(Forecaster, OfOne()), in_one, dict[str, str])
 
-    assert estimating.run(10, OFFER) == 1
+    assert estimating.run(10, 10, OFFER) == 1
     assert gate.given == {1: 3000}
 
 
@@ -168,7 +188,7 @@ def test_the_bands_of_a_sweep_come_out_as_its_few_shapes() -> None:
     found: list[Split] = []
     bands = [Band(at * 10, 10, {"band": np.int64(at)}) for at in range(2)]  # type: ignore[dict-item]
     gate, asked = Kept([a_waiting(1, 20, Table.CHUNKS)]), cast(Forecaster, OfBands())
-    Estimating(cast(Store, gate), asked, lambda group: bands, dict[str, str]).run(10, OFFER)
+    Estimating(cast(Store, gate), asked, lambda group: bands, dict[str, str]).run(10, 10, OFFER)
 
     small, large = found
     assert (small.tasks, small.estimate.allocation.memory_mib) == (Tasks(range(0, 20, 2)), 1000)

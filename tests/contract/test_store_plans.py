@@ -15,6 +15,7 @@ from sqlalchemy import Connection, event, text
 
 from headgate.job import Dependency
 from headgate.lifecycle import State
+from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import JobId, Listing, Submission, Tasks
@@ -185,11 +186,22 @@ LISTS: dict[str, Callable[[SqlStore], object]] = {
 def test_no_list_sorts_all_jobs_for_a_page(tmp_path: Path, name: str) -> None:
     """As SQLite plans without statistics, which is how a broker runs it."""
     with SqlStore(f"sqlite:///{tmp_path / 'headgate.db'}") as store:
-        [(statement, parameters), *_] = statements_of(store, LISTS[name])
-        plan = store.database.read(
-            lambda connection: connection.exec_driver_sql(
-                f"EXPLAIN QUERY PLAN {statement}", parameters
-            ).all()
-        )
+        plan = plan_of(store, LISTS[name])
 
-    assert not [row.detail for row in plan if "TEMP B-TREE" in row.detail], statement
+    assert not [step for step in plan if "TEMP B-TREE" in step]
+
+
+def test_a_page_of_documents_begins_where_the_one_before_ended(tmp_path: Path) -> None:
+    with SqlStore(f"sqlite:///{tmp_path / 'headgate.db'}") as store:
+        shelf = SqlShelf(store.database)
+        plan = plan_of(store, lambda _: shelf.page("job-definition", ("align", 7), 100))
+
+    assert "(kind=? AND name>?)" in plan[0]
+
+
+def plan_of(store: SqlStore, work: Callable[[SqlStore], object]) -> list[str]:
+    """The steps by which SQLite goes about the first statement of `work`."""
+    [(statement, parameters), *_] = statements_of(store, work)
+    explained = f"EXPLAIN QUERY PLAN {statement}"
+    plan = store.database.read(lambda c: c.exec_driver_sql(explained, parameters).all())
+    return [row.detail for row in plan]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, or_, select, update
 
 from headgate.errors import Conflict
 from headgate.tenancy import Tenant
@@ -132,8 +132,8 @@ def page(
     query = select(documents).where(documents.c.kind == kind)
     if after is not None:
         name, revision = after
-        same = and_(documents.c.name == name, documents.c.revision < revision)
-        query = query.where(or_(documents.c.name > name, same))
+        further = or_(documents.c.name > name, documents.c.revision < revision)
+        query = query.where(documents.c.name >= name, further)  # begins at its place in the index
     found = connection.execute(query.order_by(*IN_ORDER).limit(limit))
     return [to_document(row) for row in found]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from predictor.choice import Choice
+from predictor.model import Model
 from predictor.past import Past
 from predictor.risk import LOST_S, Price
 from predictor.series import Series
@@ -55,6 +56,14 @@ class Families:
     targets: set[str] = field(default_factory=set)  #: those that any series is of
     #: Whose ways are kept, the one that was looked at last at the end.
     looked_at: dict[tuple[str, str], Series] = field(default_factory=dict)
+    model: Model | None = None  #: the last that was taken up
+    models: int = 0  #: how many were
+
+    def take_up(self, model: Model | None) -> None:
+        """Each history is told of it when it is looked at next: all of them take seconds, during
+        which nobody would have an estimate.
+        """
+        self.model, self.models = model, self.models + 1
 
     def learn(
         self, keys: Sequence[str], target: str, item: Seen, charged: Collection[str] | None = None
@@ -94,6 +103,9 @@ class Families:
 
     def looks_at(self, key: str, target: str, series: Series) -> None:
         """Somebody is about to ask for its ways."""
+        if series.models != self.models:
+            series.hear(self.model, target)
+            series.models = self.models
         self.looked_at.pop((key, target), None)
         self.looked_at[key, target] = series
 
@@ -152,7 +164,3 @@ class Families:
     def counts(self, keys: Iterable[str], target: str) -> Mapping[str, int]:
         """How many attempts each of the families remembers having seen."""
         return {key: self.total(key, target) for key in keys if (key, target) in self.series}
-
-    def everything(self) -> Iterator[tuple[str, Series]]:
-        """Each series with its target."""
-        return ((target, series) for (_, target), series in self.series.items())

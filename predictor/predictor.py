@@ -18,7 +18,7 @@ from predictor.explanation import Explanation, explain
 from predictor.families import Families
 from predictor.few import shapes
 from predictor.learning import learn
-from predictor.model import TARGETS, Heard, Model, high_of
+from predictor.model import TARGETS, Heard, Model
 from predictor.rows import Rows, facts_of_jobs, rows_of_jobs, split_columns
 from predictor.settings import PredictorSettings
 from predictor.shape import Sizes, sizes, snap_memory, to_estimates
@@ -49,12 +49,7 @@ class Predictor:
         """The same predictor, online histories and all, under another model."""
         other = type(self)(model, self.settings)
         other.families = self.families
-        for target, series in other.families.everything():
-            for item in series.ring.seen:
-                item.model = model.said(target, item.at_s) if model else np.nan
-                item.high = model.said(high_of(target), item.at_s) if model else np.nan
-            series.ring.built = None
-            series.forget()
+        other.families.take_up(model)
         return other
 
     def estimate(self, jobs: Sequence[Job], modes: Sequence[str] | str = "cost") -> list[Estimate]:

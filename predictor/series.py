@@ -13,6 +13,7 @@ import numpy as np
 from predictor.bases import HIGH
 from predictor.choice import Choice
 from predictor.kin import Kin, plain
+from predictor.model import Model, high_of
 from predictor.risk import Price, Vector
 from predictor.ways import ONE, Tail, Way, bounds_threshold, closest, doubt, tails
 from predictor.window import Known, Ring, Seen
@@ -42,6 +43,7 @@ class Series:
     killed: list[Seen] = field(default_factory=list)
     level: float = BOUND  #: the quantile that, of late, held as often as `BOUND` promises
     caution: float = 0.0  #: what kills beyond those foreseen add to the log of what is given
+    models: int = 0  #: as of `Families`: the last model that it heard
     _tails: list[Tail] = field(default_factory=list)
     _closest: list[Tail] = field(default_factory=list)  #: as `closest_in_turn`
     _own_bound: list[Tail] = field(default_factory=list)  #: as `own_bound`
@@ -120,6 +122,15 @@ class Series:
         self._tails, self._closest, self._own_bound, self._is_fitted = [], [], [], False
         for choice in self.choices:
             choice.forget()
+
+    def hear(self, model: Model | None, target: str) -> None:
+        """What another model foretold of what is remembered, where it was left out of its
+        training.
+        """
+        for item in self.ring.seen:
+            item.model = model.said(target, item.at_s) if model else np.nan
+            item.high = model.said(high_of(target), item.at_s) if model else np.nan
+        self.rest()
 
     def rest(self) -> None:
         """Keep nothing that can be found again."""

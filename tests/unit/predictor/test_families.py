@@ -5,7 +5,9 @@ import math
 import pytest
 
 from predictor import families as families_
+from predictor.encoding import Encoder
 from predictor.families import ANYONE, COARSE_MIN, Families
+from predictor.model import Calibration, Model, high_of
 from predictor.window import Seen
 
 
@@ -64,3 +66,24 @@ def test_ways_are_kept_of_those_that_were_looked_at_last_and_others_find_theirs_
         assert voice is not None
         assert again is not None
         assert (again.way.name, again.way.given) == (voice.way.name, voice.way.given)
+
+
+def test_a_history_hears_of_a_new_model_when_it_is_looked_at_and_not_before() -> None:
+    families = Families([2.0])
+    for name in ("one", "two"):
+        families.learn((name,), "memory_mib", a_need(1, 100.0))
+    left_out = {high_of("memory_mib"): 5.0, "memory_mib": 4.0}
+    model = Model(
+        "m2", Encoder([]), {}, {n: Calibration(said={1.0: v}) for n, v in left_out.items()}
+    )
+
+    families.take_up(model)
+    families.voice(("one",), "memory_mib")
+
+    heard = {name: families.series[name, "memory_mib"].ring.seen[0] for name in ("one", "two")}
+    assert (heard["one"].model, heard["one"].high) == (4.0, 5.0)
+    assert math.isnan(heard["two"].model)
+
+    families.take_up(None)
+    families.voice(("one",), "memory_mib")
+    assert math.isnan(heard["one"].model)

@@ -327,7 +327,7 @@ class Describer(Protocol):
     def standings(self, wanted: Sequence[tuple[JobId, int | None]]) -> list[Standing]:
         """Jobs (None) and tasks of arrays, in the order asked; those not known are left out."""
 
-    def listed(self, listing: Listing) -> list[JobId]:
+    def listed(self, listing: Listing) -> list[JobRecord]:
         """Newest first, at most `listing.limit`; an array stands PENDING until it is finished."""
 
 

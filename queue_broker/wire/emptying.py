@@ -28,5 +28,5 @@ def stop_all(wire: Wire, call: Call, queue: str) -> None:
         if state in FINISHED:
             continue
         for one in every(wire, Listing(queue=queue, state=state, limit=MOST_LISTED)):
-            wire.submitter.allow(call.caller, one.record.tenant)
-            stop(wire, one.record.job_id, None, REASON)
+            wire.submitter.allow(call.caller, one.tenant)
+            stop(wire, one.job_id, None, REASON)

@@ -8,7 +8,7 @@ from typing import Any
 
 from headgate.errors import NotFound
 from headgate.lifecycle import State
-from queue_broker.records import JobId, Listing, Standing
+from queue_broker.records import JobId, JobRecord, Listing, Standing
 from queue_broker.wire import definitions, details, multinode, pages, tags
 from queue_broker.wire.attempts import ms
 from queue_broker.wire.detail import full_id, split_id, to_summary
@@ -99,22 +99,22 @@ def in_queue(wire: Wire, call: Call) -> Answer:
     most = pages.size(call.get("maxResults"), MOST_FILTERED if call.get("filters") else MOST_LISTED)
     listing = to_listing(wire, call, most)
     wanted = one_by_one(call)
-    found: list[Standing] = []
+    found: list[JobId] = []
     last, more = JobId(""), None
     for scanned, one in enumerate(every(wire, listing)):
         if len(found) == most or scanned == MOST_SCANNED:
             more = pages.to_token(last)
             break
-        last = one.record.job_id
+        last = one.job_id
         if wanted(one):
-            found.append(one)
-    return summaries(found, call, more)
+            found.append(one.job_id)
+    return summaries(standings(wire, [(one, None) for one in found]), call, more)
 
 
-def every(wire: Wire, listing: Listing) -> Iterator[Standing]:
-    while ids := wire.describer.listed(listing):
-        yield from standings(wire, [(one, None) for one in ids])
-        listing = replace(listing, after=ids[-1])
+def every(wire: Wire, listing: Listing) -> Iterator[JobRecord]:
+    while found := wire.describer.listed(listing):
+        yield from found
+        listing = replace(listing, after=found[-1].job_id)
 
 
 def to_listing(wire: Wire, call: Call, most: int) -> Listing:
@@ -153,8 +153,8 @@ def filtered(listing: Listing, name: str, value: str) -> Listing:
             return replace(listing, submitted_before_s=seconds(value))
         case "AFTER_CREATED_AT":
             return replace(listing, submitted_after_s=seconds(value))
-        case "JOB_DEFINITION" | "SHARE_IDENTIFIER":
-            return listing
+        case "JOB_DEFINITION" | "SHARE_IDENTIFIER":  # each is looked at: in few reads
+            return replace(listing, limit=MOST_LISTED)
     known = "JOB_NAME, JOB_DEFINITION, BEFORE_CREATED_AT, AFTER_CREATED_AT, SHARE_IDENTIFIER"
     raise Fault(f"filters.1.name: got {name!r}; allowed: one of {known}")
 
@@ -167,20 +167,20 @@ def seconds(value: str) -> float:
         raise Fault(f"filters.1.values: got {value!r}; allowed: {words}") from None
 
 
-def one_by_one(call: Call) -> Callable[[Standing], bool]:
+def one_by_one(call: Call) -> Callable[[JobRecord], bool]:
     """What the store cannot filter by is looked for in each job."""
     for one in call.get("filters", ()):
         value = value_of(one)
         if one["name"] == SHARE:
-            return lambda job: job.record.job.batch.get("shareIdentifier") == value
+            return lambda one: one.job.batch.get("shareIdentifier") == value
         if one["name"] == "JOB_DEFINITION":
-            return lambda job: is_of(job, name_of(value))
-    return lambda job: True
+            return lambda one: is_of(one, name_of(value))
+    return lambda one: True
 
 
-def is_of(standing: Standing, wanted: str) -> bool:
+def is_of(record: JobRecord, wanted: str) -> bool:
     """Whether a job is of a definition: `name`, `name:revision`, or a beginning and `*`."""
-    mine = standing.record.job.definition or ""
+    mine = record.job.definition or ""
     if wanted.endswith("*"):
         return mine.startswith(wanted[:-1])
     return wanted in (mine, name_and_revision(mine)[0] if mine else "")

@@ -126,7 +126,8 @@ def test_lists_are_by_queue_state_name_and_time(store: SqlStore, describer: SqlD
     leak(store, "old")
 
     def listed(**more: object) -> list[JobId]:
-        return describer.listed(Listing("q", **more))  # type: ignore[arg-type]
+        found = describer.listed(Listing("q", **more))  # type: ignore[arg-type]
+        return [one.job_id for one in found]
 
     assert listed() == ["sweep", "new", "old"]
     assert listed(limit=1, after=JobId("sweep")) == ["new"]

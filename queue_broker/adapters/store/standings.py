@@ -69,7 +69,7 @@ class SqlDescriber:
     def standings(self, wanted: Wanted) -> list[Standing]:
         return self._database.read(standings, wanted, self._memories) if wanted else []
 
-    def listed(self, listing: Listing) -> list[JobId]:
+    def listed(self, listing: Listing) -> list[JobRecord]:
         return self._database.read(listed, listing)
 
 
@@ -236,10 +236,10 @@ def rows_of(
             yield (row.leak, task), ended_at(columns, place) if table is outcomes else told
 
 
-def listed(connection: Connection, listing: Listing) -> list[JobId]:
-    query = select(jobs.c.job_id).where(jobs.c.sealed, jobs.c.queue == listing.queue)
-    query = query.where(*conditions(listing)).order_by(jobs.c.number.desc()).limit(listing.limit)
-    return [JobId(found) for found in connection.execute(query).scalars()]
+def listed(connection: Connection, listing: Listing) -> list[JobRecord]:
+    query = rows.select_jobs().where(jobs.c.queue == listing.queue, *conditions(listing))
+    query = query.order_by(jobs.c.number.desc()).limit(listing.limit)
+    return [rows.to_job(row) for row in connection.execute(query)]
 
 
 def conditions(listing: Listing) -> Iterator[ColumnElement[bool]]:

@@ -7,7 +7,8 @@ from botocore.exceptions import ClientError
 
 from headgate.lifecycle import Cause
 from queue_broker.adapters.engines.instant import Outcome
-from queue_broker.records import Leak, Tasks
+from queue_broker.adapters.store.standings import SqlDescriber, Wanted
+from queue_broker.records import Leak, Standing, Tasks
 from queue_broker.wire.pages import to_token
 from tests.factories import START_S
 from tests.unit.queue_broker.wire.batch import Batch
@@ -238,6 +239,24 @@ def test_filters_look_at_jobs_in_any_state(batch: Batch) -> None:
     assert filtered("JOB_DEFINITION", "oth*") == ["Alpha-2"]
     assert filtered("BEFORE_CREATED_AT", str(START_MS + 5_000)) == ["alpha-1"]
     assert filtered("AFTER_CREATED_AT", str(START_MS + 5_000)) == ["beta", "Alpha-2"]
+
+
+def test_of_the_jobs_that_a_filter_looks_at_only_those_it_lets_through_are_read_further(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for share in ("A", "B", "B", "B"):
+        batch.submit(jobName=f"of-{share}", shareIdentifier=share)
+    tell, asked = SqlDescriber.standings, list[int]()
+
+    def counted(self: SqlDescriber, wanted: Wanted) -> list[Standing]:
+        asked.append(len(wanted))
+        return tell(self, wanted)
+
+    monkeypatch.setattr(SqlDescriber, "standings", counted)
+    mine = [{"name": "SHARE_IDENTIFIER", "values": ["A"]}]
+
+    assert names(batch, jobQueue="default", filters=mine) == ["of-A"]
+    assert asked == [1]
 
 
 def test_a_share_and_a_state_are_looked_for_together(batch: Batch) -> None:

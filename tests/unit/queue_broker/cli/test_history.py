@@ -12,6 +12,7 @@ from typing import NoReturn
 import boto3
 import httpx
 import pandas as pd
+import pyarrow as pa
 import pytest
 from botocore.exceptions import NoRegionError
 from typer.testing import CliRunner
@@ -20,8 +21,10 @@ from headgate.errors import InvalidInput, Unavailable
 from headgate.job import Input
 from headgate.lifecycle import Cause
 from headgate.usage import Observation
+from predictor import history
 from predictor.history import from_frame
 from queue_broker.adapters.lake import FolderLake
+from queue_broker.cli import history as cli
 from queue_broker.cli.main import app
 from tests.unit.predictor.examples import sweep_history
 from tests.unit.queue_broker.wire.batch import Batch
@@ -105,6 +108,26 @@ def test_what_was_imported_before_is_not_imported_again(
 
     assert "5 rows: 2 read, 0 new, 2 known before" in bring_in(file)
     assert len(kept(lake)) == 2
+
+
+def test_what_is_known_before_is_compared_some_rows_at_a_time(
+    bring_in: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"etl,{1_700_000_000 + at},60,300" for at in range(7)]
+    heading = "name,finished_at_s,runtime_s,peak_memory_mib"
+    file = a_file(tmp_path, "jobs.csv", "\n".join([heading, *rows]))
+    bring_in(file)
+    sizes, read = list[int](), history.from_table
+
+    def counted(table: pa.Table) -> list[Observation]:
+        sizes.append(len(table))
+        return read(table)
+
+    monkeypatch.setattr(history, "from_table", counted)
+    monkeypatch.setattr(cli, "AT_ONCE", 3)
+
+    assert "7 rows: 7 read, 0 new, 7 known before" in bring_in(file)
+    assert sizes == [3, 3, 1]
 
 
 def test_a_dry_run_writes_nothing(bring_in: Import, lake: FolderLake, tmp_path: Path) -> None:

@@ -193,10 +193,11 @@ def test_what_was_learnt_outlives_the_broker(mortal: Broker, user: Client) -> No
 
     mortal.start()
 
-    wait_until(
-        lambda: user.estimate(job).estimate.source is Source.FAMILY, "the history to be read back"
-    )
-    assert user.estimate(job).estimate.allocation.memory_mib < 1024
+    def is_known() -> bool:  # it is read back a little at a time
+        estimate = user.estimate(job).estimate
+        return estimate.source is Source.FAMILY and estimate.allocation.memory_mib < 1024
+
+    wait_until(is_known, "the history to be read back")
 
 
 def test_a_corrupt_model_is_said_and_the_broker_goes_on(broker: Broker, client: Client) -> None:

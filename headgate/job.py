@@ -115,7 +115,7 @@ class Job(Value):
 
 
 def fill(command: Sequence[str], parameters: Mapping[str, object]) -> tuple[str, ...]:
-    """The command with each `Ref::name` replaced; unknown names stay, as in AWS Batch."""
+    """The command with each `Ref::name` replaced; unknown names stay (SubmitJob refuses them)."""
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)

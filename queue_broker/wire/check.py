@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import show
 from queue_broker.tagging import legal, reserved
-from queue_broker.wire.faults import Fault, constraint
-from queue_broker.wire.limits import LIMITS, Limit
+from queue_broker.wire.faults import Fault, constraint, refused
+from queue_broker.wire.limits import LIMITS, NO_ATTEMPTS, Limit
 
 if TYPE_CHECKING:
     from botocore.model import ListShape, MapShape, Shape, StructureShape
@@ -37,8 +37,8 @@ INTEGERS = {"integer": range(-(2**31), 2**31), "long": range(-(2**63), 2**63)}
 ANY_CASE = {"RetryAction"}
 #: The model wants one at least; what is made may come with none (Snakemake always sends tags).
 MAY_BE_EMPTY = {"TagrisTagsMap"}
-#: By the shape's name: a member that needs another.
-TOGETHER = {"RetryStrategy": ("evaluateOnExit", "attempts")}
+#: What a rule of a retry strategy is matched by.
+CONDITIONS = ("onExitCode", "onReason", "onStatusReason")
 #: No program's arguments, no variable and no PostgreSQL text can hold it.
 NUL = "\0"
 #: Batch's model has no pattern for them, CloudWatch's one of Java's; both services have one rule.
@@ -79,7 +79,7 @@ def structure(shape: StructureShape, value: object, path: str) -> dict[str, Any]
             found[name] = checked(members[name], one, here)
             if limit := LIMITS.get((shape.name, name)):
                 check_limit(limit, found[name], here)
-    check_together(shape, found, path)
+    check_together(shape, found)
     return found
 
 
@@ -134,11 +134,13 @@ def wrong_type(shape: Shape, value: object, path: str) -> Fault:
     return Fault(f"{path or 'body'}: got {show(value)}; allowed: {kind}")
 
 
-def check_together(shape: StructureShape, found: Mapping[str, Any], path: str) -> None:
-    needed = TOGETHER.get(shape.name)
-    if needed and needed[0] in found and needed[1] not in found:
-        got = f"{below(path, needed[1])}: got nothing"
-        raise Fault(f"{got}; allowed: a value, where {needed[0]} is given", wrapped=True)
+def check_together(shape: StructureShape, found: Mapping[str, Any]) -> None:
+    """What needs another member, in the service's words."""
+    if shape.name == "RetryStrategy" and "evaluateOnExit" in found and "attempts" not in found:
+        raise refused(NO_ATTEMPTS)
+    if shape.name == "EvaluateOnExit" and not found.keys() & set(CONDITIONS):
+        words = f"{', '.join(CONDITIONS[:-1])} or {CONDITIONS[-1]}"
+        raise refused(f"EvaluateOnExit should contain at least one of {words}")
 
 
 def check_length(shape: Shape, value: Any, path: str) -> None:
@@ -201,7 +203,7 @@ def check_limit(limit: Limit, value: Any, path: str) -> None:
     except Fault as fault:
         if limit.words is None:
             raise
-        raise Fault(limit.words, wrapped=True) from fault
+        raise refused(limit.words.format(value)) from fault
 
 
 def below(path: str, name: str) -> str:

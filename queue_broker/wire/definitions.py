@@ -10,10 +10,8 @@ from headgate.errors import Conflict
 from queue_broker.ports import Shelf, Upstream
 from queue_broker.records import Document
 from queue_broker.wire import pages
-from queue_broker.wire.check import check_pattern
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.kept import every
-from queue_broker.wire.limits import NAME
 from queue_broker.wire.names import Place, name_and_revision
 from queue_broker.wire.properties import check_properties
 from queue_broker.wire.service import Answer, Call, Source, Wire
@@ -35,11 +33,6 @@ TRIES = 20
 
 def register(wire: Wire, call: Call) -> Answer:
     name = call.get("jobDefinitionName")
-    try:
-        check_pattern(NAME, name, "jobDefinitionName")
-    except Fault:
-        words = f"Provided name {name} is not supported pattern[a-zA-Z_0-9-]{{1,128}}"
-        raise refused(words) from None
     check_properties(call.given)
     kept = add_revision(wire.shelf, name, normal(call.given))
     return {

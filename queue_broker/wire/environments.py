@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from queue_broker.ports import Shelf
 from queue_broker.records import Document
-from queue_broker.wire.compute import MANAGED_INSTANCES, check, check_update
+from queue_broker.wire.compute import MANAGED_INSTANCES, check, check_new, check_update
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.kept import (
     ENVIRONMENT,
@@ -52,7 +52,7 @@ MERGED = frozenset({"computeResources", "eksConfiguration"})
 def create_environment(wire: Wire, call: Call) -> Answer:
     name = call.get("computeEnvironmentName")
     body = {key: value for key, value in call.given.items() if key != "computeEnvironmentName"}
-    check(body)
+    check_new(body)
     if name == STANDING.name:
         raise Fault("Object already exists")
     own = {"state": "ENABLED", "tags": {}, "uuid": str(uuid4())}
@@ -61,7 +61,7 @@ def create_environment(wire: Wire, call: Call) -> Answer:
 
 
 def update_environment(wire: Wire, call: Call) -> Answer:
-    found = existing(wire.shelf, ENVIRONMENT, call.get("computeEnvironment"))
+    found = existing(wire.shelf, ENVIRONMENT, call.get("computeEnvironment"), call.place)
     given = {key: value for key, value in call.given.items() if key != "computeEnvironment"}
     check_update(found.body, given)
     if changed := MERGED.intersection(given):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from queue_broker.wire.faults import refused
+from queue_broker.wire.faults import Fault
 
+FARGATE = "FARGATE"
 GIB = 1024
 #: MiB by vCPUs.
 SIZES: dict[float, tuple[int, ...] | range] = {
@@ -24,10 +25,18 @@ SIZES: dict[float, tuple[int, ...] | range] = {
 }
 
 
+def capability(definition: Mapping[str, Any]) -> str | None:
+    """EC2 or FARGATE; None of what neither of them is for."""
+    if "eksProperties" in definition:
+        return None
+    found = next(iter(definition.get("platformCapabilities", ())), "EC2")
+    return found if found in ("EC2", FARGATE) else None
+
+
 def check_size(definition: Mapping[str, Any], vcpu: float | None, memory_mib: int | None) -> None:
     """`Fault` where the definition is Fargate's, and Fargate has no such size."""
-    if "FARGATE" not in definition.get("platformCapabilities", ()):
+    if capability(definition) != FARGATE:
         return
     if vcpu is None or memory_mib is None or memory_mib not in SIZES.get(vcpu, ()):
         size = f"{vcpu or 0:.2f} vCPU, {memory_mib or 0} MiB"
-        raise refused(f"Fargate resource requirements ({size}) not valid.")
+        raise Fault(f"Fargate resource requirements ({size}) not valid.")

@@ -9,11 +9,12 @@ from queue_broker.ports import Shelf, Upstream
 from queue_broker.records import Document
 from queue_broker.wire import pages
 from queue_broker.wire.faults import Fault
-from queue_broker.wire.names import name_of
+from queue_broker.wire.names import Place, name_of
 from queue_broker.wire.service import Answer, Call
 
 QUEUE = "job-queue"
 ENVIRONMENT = "compute-environment"
+POLICY = "scheduling-policy"
 
 #: A place on the shelf: name and revision.
 At = tuple[str, int]
@@ -26,10 +27,11 @@ def create(shelf: Shelf, document: Document) -> Document:
         raise Fault("Object already exists") from None
 
 
-def existing(shelf: Shelf, kind: str, given: str) -> Document:
-    found = shelf.get(kind, name_of(given))
+def existing(shelf: Shelf, kind: str, given: str, place: Place) -> Document:
+    name = name_of(given)
+    found = shelf.get(kind, name)
     if found is None:
-        raise Fault(f"{given} does not exist")
+        raise Fault(f"{place.arn(kind, name)} does not exist")
     return found
 
 

@@ -22,10 +22,16 @@ from queue_broker.wire.environments import (
     on_managed_instances,
 )
 from queue_broker.wire.faults import Fault, refused
-from queue_broker.wire.kept import ENVIRONMENT, QUEUE, chosen, create, page, with_own
+from queue_broker.wire.kept import ENVIRONMENT, POLICY, QUEUE, chosen, create, page, with_own
 from queue_broker.wire.names import Place, name_of
 from queue_broker.wire.pages import check_names
-from queue_broker.wire.service import Answer, Call, Wire
+from queue_broker.wire.service import Answer, Call, Source, Wire
+
+NOT_VALID = "Compute Environments must be created and valid before attaching them to a job queue"
+MIXED = (
+    "All attached Compute Environments must be of types [EC2, SPOT] or types "
+    "[FARGATE_SPOT, FARGATE] or types [ECS_MANAGED_INSTANCES], not mixed."
+)
 
 
 def create_queue(wire: Wire, call: Call) -> Answer:
@@ -36,6 +42,7 @@ def create_queue(wire: Wire, call: Call) -> Answer:
     check_service(body)
     check_order(wire.shelf, body.get("computeEnvironmentOrder", []))
     check_type(wire.shelf, Document(QUEUE, name, body))
+    check_policy(wire.shelf, body.get("schedulingPolicyArn"))
     create(wire.shelf, Document(QUEUE, name, {"state": "ENABLED", "tags": {}} | body))
     return named_queue(call.place, name)
 
@@ -45,16 +52,15 @@ def check_order(shelf: Shelf, order: list[dict[str, Any]]) -> None:
     if not order:
         raise Fault("At least 1 compute environment must be provided")
     names = [name_of(one["computeEnvironment"], ENVIRONMENT) for one in order]
+    if len({one["order"] for one in order}) < len(order):
+        raise refused("Duplicate ComputeEnvironment order values.")
+    if len(set(names)) < len(names):
+        raise refused("Duplicate ComputeEnvironments within order list.")
     known = known_environments(shelf, names)
-    for at, name in enumerate(names):
-        if name not in known:
-            words = "a compute environment that exists"
-            raise refused(f"computeEnvironmentOrder.{at + 1}: got {name!r}; allowed: {words}")
-    if len({one["order"] for one in order}) < len(order) or len(set(names)) < len(names):
-        raise refused("computeEnvironmentOrder: got an order twice; allowed: each order once")
+    if not known.keys() >= set(names):
+        raise refused(NOT_VALID)
     if len({on_fargate(known[name]) for name in names} - {None}) > 1:
-        words = "got EC2 and Fargate; allowed: compute environments of one kind"
-        raise refused(f"computeEnvironmentOrder: {words}")
+        raise refused(MIXED)
 
 
 def check_service(given: Mapping[str, Any]) -> None:
@@ -62,10 +68,11 @@ def check_service(given: Mapping[str, Any]) -> None:
     if given.get("serviceEnvironmentOrder"):
         words = "none beside computeEnvironmentOrder, nor without AWS Batch behind the broker"
         raise refused(f"serviceEnvironmentOrder: got a list; allowed: {words}")
-    for one in given.get("jobStateTimeLimitActions", ()):
-        if one["action"] != "CANCEL":
-            got = f"jobStateTimeLimitActions: action: got {one['action']}"
-            raise refused(f"{got}; allowed: CANCEL, for a queue of compute environments")
+    actions = given.get("jobStateTimeLimitActions", ())
+    if any(one["action"] != "CANCEL" for one in actions):
+        raise refused("Invalid job action. Valid job actions: [CANCEL]")
+    if len({(one["state"], one["reason"]) for one in actions}) < len(actions):
+        raise refused("Duplicate job state limit actions are not allowed.")
 
 
 def check_type(shelf: Shelf, queue: Document) -> None:
@@ -73,10 +80,28 @@ def check_type(shelf: Shelf, queue: Document) -> None:
     wanted = queue.body.get("jobQueueType")
     found = queue_type(queue, known_environments(shelf, environments(queue)))
     if wanted not in (None, found):
+        if wanted == "EKS":
+            raise refused("EKS job queue type must have EKS compute environment.")
         raise refused(f"jobQueueType: got {wanted}; allowed: {found}, by its compute environments")
 
 
-def check_policy(queue: Document, given: dict[str, Any]) -> None:
+def check_policy(shelf: Shelf, arn: str | None) -> None:
+    """Of a queue that shall have a scheduling policy: there is one."""
+    if not arn:
+        return
+    name = name_of(arn, POLICY)
+    if name == arn:
+        raise refused("Only scheduling policy Arn can be allowed.")
+    found = shelf.get(POLICY, name)
+    if found is None:
+        raise refused(f"SchedulingPolicy {arn} not found.")
+    if "quotaSharePolicy" in found.body:
+        words = "is only supported for SageMaker Training job queues."
+        raise refused(f"Quota Management feature {words}")
+
+
+def check_change(queue: Document, given: dict[str, Any]) -> None:
+    """A queue has a scheduling policy from its beginning, or never."""
     if given.get("schedulingPolicyArn") == "" and queue.body.get("schedulingPolicyArn"):
         raise refused("schedulingPolicyArn: got ''; allowed: another policy, never none again")
     if given.get("schedulingPolicyArn") and not queue.body.get("schedulingPolicyArn"):
@@ -92,8 +117,9 @@ def update_queue(wire: Wire, call: Call) -> Answer:
         check_order(wire.shelf, given["computeEnvironmentOrder"])
     found = wire.shelf.get(QUEUE, name) or by_configuration(wire, name)
     if found is None:
-        raise Fault(f"JobQueue {name} not found.")
-    check_policy(found, given)
+        raise Fault(f"{call.place.arn(QUEUE, name)} does not exist")
+    check_change(found, given)
+    check_policy(wire.shelf, given.get("schedulingPolicyArn"))
     wire.shelf.put(replace(found, body=found.body | given))
     return named_queue(call.place, found.name)
 
@@ -182,6 +208,31 @@ def known(wire: Wire, given: str) -> tuple[str, str]:
     if found is None:
         raise Fault(f"JobQueue {given} not found.")
     return name, found.body["state"]
+
+
+def check_capability(wire: Wire, name: str, wanted: str) -> None:
+    """Whether a queue's environments run jobs on EC2, or on Fargate: the broker's own runs all,
+    and so does one that does not say what it is. With AWS behind the broker AWS knows it."""
+    if wire.upstream is not None:
+        return
+    found = wire.recent.ask(capabilities, wire.source, name)
+    if not found & {wanted, None}:
+        words = f"can not run Jobs with capability {wanted}."
+        raise Fault(f"Job Queue is attached to Compute Environment that {words}")
+
+
+def capabilities(source: Source, name: str) -> frozenset[str | None]:
+    """Of a queue's environments; None is any."""
+    queue = source.shelf.get(QUEUE, name)
+    names = environments(queue) if queue else []
+    known = known_environments(source.shelf, names)
+    return frozenset(capability(known.get(one)) for one in names) or frozenset([None])
+
+
+def capability(environment: Document | None) -> str | None:
+    if environment is None or environment is STANDING or on_managed_instances(environment):
+        return None
+    return {None: None, True: "FARGATE", False: "EC2"}[on_fargate(environment)]
 
 
 def has_policy(wire: Wire, name: str) -> bool:

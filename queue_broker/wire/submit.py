@@ -20,10 +20,10 @@ from queue_broker import containers
 from queue_broker.core.submit import ITSELF
 from queue_broker.nodes import NODE_PROPERTIES
 from queue_broker.wire import definitions, fargate, log_groups, multinode
+from queue_broker.wire.container_rules import check_legacy, check_memory
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.names import Place, name_and_revision
-from queue_broker.wire.properties import check_memory
-from queue_broker.wire.queues import has_policy, open_queue
+from queue_broker.wire.queues import check_capability, has_policy, open_queue
 from queue_broker.wire.recent import Recent
 from queue_broker.wire.service import Answer, Call, Source, Wire
 
@@ -38,6 +38,7 @@ RESOURCES = {"VCPU", "MEMORY", "GPU"}
 #: Of a definition: fields that a job takes over whole or not at all; members SubmitJob has too.
 WHOLE = {"command", "image", "priority", "retry_strategy", "timeout_s"}
 TAKEN_OVER = ("parameters", "retryStrategy", "timeout")
+ON_EKS = "Container overrides or node overrides should not be set for Batch on EKS jobs."
 #: Of every job its own.
 OWN = {"name", "queue", "definition"}
 
@@ -71,6 +72,8 @@ async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     """Durable when it returns; the same call tried again gives the same job."""
     queue = open_queue(wire, call.get("jobQueue"))
     check_kind(call.given, defined.definition)
+    if capability := fargate.capability(defined.definition):
+        check_capability(wire, queue, capability)
     if has_policy(wire, queue):
         check_share(call.given, defined.definition)
     given = dict(call.given) | {"jobQueue": queue}
@@ -102,6 +105,10 @@ def with_nodes(given: dict[str, Any], defined: Defined) -> tuple[dict[str, Any],
 def check_kind(given: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
     """Pods are overridden in EKS's words, tasks in ECS's."""
     on_eks = "eksProperties" in definition
+    if on_eks and (given.get("containerOverrides") or given.get("nodeOverrides")):
+        raise Fault(ON_EKS)
+    if fargate.capability(definition) == fargate.FARGATE:
+        check_legacy(given.get("containerOverrides", {}))
     for name, fits in (("eksPropertiesOverride", on_eks), ("ecsPropertiesOverride", not on_eks)):
         if given.get(name) and not fits:
             words = f"none for a job on {'EKS' if on_eks else 'ECS'}"
@@ -153,8 +160,7 @@ def to_work(job: Job, request: Mapping[str, Any]) -> Job | Sweep:
     size = request.get("arrayProperties", {}).get("size")
     if size is None:
         return job
-    # Not validated again: a sweep would refuse a Ref::name without a parameter, which Batch leaves.
-    return Sweep.model_construct(job=job, size=size)
+    return Sweep.model_construct(job=job, size=size)  # not validated again: all parts were
 
 
 def to_job(request: Mapping[str, Any], defined: Defined, **settled: str | None) -> Job:
@@ -171,7 +177,17 @@ def to_job(request: Mapping[str, Any], defined: Defined, **settled: str | None) 
     asked["dependsOn"] = [dependency(one) for one in request.get("dependsOn", ())]
     asked["jobDefinition"] = defined.name
     batch = defined.log | carried(request)
-    return fold(from_batch(asked), defined, batch=batch, **settled)
+    job = fold(from_batch(asked), defined, batch=batch, **settled)
+    if "eksProperties" not in defined.definition:
+        check_references(job)
+    return job
+
+
+def check_references(job: Job) -> None:
+    """Each `Ref::name` of a command has its parameter. (A pod's command has none.)"""
+    if missing := job.placeholders() - job.parameters.keys():
+        words = f"No parameter found for reference {min(missing)}"
+        raise Fault(f"Unable to substitute value. {words}")
 
 
 def dependency(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from queue_broker.wire import stopping
 from queue_broker.wire.definitions import KIND as DEFINITION
 from queue_broker.wire.detail import split_id
 from queue_broker.wire.faults import Fault
-from queue_broker.wire.kept import ENVIRONMENT, QUEUE
+from queue_broker.wire.kept import ENVIRONMENT, POLICY, QUEUE
 from queue_broker.wire.names import name_and_revision, parts
-from queue_broker.wire.policies import KIND as POLICY
 from queue_broker.wire.queues import by_configuration
 from queue_broker.wire.service import Answer, Call, Source, Wire
 

@@ -16,6 +16,7 @@ from queue_broker.wire.model import operations
 
 SHAPES = {one.name: one.takes for one in operations() if one.takes is not None}
 PLAIN: dict[str, Any] = {"jobName": "j", "jobQueue": "q", "jobDefinition": "d"}
+DEFINITION = {"jobDefinitionName": "d", "type": "container"}
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -73,7 +74,8 @@ def test_a_wrong_type_is_told_with_its_path(more: dict[str, Any], words: str) ->
 
 
 def test_actions_on_exit_may_be_in_any_case() -> None:
-    strategy = {"attempts": 2, "evaluateOnExit": [{"action": "retry"}, {"action": "EXIT"}]}
+    rules = [{"action": "retry", "onReason": "a*"}, {"action": "EXIT", "onExitCode": "1"}]
+    strategy = {"attempts": 2, "evaluateOnExit": rules}
     assert submit_job(retryStrategy=strategy)["retryStrategy"] == strategy
 
 
@@ -192,5 +194,19 @@ def test_what_an_operation_needs_is_asked_for_by_name(operation: str) -> None:
 
 
 def test_rules_of_retries_need_a_number_of_attempts() -> None:
-    with pytest.raises(Fault, match=r"retryStrategy.attempts: got nothing"):
-        submit_job(retryStrategy={"evaluateOnExit": [{"action": "EXIT"}]})
+    rule = {"action": "EXIT", "onExitCode": "1"}
+    with pytest.raises(Fault, match="RetryAttempts must be provided with retry strategy"):
+        submit_job(retryStrategy={"evaluateOnExit": [rule]})
+
+
+def test_a_rule_of_retries_says_what_it_is_matched_by() -> None:
+    strategy = {"attempts": 2, "evaluateOnExit": [{"action": "EXIT"}]}
+    with pytest.raises(Fault, match="at least one of onExitCode, onReason or onStatusReason"):
+        submit_job(retryStrategy=strategy)
+
+
+def test_words_of_the_services_own_have_what_was_given() -> None:
+    linux = {"swappiness": 101, "maxSwap": 1}
+    container = {"image": "x", "linuxParameters": linux}
+    with pytest.raises(Fault, match="Invalid swappiness: 101, must be between 0 and 100"):
+        checked(SHAPES["RegisterJobDefinition"], DEFINITION | {"containerProperties": container})

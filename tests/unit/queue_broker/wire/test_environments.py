@@ -9,10 +9,20 @@ from botocore.exceptions import ClientError
 
 from tests.unit.queue_broker.wire.batch import an_environment
 
+ON_EC2: dict[str, Any] = {
+    "type": "EC2",
+    "minvCpus": 0,
+    "maxvCpus": 8,
+    "subnets": ["a"],
+    "securityGroupIds": ["g"],
+    "instanceRole": "any",
+    "instanceTypes": ["optimal"],
+}
+
 
 def test_an_environments_resources_are_changed_one_by_one(client: Any) -> None:
-    resources: dict[str, Any] = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
-    resources["instanceRole"] = "arn:aws:iam::123456789012:instance-profile/any"
+    profile = "arn:aws:iam::123456789012:instance-profile/any"
+    resources = ON_EC2 | {"instanceRole": profile}
     client.create_compute_environment(
         computeEnvironmentName="managed", type="MANAGED", computeResources=resources
     )
@@ -36,9 +46,8 @@ def test_a_managed_environment_needs_resources(client: Any) -> None:
 
 
 def test_an_instance_type_that_cannot_be_one_is_refused(client: Any) -> None:
-    resources: dict[str, Any] = {"type": "SPOT", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
-    resources |= {"instanceRole": "any", "instanceTypes": ["m5", "c7gn.16xlarge", "optimal"]}
-    resources["spotIamFleetRole"] = "any"
+    resources = ON_EC2 | {"type": "SPOT", "spotIamFleetRole": "any"}
+    resources["instanceTypes"] = ["m5", "c7i.16xlarge", "optimal"]
     named = {"computeEnvironmentName": "managed", "type": "MANAGED"}
     client.create_compute_environment(**named, computeResources=resources)
     resources["instanceTypes"] = ["m5.large", "unknown"]
@@ -51,8 +60,7 @@ def test_an_instance_type_that_cannot_be_one_is_refused(client: Any) -> None:
 
 
 def test_the_role_of_instances_is_their_profile(client: Any) -> None:
-    resources: dict[str, Any] = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
-    resources["instanceRole"] = "arn:aws:iam::123456789012:role/any"
+    resources = ON_EC2 | {"instanceRole": "arn:aws:iam::123456789012:role/any"}
     with pytest.raises(ClientError, match="should be an ECS Instance Profile ARN"):
         client.create_compute_environment(
             computeEnvironmentName="managed", type="MANAGED", computeResources=resources
@@ -81,11 +89,23 @@ def test_an_environment_has_another_uuid_each_time_it_is_made(client: Any) -> No
 
 
 def test_a_change_of_no_resources_leaves_them_as_they_are(client: Any) -> None:
-    resources: dict[str, Any] = {"type": "EC2", "maxvCpus": 8, "subnets": ["a"], "minvCpus": 0}
-    resources["instanceRole"] = "any"
+    resources = ON_EC2
     client.create_compute_environment(
         computeEnvironmentName="managed", type="MANAGED", computeResources=resources
     )
     client.update_compute_environment(computeEnvironment="managed", computeResources={})
     told = client.describe_compute_environments(computeEnvironments=["managed"])
     assert told["computeEnvironments"][0]["computeResources"] == resources
+
+
+def test_an_environment_that_there_is_not_is_told_by_its_arn(client: Any) -> None:
+    words = "arn:aws:batch:eu-central-1:123456789012:compute-environment/none does not exist"
+    with pytest.raises(ClientError, match=words):
+        client.update_compute_environment(computeEnvironment="none", state="DISABLED")
+
+
+def test_an_environment_is_made_enabled(client: Any) -> None:
+    with pytest.raises(ClientError, match="must be created in ENABLED state"):
+        client.create_compute_environment(
+            computeEnvironmentName="env", type="UNMANAGED", serviceRole="r", state="DISABLED"
+        )

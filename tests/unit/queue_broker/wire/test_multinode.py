@@ -174,8 +174,12 @@ def test_a_submission_overrides_what_nodes_run(batch: Batch) -> None:
     assert (whole.vcpu, whole.memory_mib, whole.gpus) == (8, 2 * 512 + 2 * 1024, 2)
 
 
-def test_a_variable_without_a_name_is_none(batch: Batch) -> None:
-    define(batch, 1, a_range("0", "train", environment=[{"value": "x"}]))
+def test_a_variable_without_a_name_is_refused_of_a_definition_and_none_of_a_job(
+    batch: Batch,
+) -> None:
+    with pytest.raises(ClientError, match="Environment variable name is required"):
+        define(batch, 1, a_range("0", "train", environment=[{"value": "x"}]))
+    define(batch, 1, a_range("0", "train"))
     changes = [{"targetNodes": "0", "containerOverrides": {"environment": [{"value": "y"}]}}]
     assert record(batch, submit(batch, nodePropertyOverrides=changes)).job.command == ("train",)
 

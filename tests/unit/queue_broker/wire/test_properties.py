@@ -11,7 +11,8 @@ AMOUNTS = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "2048"}]
 PLAIN: dict[str, Any] = {"image": "busybox", "resourceRequirements": AMOUNTS}
 FARGATE = PLAIN | {"executionRoleArn": "role"}
 TASK: dict[str, Any] = {"containers": [PLAIN | {"name": "main"}]}
-POD = {"podProperties": {"containers": [{"image": "busybox"}]}}
+NEEDED = {"limits": {"cpu": "1", "memory": "64Mi"}}
+POD = {"podProperties": {"containers": [{"image": "busybox", "resources": NEEDED}]}}
 ON_FARGATE = ["FARGATE"]
 
 
@@ -32,14 +33,14 @@ def tasks(*task: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def efs(**more: Any) -> dict[str, Any]:
-    volume = {"name": "data", "efsVolumeConfiguration": {"fileSystemId": "fs"} | more}
+    volume = {"name": "data", "efsVolumeConfiguration": {"fileSystemId": "fs-1"} | more}
     return plain(volumes=[volume])
 
 
-def nodes(*ranges: dict[str, Any], main: int = 1) -> dict[str, Any]:
+def nodes(*ranges: dict[str, Any], main: int = 1, count: int = 2) -> dict[str, Any]:
     """A definition of two nodes."""
     listed = list(ranges) or [{"targetNodes": "0:1", "container": PLAIN}]
-    properties = {"numNodes": 2, "mainNode": main, "nodeRangeProperties": listed}
+    properties = {"numNodes": count, "mainNode": main, "nodeRangeProperties": listed}
     return {"type": "multinode", "nodeProperties": properties}
 
 
@@ -70,55 +71,72 @@ def test_what_can_run_is_taken(given: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (defined(), "containerProperties: got nothing"),
-        (defined(containerProperties=PLAIN, eksProperties=POD), "got an object beside"),
-        (defined(containerProperties=PLAIN, nodeProperties={}), "only with type multinode"),
+        (defined(), "ECS ContainerProperties, ecsProperties, or eksProperties is required when"),
+        (defined(containerProperties=PLAIN, eksProperties=POD), "both ECS containerProperties and"),
+        (defined(ecsProperties={}, eksProperties=POD), "both ecsProperties and eksProperties"),
+        (defined(eksProperties=POD, nodeProperties={}), "both nodeProperties and eksProperties"),
         (defined(eksProperties=POD, platformCapabilities=["EC2"]), "none for jobs on EKS"),
-        (defined(eksProperties=POD, propagateTags=True), "none for jobs on EKS"),
-        (plain(image=""), "image: got nothing"),
-        (plain(networkConfiguration={"assignPublicIp": "ENABLED"}), "none for jobs on EC2"),
-        (plain(fargatePlatformConfiguration={"platformVersion": "LATEST"}), "jobs on EC2"),
-        (fargate(privileged=True), "privileged: got a value; allowed: none for jobs on Fargate"),
-        (fargate(ulimits=[{"name": "nofile"}]), "ulimits"),
-        (fargate(memory=2048), "memory: got a value"),
-        (fargate(instanceType="m5.large"), "instanceType"),
-        (fargate(linuxParameters={"sharedMemorySize": 64}), "linuxParameters.sharedMemorySize"),
-        (fargate(executionRoleArn=""), "a role, which jobs on Fargate need"),
-        (fargate(volumes=[{"name": "v", "host": {"sourcePath": "/"}}]), "host: got a value"),
-        (
-            fargate(resourceRequirements=[*AMOUNTS, {"type": "GPU", "value": "1"}]),
-            "got GPU; allowed: none",
-        ),
-        (efs(rootDirectory="/a", authorizationConfig={"accessPointId": "a"}), "rootDirectory"),
-        (efs(authorizationConfig={"iam": "ENABLED"}), "transitEncryption"),
-        (tasks({"containers": [PLAIN | {"essential": False}]}), "at least one that is essential"),
-        (tasks({"containers": [{"image": ""}]}), "image: got nothing"),
-        (tasks(TASK | {"networkMode": "host"}), "networkMode: got a value"),
-        (tasks(TASK, platformCapabilities=ON_FARGATE), "a role, which jobs on Fargate need"),
-        (
-            tasks(
-                {"executionRoleArn": "r", "containers": [PLAIN | {"privileged": True}]},
-                platformCapabilities=ON_FARGATE,
-            ),
-            r"containers\.1\.member\.privileged",
-        ),
+        (defined(eksProperties=POD, propagateTags=True), "does not support tag propagation"),
+        (defined(platformCapabilities=["EC2", "FARGATE"]), "Exactly 1 capability must be"),
+        (defined(retryStrategy={}), "RetryAttempts must be provided with retry strategy"),
         (
             defined(containerProperties=PLAIN, platformCapabilities=["MANAGED_INSTANCES"]),
-            "allowed: ecsProperties",
+            "Cannot use ECS containerProperties for MANAGED_INSTANCES",
         ),
-        ({"type": "multinode"}, "nodeProperties: got nothing"),
-        ({"type": "multinode", "platformCapabilities": ON_FARGATE}, "allowed: EC2 for"),
-        (nodes(main=2), "mainNode: got 2; allowed: the index of one of the 2 nodes"),
-        (nodes({"targetNodes": "0"}), "member: got nothing; allowed: one of container, ecsProp"),
+        (plain(networkConfiguration={"assignPublicIp": "ENABLED"}), "not applicable for EC2."),
+        (plain(fargatePlatformConfiguration={"platformVersion": "LATEST"}), "applicable for EC2"),
+        (plain(runtimePlatform={"cpuArchitecture": "ARM64"}), "runtimePlatform is not applicable"),
+        (fargate(executionRoleArn=""), "executionRoleArn is required for Fargate jobs."),
         (
-            nodes({"targetNodes": ":", "container": PLAIN, "eksProperties": POD}),
-            "got container and eksProperties",
+            fargate(
+                fargatePlatformConfiguration={"platformVersion": "1.3.0"},
+                volumes=[{"efsVolumeConfiguration": {"fileSystemId": "fs-1"}}],
+            ),
+            "EFS is supported for Fargate platform versions 1.4.0 or later, provided 1.3.0",
         ),
-        (nodes({"targetNodes": "0", "container": PLAIN}), "got none for node 1"),
-        (nodes({"targetNodes": ":", "container": PLAIN | {"image": ""}}), "1.member.container.im"),
-        (nodes(*[{"targetNodes": ":", "container": PLAIN}] * 6), "got 6; allowed: at most 5"),
+        (tasks(TASK | {"networkMode": "host"}), "networkMode: got a value"),
     ],
 )
-def test_what_could_not_run_is_refused_with_the_member(given: dict[str, Any], words: str) -> None:
+def test_what_could_not_run_is_refused_as_the_service_does(
+    given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Fault, match=words):
+        check_properties(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"type": "multinode"}, "Node properties of multinode job is required."),
+        ({"type": "multinode", "platformCapabilities": ON_FARGATE}, "Fargate does not support MNP"),
+        (
+            {"type": "multinode", "platformCapabilities": ["MANAGED_INSTANCES"]},
+            "MANAGED_INSTANCES does not support MNP jobs",
+        ),
+        (nodes() | {"eksProperties": POD}, "both nodeProperties and eksProperties"),
+        (nodes(count=0), "Number of nodes must be between 1 and 1000."),
+        (nodes(main=2), "mainNode: got 2; allowed: the index of one of the 2 nodes"),
+        (nodes({"targetNodes": "0"}), "Must specify container for node range 0"),
+        (nodes({"targetNodes": ""}), "targetNodes should contain only digits."),
+        (
+            nodes({"targetNodes": "0:5", "container": PLAIN}),
+            "Node range error 0:5. Node range should be smaller than number of nodes",
+        ),
+        (
+            nodes({"targetNodes": ":", "container": PLAIN, "ecsProperties": {}}),
+            "can not use both ecsProperties and container fields",
+        ),
+        (
+            nodes({"targetNodes": ":", "container": PLAIN, "instanceTypes": ["m5.large"]}),
+            "only allowed for ecsProperties jobs.",
+        ),
+        (nodes({"targetNodes": "0", "container": PLAIN}), "target nodes have missing ranges"),
+        (nodes({"targetNodes": ":", "container": PLAIN | {"image": ""}}), "Image must be provided"),
+        (nodes(*[{"targetNodes": ":", "container": PLAIN}] * 6), "node range properties is 5"),
+    ],
+)
+def test_nodes_that_could_not_run_are_refused_as_the_service_does(
+    given: dict[str, Any], words: str
+) -> None:
     with pytest.raises(Fault, match=words):
         check_properties(given)

@@ -7,6 +7,10 @@ from botocore.exceptions import ClientError
 
 from tests.unit.queue_broker.wire.batch import ACCOUNT, REGION, Batch, an_environment
 
+HERE = {"computeEnvironment": "headgate"}
+HERE_ARN = f"arn:aws:batch:{REGION}:{ACCOUNT}:compute-environment/headgate"
+POLICY_ARN = f"arn:aws:batch:{REGION}:{ACCOUNT}:scheduling-policy/none"
+
 
 def a_queue(client: Any, name: str = "queue", **more: Any) -> str:
     order = [{"order": 1, "computeEnvironment": an_environment(client, f"{name}-env")}]
@@ -67,15 +71,21 @@ def test_a_name_is_taken_once(client: Any) -> None:
         ({"computeEnvironmentOrder": []}, "At least 1 compute environment must be provided"),
         (
             {"computeEnvironmentOrder": [{"order": 1, "computeEnvironment": "none"}]},
-            "'none'; allowed: a compute environment that exists",
+            "must be created and valid before attaching them to a job queue",
         ),
         (
             {"computeEnvironmentOrder": [{"order": 1, "computeEnvironment": "headgate"}] * 2},
-            "each order once",
+            "Duplicate ComputeEnvironment order values.",
         ),
         (
+            {"computeEnvironmentOrder": [{"order": at, **HERE} for at in range(2)]},
+            "Duplicate ComputeEnvironments within order list.",
+        ),
+        ({"schedulingPolicyArn": HERE_ARN}, "Only scheduling policy Arn can be allowed."),
+        ({"schedulingPolicyArn": POLICY_ARN}, f"SchedulingPolicy {POLICY_ARN} not found."),
+        (
             {"computeEnvironmentOrder": [{"order": 1, "computeEnvironment": "headgate"}] * 4},
-            "less than or equal to 3",
+            "Only 3 environments are allowed in job queue request.",
         ),
         ({"priority": 1001}, "less than or equal to 1000"),
         (
@@ -91,7 +101,7 @@ def test_a_name_is_taken_once(client: Any) -> None:
             },
             "greater than or equal to 600",
         ),
-        ({"jobQueueName": "a b"}, "regular expression"),
+        ({"jobQueueName": "a b"}, "Job Queue name should match a valid pattern."),
     ],
 )
 def test_a_bad_queue_is_refused(client: Any, more: dict[str, Any], words: str) -> None:
@@ -114,7 +124,7 @@ def test_a_queue_has_environments_of_one_kind(client: Any) -> None:
     order = [{"order": at, "computeEnvironment": name} for at, name in enumerate(names)]
     given = {"jobQueueName": "queue", "priority": 1}
     client.create_job_queue(**given, computeEnvironmentOrder=order[:2])
-    with pytest.raises(ClientError, match="got EC2 and Fargate"):
+    with pytest.raises(ClientError, match="All attached Compute Environments must be of"):
         client.update_job_queue(jobQueue="queue", computeEnvironmentOrder=order)
 
 
@@ -126,9 +136,15 @@ def test_names_and_a_size_of_pages_are_not_asked_together(client: Any) -> None:
 
 
 def test_shares_of_a_policy_do_not_overlap(client: Any) -> None:
-    for names in (["UserA*", "UserA1"], ["a", "a"]):
+    for names, words in (
+        (
+            ["UserA*", "UserA1"],
+            r"Share identifier UserA1 matches another share identifier UserA\*.",
+        ),
+        (["a", "a"], "Cannot have two or more identical shareIdentifiers"),
+    ):
         shares = [{"shareIdentifier": name} for name in names]
-        with pytest.raises(ClientError, match="do not overlap"):
+        with pytest.raises(ClientError, match=words):
             client.create_scheduling_policy(
                 name="fair", fairsharePolicy={"shareDistribution": shares}
             )
@@ -157,8 +173,10 @@ def test_an_environment_in_use_is_not_deleted(client: Any) -> None:
 
 def test_a_queue_is_of_its_environments_type(client: Any) -> None:
     resources = {"type": "FARGATE", "maxvCpus": 8, "subnets": ["a"], "securityGroupIds": ["b"]}
-    cluster = {"eksClusterArn": "arn:aws:eks:us-east-1:1:cluster/c", "kubernetesNamespace": "n"}
-    on_ec2 = {"type": "EC2", "maxvCpus": 8, "minvCpus": 0, "subnets": ["a"], "instanceRole": "r"}
+    arn = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/c"
+    cluster = {"eksClusterArn": arn, "kubernetesNamespace": "n"}
+    on_ec2 = resources | {"type": "EC2", "minvCpus": 0, "instanceRole": "r"}
+    on_ec2["instanceTypes"] = ["optimal"]
     on_eks = {
         "computeResources": on_ec2 | {"allocationStrategy": "BEST_FIT_PROGRESSIVE"},
         "eksConfiguration": cluster,
@@ -220,7 +238,8 @@ def test_a_policy_is_created_changed_listed_and_deleted(client: Any) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"jobQueueType": "EKS"}, "got EKS; allowed: ECS, by its compute environments"),
+        ({"jobQueueType": "EKS"}, "EKS job queue type must have EKS compute environment"),
+        ({"jobQueueType": "ECS_FARGATE"}, "got ECS_FARGATE; allowed: ECS, by its compute"),
         ({"jobQueueType": "ECS"}, None),
         (
             {"serviceEnvironmentOrder": [{"order": 1, "serviceEnvironment": "s"}]},
@@ -244,8 +263,11 @@ def test_a_queue_is_of_the_kind_that_its_environments_are(
 def test_a_job_that_waits_too_long_in_a_queue_is_cancelled_and_not_terminated(client: Any) -> None:
     action = {"reason": "r", "state": "RUNNABLE", "maxTimeSeconds": 600, "action": "TERMINATE"}
     a_queue(client)
-    with pytest.raises(ClientError, match="allowed: CANCEL"):
+    with pytest.raises(ClientError, match=r"Invalid job action. Valid job actions: \[CANCEL\]"):
         client.update_job_queue(jobQueue="queue", jobStateTimeLimitActions=[action])
+    twice = [action | {"action": "CANCEL"}] * 2
+    with pytest.raises(ClientError, match="Duplicate job state limit actions are not allowed"):
+        client.update_job_queue(jobQueue="queue", jobStateTimeLimitActions=twice)
     client.update_job_queue(
         jobQueue="queue", jobStateTimeLimitActions=[action | {"action": "CANCEL"}]
     )
@@ -263,9 +285,22 @@ def test_a_queues_policy_is_replaced_and_never_removed(client: Any) -> None:
         client.update_job_queue(jobQueue="q", schedulingPolicyArn="")
 
 
+def test_a_queue_that_there_is_not_is_told_by_its_arn_when_it_is_changed(client: Any) -> None:
+    words = "arn:aws:batch:eu-central-1:123456789012:job-queue/none does not exist"
+    with pytest.raises(ClientError, match=words):
+        client.update_job_queue(jobQueue="none", state="DISABLED")
+
+
+def test_a_policy_of_quota_shares_is_for_service_jobs(client: Any) -> None:
+    quota = {"idleResourceAssignmentStrategy": "FIFO"}
+    arn = client.create_scheduling_policy(name="quota", quotaSharePolicy=quota)["arn"]
+    with pytest.raises(ClientError, match="only supported for SageMaker Training job queues"):
+        a_queue(client, schedulingPolicyArn=arn)
+
+
 def test_a_policy_is_of_one_kind_and_stays_so(client: Any) -> None:
     quota = {"idleResourceAssignmentStrategy": "FIFO"}
-    with pytest.raises(ClientError, match="one of them"):
+    with pytest.raises(ClientError, match="can have either fairsharePolicy or quotaSh"):
         client.create_scheduling_policy(name="both", fairsharePolicy={}, quotaSharePolicy=quota)
     arn = client.create_scheduling_policy(name="fair", fairsharePolicy={})["arn"]
     with pytest.raises(ClientError, match="other kind"):

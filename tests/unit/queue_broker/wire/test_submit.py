@@ -93,11 +93,12 @@ def test_an_array_may_be_larger_than_aws_batch_allows(batch: Batch) -> None:
     assert record(batch, batch.submit(arrayProperties={"size": 1_000_000})).size == 1_000_000
 
 
-def test_a_placeholder_without_a_parameter_stays_as_it_is(batch: Batch) -> None:
-    job_id = batch.submit(
-        containerOverrides={"command": ["echo", "Ref::missing"]}, arrayProperties={"size": 2}
-    )
-    assert batch.describe(job_id)["container"]["command"] == ["echo", "Ref::missing"]
+def test_a_placeholder_without_a_parameter_is_refused_as_aws_refuses_it(batch: Batch) -> None:
+    words = r"operation.*: Unable to substitute value. No parameter found for reference who$"
+    asked = {"command": ["greet", "--name=Ref::who", "Ref::where"]}
+    for more in ({}, {"arrayProperties": {"size": 2}}):
+        with pytest.raises(ClientError, match=words):
+            batch.submit(containerOverrides=asked, parameters={"where": "here"}, **more)
 
 
 def test_dependencies_may_be_task_by_task(batch: Batch) -> None:
@@ -188,19 +189,26 @@ SLIGHTLY_TOO_MUCH: list[tuple[dict[str, Any], str]] = [
     ({"arrayProperties": {"size": 1}}, "arrayProperties.size"),
     ({"arrayProperties": {"size": 100_000_001}}, "arrayProperties.size"),
     ({"dependsOn": [{"jobId": "x"}] * 21}, "Job cannot have more than 20 dependencies"),
-    ({"retryStrategy": {"attempts": 0}}, "retryStrategy.attempts"),
-    ({"retryStrategy": {"attempts": 11}}, "retryStrategy.attempts"),
+    ({"retryStrategy": {"attempts": 0}}, "RetryAttempts must be between 1 and 10."),
+    ({"retryStrategy": {"attempts": 11}}, "RetryAttempts must be between 1 and 10."),
     (
-        {"retryStrategy": {"evaluateOnExit": [{"action": "EXIT"}] * 6}},
+        {"retryStrategy": {"evaluateOnExit": [{"action": "EXIT", "onExitCode": "1"}] * 6}},
         "retryStrategy.evaluateOnExit",
     ),
+    (
+        {"retryStrategy": {"attempts": 2, "evaluateOnExit": [{"action": "EXIT"}]}},
+        "EvaluateOnExit should contain at least one of onExitCode, onReason or onStatusReason",
+    ),
     ({"retryStrategy": {"evaluateOnExit": [{"action": "MAYBE"}]}}, "RETRY, EXIT"),
-    ({"timeout": {"attemptDurationSeconds": 59}}, "timeout.attemptDurationSeconds"),
+    (
+        {"timeout": {"attemptDurationSeconds": 59}},
+        "AttemptDurationSeconds in Timeout must be at least 60 seconds.",
+    ),
     ({"schedulingPriorityOverride": 10_000}, "schedulingPriorityOverride"),
     ({"timeout": {"attemptDurationSeconds": 2**31}}, "allowed: an integer of 32 bits"),
     (
         {"containerOverrides": {"resourceRequirements": [{"type": "MEMORY", "value": "3"}]}},
-        "Memory: got 3; allowed: at least 4 MiB",
+        "Memory must be at least 4 Mib, got 3 Mib.",
     ),
     ({"tags": {"aws:mine": "x"}}, "allowed: keys that do not begin with aws:"),
     ({"parameters": {"p": "a\0b"}}, "parameters.p: got 'a\\x00b'; allowed: text without NUL"),
@@ -253,6 +261,45 @@ def test_a_tag_of_ours_that_makes_no_sense_is_refused_by_name(batch: Batch) -> N
     code, status, words = refusal(refused.value)
     assert (code, status) == ("ClientException", 400)
     assert "tags.headgate:max-running: got '-2'" in words
+
+
+def a_queue_on(batch: Batch, kind: str) -> str:
+    """A queue whose environment is of that type; its name."""
+    resources = {"maxvCpus": 4, "subnets": ["a"], "securityGroupIds": ["b"], "type": kind}
+    if kind == "EC2":
+        resources |= {"minvCpus": 0, "instanceRole": "r", "instanceTypes": ["optimal"]}
+    batch.client.create_compute_environment(
+        computeEnvironmentName=kind, type="MANAGED", computeResources=resources
+    )
+    order = [{"order": 1, "computeEnvironment": kind}]
+    batch.client.create_job_queue(jobQueueName=kind, priority=1, computeEnvironmentOrder=order)
+    return kind
+
+
+def on_fargate(batch: Batch) -> str:
+    """Define a job for Fargate; its name."""
+    asked = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "2048"}]
+    container = {"image": "x", "resourceRequirements": asked, "executionRoleArn": "role"}
+    batch.define("small", containerProperties=container, platformCapabilities=["FARGATE"])
+    return "small"
+
+
+def test_a_queues_environments_run_what_a_job_is_for(batch: Batch) -> None:
+    small, words = on_fargate(batch), "attached to Compute Environment that can not run Jobs with"
+    fargate, ec2 = a_queue_on(batch, "FARGATE"), a_queue_on(batch, "EC2")
+    batch.submit(jobQueue=ec2)
+    batch.submit(jobQueue=fargate, jobDefinition=small)
+    batch.submit(jobDefinition=small)  # the broker's own queues run all
+    with pytest.raises(ClientError, match=rf"{words} capability EC2\.$"):
+        batch.submit(jobQueue=fargate)
+    with pytest.raises(ClientError, match=rf"{words} capability FARGATE\.$"):
+        batch.submit(jobQueue=ec2, jobDefinition=small)
+
+
+def test_a_job_on_fargate_overrides_no_legacy_amounts(batch: Batch) -> None:
+    words = "vcpus is not applicable for Fargate. Use resource requirements instead"
+    with pytest.raises(ClientError, match=words):
+        batch.submit(jobDefinition=on_fargate(batch), containerOverrides={"vcpus": 1})
 
 
 def a_fair_queue(batch: Batch) -> None:

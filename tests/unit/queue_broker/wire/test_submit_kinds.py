@@ -44,7 +44,9 @@ def test_where_an_ecs_task_ran_and_how_it_ended_stand_where_clients_look(batch: 
 
 
 def test_a_pods_attempts_are_told_as_eks_attempts(batch: Batch) -> None:
-    pod: Any = {"podProperties": {"containers": [{"name": "main", "image": "i", "command": ["x"]}]}}
+    container = {"name": "main", "image": "i", "command": ["x"]}
+    needed = {"limits": {"cpu": "1", "memory": "64Mi"}}
+    pod: Any = {"podProperties": {"containers": [container | {"resources": needed}]}}
     batch.client.register_job_definition(
         jobDefinitionName="pod", type="container", eksProperties=pod
     )
@@ -87,11 +89,18 @@ def test_a_job_on_kubernetes_runs_its_pods_container(batch: Batch) -> None:
 
 
 def test_a_pod_is_overridden_in_words_of_pods_and_a_task_in_those_of_tasks(batch: Batch) -> None:
-    pod = {"containers": [{"image": "busybox", "resources": {"limits": {"memory": "64Mi"}}}]}
+    pod = {
+        "containers": [
+            {"image": "busybox", "resources": {"limits": {"cpu": "1", "memory": "64Mi"}}}
+        ]
+    }
     batch.client.register_job_definition(
         jobDefinitionName="pod", type="container", eksProperties={"podProperties": pod}
     )
     tasks = {"taskProperties": [{"containers": [{"name": "c", "command": ["true"]}]}]}
+    words = r"operation.*: Container overrides or node overrides should not be set for Batch on EKS"
+    with pytest.raises(ClientError, match=words):
+        batch.submit(jobDefinition="pod", containerOverrides={"command": ["true"]})
     with pytest.raises(ClientError, match="ecsPropertiesOverride: got an object"):
         batch.submit(jobDefinition="pod", ecsPropertiesOverride=tasks)
     override = {"podProperties": {"containers": [{"command": ["true"]}]}}

@@ -13,7 +13,7 @@ from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.resources import Resources
 from headgate.usage import Observation
-from predictor.answers import answer, known_of
+from predictor.answers import SMALL_MIB, answer, known_of
 from predictor.explanation import Explanation, explain
 from predictor.families import Families
 from predictor.few import shapes
@@ -129,12 +129,14 @@ class Predictor:
 
         What costs least at the mode's price of one more kill, now that the need is known to be
         beyond what was given. Beyond what it had, and what its family ever needed, little is known:
-        it grows there by a fixed factor at most. Never bigger than `largest`.
+        it grows there by a fixed factor at most. Never bigger than `largest`; nor so small that it
+        saves nothing.
         """
         given = failed.allocation or self.settings.default
         if not failed.memory_is_censored:
             return given
-        grown = max(self._beyond(failed, given.memory_mib, mode), 1.2 * given.memory_mib)
+        least = max(1.2 * given.memory_mib, SMALL_MIB)
+        grown = max(self._beyond(failed, given.memory_mib, mode), least)
         asked, ceiling = failed.job.resources.memory_mib, failed.job.resources.ceiling
         most = min(largest.memory_mib, asked) if ceiling and asked else largest.memory_mib
         memory = min(int(snap_memory(np.array([grown]))[0]), most)

@@ -39,6 +39,13 @@ def test_a_kill_for_memory_is_retried_bigger_and_only_in_memory() -> None:
     assert again.vcpu == 1.0
 
 
+def test_a_kill_of_little_memory_is_retried_with_what_saves_nothing() -> None:
+    """Step by step from 13 MiB on, three attempts would be lost to save what nobody can buy."""
+    predictor = Predictor()
+    predictor.observe([ran(job(), 12.0 + at % 2, at=float(at)) for at in range(30)])
+    assert predictor.retry(killed(job(), 13, at=100.0), LARGEST).memory_mib == 64
+
+
 def test_an_interruption_is_never_retried_bigger() -> None:
     lost = killed(job(), 1000, cause=Cause.INTERRUPTED)
     assert Predictor().retry(lost, LARGEST) == lost.allocation

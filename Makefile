@@ -3,6 +3,8 @@ VENV   := .venv
 PYTHON ?= python3
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
+# The tests start hundreds of Pythons; each would compile all anew where a shell or an image forbids to keep it.
+unexport PYTHONDONTWRITEBYTECODE
 # LightGBM wants the system's OpenMP runtime; where there is none, set-up links scikit-learn's copy here.
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/openmp:$(LD_LIBRARY_PATH)
 

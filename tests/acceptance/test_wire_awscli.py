@@ -36,14 +36,24 @@ def submit(here: Site, *more: str) -> str:
     return str(aws(here, "batch", "submit-job", *named, *more)["jobId"])
 
 
-def status(here: Site, job_id: str) -> Any:
+def described(here: Site, job_id: str) -> Any:
     return aws(here, "batch", "describe-jobs", "--jobs", job_id)["jobs"][0]
+
+
+def wait_until_it_is(here: Site, job_id: str, status: str) -> None:
+    """Asked through boto3: the CLI takes a second each time to start."""
+    batch = here.batch()
+    wait_until(
+        lambda: batch.describe_jobs(jobs=[job_id])["jobs"][0]["status"] == status,
+        f"the job to be {status}",
+    )
 
 
 def test_a_job_is_submitted_described_listed_and_its_log_is_read(here: Site) -> None:
     job_id = submit(here, "--parameters", "what=hello")
-    wait_until(lambda: status(here, job_id)["status"] == "SUCCEEDED", "the job to succeed")
-    told = status(here, job_id)
+    wait_until_it_is(here, job_id, "SUCCEEDED")
+    told = described(here, job_id)
+    assert told["status"] == "SUCCEEDED"
     assert told["container"]["command"] == ["echo", "hello"]
     listed = aws(here, "batch", "list-jobs", "--job-queue", "default", "--job-status", "SUCCEEDED")
     assert job_id in [one["jobId"] for one in listed["jobSummaryList"]]
@@ -58,10 +68,10 @@ def test_a_job_is_submitted_described_listed_and_its_log_is_read(here: Site) -> 
 
 def test_a_running_job_is_terminated_with_the_reason_given(here: Site) -> None:
     job_id = submit(here, "--container-overrides", '{"command": ["sleep", "600"]}')
-    wait_until(lambda: status(here, job_id)["status"] == "RUNNING", "the job to run")
+    wait_until_it_is(here, job_id, "RUNNING")
     aws(here, "batch", "terminate-job", "--job-id", job_id, "--reason", "enough")
-    wait_until(lambda: status(here, job_id)["status"] == "FAILED", "the job to end")
-    assert status(here, job_id)["statusReason"] == "enough"
+    wait_until_it_is(here, job_id, "FAILED")
+    assert described(here, job_id)["statusReason"] == "enough"
 
 
 def test_an_error_is_told_as_batchs_own(here: Site, tmp_path: Path) -> None:

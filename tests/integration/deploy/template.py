@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode import decode  # type: ignore[import-untyped]
-
 PATH = Path(__file__).parents[3] / "deploy" / "headgate.yaml"
 NOTHING = {"Ref": "AWS::NoValue"}
 #: What moto's CloudFormation cannot make.
@@ -30,6 +28,9 @@ Template = dict[str, Any]
 
 @cache
 def read() -> Template:
+    # Here, since it takes seconds, and every worker imports every file of the tests.
+    from cfnlint.decode import decode  # type: ignore[import-untyped]
+
     template, problems = decode(str(PATH))
     assert not problems
     return dict(template)

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cfnlint  # type: ignore[import-untyped]
 import pytest
 
 from queue_broker.adapters import doctor
@@ -119,6 +118,8 @@ def is_known(action: str) -> bool:
 
 @cache
 def iam_actions() -> dict[str, Any]:
+    import cfnlint  # type: ignore[import-untyped]
+
     listed = Path(cfnlint.__path__[0]) / "data" / "AdditionalSpecs" / "Policies.json"
     found: dict[str, Any] = json.loads(listed.read_text(encoding="utf-8"))
     return found

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from cfnlint.api import lint_file  # type: ignore[import-untyped]
 from moto.events.models import EventPattern
 
 from packer.lanes import lane_shapes
@@ -14,7 +13,7 @@ from queue_broker.adapters.lane_orders import lane_name
 from queue_broker.cli.tables import read_types
 from queue_broker.settings import Settings, read_settings
 from tests.integration.deploy.conftest import Made
-from tests.integration.deploy.template import NOT_IN_MOTO, PATH
+from tests.integration.deploy.template import NOT_IN_MOTO
 
 
 def settings_of(made: Made, monkeypatch: pytest.MonkeyPatch) -> Settings:
@@ -23,10 +22,6 @@ def settings_of(made: Made, monkeypatch: pytest.MonkeyPatch) -> Settings:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HEADGATE_TOKENS", '{"a-token": "tenant"}')
     return read_settings()
-
-
-def test_cfn_lint_has_nothing_to_say() -> None:
-    assert lint_file(PATH) == []
 
 
 def test_all_is_made_but_what_moto_does_not_know(whole: Made) -> None:

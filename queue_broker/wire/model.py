@@ -52,7 +52,9 @@ def one(model: ServiceModel, name: str) -> Operation:
     return Operation(name, http["method"], http["requestUri"], takes, found.output_shape, beside)
 
 
+@cache
 def load(service: str, version: str | None = None) -> ServiceModel:
+    """Read once: that of Logs takes 40 ms, and each request for a log looks into it."""
     try:
         from botocore.loaders import Loader
         from botocore.model import ServiceModel

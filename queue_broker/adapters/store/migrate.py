@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -39,17 +40,28 @@ def make_folder(folder: Path) -> None:
 
 def run(connection: Connection, revision: str) -> None:
     one_writer(connection, "migrations")
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    scripts = ScriptDirectory.from_config(config)
+    newest, *older = known_revisions()
     now = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in scripts.walk_revisions()}
-    if now is not None and now not in known:
+    if now == newest:
+        return
+    if now is not None and now not in older:
         raise HeadgateError(
             f"the database is at schema {now!r}, made by a newer Headgate; this one knows up to "
-            f"{scripts.get_current_head()!r}"
+            f"{newest!r}"
         )
-    if now == scripts.get_current_head():
-        return
+    config = alembics()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+@cache
+def known_revisions() -> tuple[str, ...]:
+    """This program's, newest first; read once, since each is a file of Python to run."""
+    scripts = ScriptDirectory.from_config(alembics())
+    return tuple(script.revision for script in scripts.walk_revisions())
+
+
+def alembics() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

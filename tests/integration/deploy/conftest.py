@@ -71,19 +71,19 @@ def make(stack: str, **parameters: str) -> Made:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def no_aws() -> Iterator[None]:
     with mock_aws():
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def whole(no_aws: None) -> Made:
     acm = boto3.Session("key", "secret", region_name=REGION).client("acm")
     certificate = acm.request_certificate(DomainName="headgate.example.com")["CertificateArn"]
     return make("headgate", CertificateArn=certificate, DefinitionPrefix="metaflow_")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def bare(no_aws: None) -> Made:
     return make("bare", **BARE)

@@ -36,6 +36,14 @@ def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
     return words
 
 
+@pytest.fixture(autouse=True)
+def _interrupts_are_not_ignored() -> Iterator[None]:
+    """As in a run in a shell's background: what was ignored from the start no shell can trap."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def system(tmp_path: Path) -> Path:
     """A cgroup v2 as a container sees it."""

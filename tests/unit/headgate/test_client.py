@@ -9,6 +9,7 @@ import pytest
 
 import headgate
 from headgate import AsyncClient, Client, default
+from headgate.client import connection
 from headgate.errors import BrokerUnreachable, HeadgateError, InvalidInput
 from headgate.handles import SweepHandle
 from headgate.lifecycle import State
@@ -150,6 +151,11 @@ def test_axes_without_names_are_refused() -> None:
 def test_a_sweep_is_checked_before_it_is_sent(kinds: dict[str, object], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         a_client(Broker()).submit_sweep(JOB, **kinds)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("url", "read"), [("http://broker:1", False), ("https://broker", True)])
+def test_certificates_are_read_where_there_is_tls(url: str, *, read: bool) -> None:
+    assert connection(url, None)["verify"] is read
 
 
 def test_the_token_goes_with_every_request() -> None:

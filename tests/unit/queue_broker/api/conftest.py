@@ -20,9 +20,14 @@ def edge(database_url: str) -> Edge:
     return Edge(database_url)
 
 
+def connected(url: str) -> httpx.Client:
+    """Patient with a busy machine; it reads no certificates, which takes longer than most tests."""
+    return httpx.Client(base_url=url, timeout=60, verify=False)  # noqa: S501 - there is no TLS
+
+
 @pytest.fixture
 def http(edge: Edge, stage: tuple[Stage, str]) -> Iterator[httpx.Client]:
-    with stage[0].showing(edge), httpx.Client(base_url=stage[1]) as client:
+    with stage[0].showing(edge), connected(stage[1]) as client:
         yield client
 
 
@@ -33,5 +38,5 @@ def guarded(database_url: str, stage: tuple[Stage, str]) -> Iterator[httpx.Clien
     edge = Edge(database_url, settings)
     edge.store.put_tenant(Tenant(name="house"))
     edge.store.put_tenant(Tenant(name="acme", parent="house"))
-    with stage[0].showing(edge), httpx.Client(base_url=stage[1]) as client:
+    with stage[0].showing(edge), connected(stage[1]) as client:
         yield client

@@ -217,14 +217,14 @@ def test_a_wrong_question_is_refused_by_name(http: httpx.Client, path: str, word
 def test_a_long_poll_answers_as_soon_as_a_count_changes(
     http: httpx.Client, edge: Edge, sweep_id: JobId
 ) -> None:
-    url, seen = http.base_url.join(f"/jobs/{sweep_id}"), "a-0-0-0-0-0-0"
     answers: list[httpx.Response] = []
-    query = {"wait_s": "30", "seen": seen}
-    asking = threading.Thread(target=lambda: answers.append(httpx.get(url, params=query)))
+    query = {"wait_s": "60", "seen": "a-0-0-0-0-0-0"}
+    url = f"/jobs/{sweep_id}"
+    asking = threading.Thread(target=lambda: answers.append(http.get(url, params=query)))
     asking.start()
 
     edge.store.cancel(sweep_id, Tasks([0]), "not wanted")
-    asking.join(10)
+    asking.join(30)
 
     assert answers[0].json()["counts"] == {"SUBMITTED": 9, "FAILED": 1}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from headgate.estimate import Estimate
 from predictor import sweeps
-from predictor.model import Heard
+from predictor.model import Heard, Model
 from predictor.predictor import Predictor
 from predictor.rows import Rows
 from tests.unit.predictor.examples import Turns, sweep_history
@@ -29,6 +30,11 @@ def columns() -> dict[str, npt.NDArray[Any]]:
     }
 
 
+@cache
+def a_model() -> Model:
+    return fit(build(HISTORY))
+
+
 def by_task(groups: list[tuple[npt.NDArray[np.uint32], Estimate]]) -> dict[int, Estimate]:
     return {int(task): estimate for tasks, estimate in groups for task in tasks}
 
@@ -37,7 +43,7 @@ def by_task(groups: list[tuple[npt.NDArray[np.uint32], Estimate]]) -> dict[int, 
 def test_in_blocks_they_come_out_as_in_one(
     monkeypatch: pytest.MonkeyPatch, *, trained: bool
 ) -> None:
-    predictor = Predictor(fit(build(HISTORY)) if trained else None)
+    predictor = Predictor(a_model() if trained else None)
     predictor.observe(HISTORY)
     whole = by_task(predictor.estimate_sweep(HISTORY[0].job, columns(), ROWS))
     monkeypatch.setattr(sweeps, "BLOCK_ROWS", 70)
@@ -53,7 +59,7 @@ def test_others_get_the_predictor_while_the_model_speaks(monkeypatch: pytest.Mon
             return super()._hear(rows)
 
     monkeypatch.setattr(sweeps, "BLOCK_ROWS", 100)
-    predictor = Speaking(fit(build(HISTORY)))
+    predictor = Speaking(a_model())
     predictor.observe(HISTORY)
     predictor.estimate_sweep(HISTORY[0].job, columns(), ROWS, "cost", turns)
     assert turns.taken == 1 + ROWS // 100

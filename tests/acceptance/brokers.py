@@ -17,7 +17,8 @@ from headgate.client import Client
 from headgate.errors import HeadgateError
 
 HEADGATE = (sys.executable, "-m", "queue_broker.cli.main")
-PATIENCE_S = 60.0
+#: Only a failure takes so long; on a busy machine a broker took a minute to start.
+PATIENCE_S = 180.0
 
 
 @dataclass(slots=True)

@@ -92,6 +92,7 @@ def test_without_botocore_the_answer_says_how_to_get_it(
 ) -> None:
     batch.restart()
     model.operations.cache_clear()
+    model.load.cache_clear()
     monkeypatch.setitem(sys.modules, "botocore.loaders", None)
     status, code, body = post(batch, "/v1/describejobqueues", b"{}")
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""Metaflow's @batch, unmodified: a foreach of three, @resources, and a step that fails once."""
+"""Metaflow's @batch, unmodified: a foreach of five, @resources, and a step that fails once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from metaflow import FlowSpec, batch, current, resources, retry, step
 class Squares(FlowSpec):
     @step
     def start(self):
-        self.numbers = list(range(3))
+        self.numbers = list(range(5))
         self.next(self.square, foreach="numbers")
 
     @retry(times=2, minutes_between_retries=0)
-    @resources(memory=800)
+    @resources(memory=300)
     @batch(cpu=1, image="python:3.11")
     @step
     def square(self):
@@ -65,7 +65,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_a_flow_with_a_step_that_fails_once_comes_to_its_end(here: Site) -> None:
     done = here.python("flow.py", "--no-pylint", "run")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the total is 5" in done.stdout + done.stderr
+    assert "the total is 30" in done.stdout + done.stderr
     listed = here.python("flow.py", "--no-pylint", "batch", "list")
     assert listed.returncode == 0, listed.stderr
     killed = here.python("flow.py", "--no-pylint", "batch", "kill")

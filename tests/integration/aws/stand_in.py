@@ -162,6 +162,7 @@ def make_lane(batch: Any, shape: str = "2/1024/0", name: str = LANE, most: int =
             "maxvCpus": most,
             "instanceTypes": ["m6i.large"],
             "subnets": ["subnet-1"],
+            "securityGroupIds": ["sg-1"],
             "instanceRole": "role",
         },
         tags={"headgate:stack": "headgate", "headgate:shape": shape},

@@ -157,9 +157,6 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("ListJobsRequest", "filters"): ONE_FILTER,
     ("ListJobsRequest", "maxResults"): PAGE,
     ("NodeRangeProperty", "instanceTypes"): Limit(most=1),
-    ("NodeRangeProperty", "targetNodes"): Limit(
-        pattern="[0-9]*:?[0-9]*", words="targetNodes should contain only digits."
-    ),
     ("RegisterJobDefinitionRequest", "jobDefinitionName"): Limit(
         pattern=NAME, words="Job definition name should match a valid pattern."
     ),

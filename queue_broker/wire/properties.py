@@ -17,10 +17,11 @@ from queue_broker.wire.container_rules import (
     check_on_ec2,
     check_platform,
 )
+from queue_broker.wire.fargate import FARGATE
 from queue_broker.wire.faults import refused
 from queue_broker.wire.limits import NO_ATTEMPTS
 from queue_broker.wire.pods import check_pod
-from queue_broker.wire.tasks import FARGATE, MANAGED, NO_ROLE, check_tasks
+from queue_broker.wire.tasks import MANAGED, NO_ROLE, check_tasks
 from queue_broker.wire.volumes import check_volumes
 
 #: One of them says what a container job runs.

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from queue_broker.wire.container_rules import check_container, check_platform
+from queue_broker.wire.fargate import FARGATE
 from queue_broker.wire.faults import refused
 from queue_broker.wire.volumes import check_volumes
 
-FARGATE, MANAGED = "FARGATE", "MANAGED_INSTANCES"
+MANAGED = "MANAGED_INSTANCES"
 NOT_ON: Mapping[str, Sequence[str]] = {
     FARGATE: ("ipcMode", "networkMode"),
     MANAGED: ("networkConfiguration",),

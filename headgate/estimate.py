@@ -46,3 +46,4 @@ class Estimate:
     model_version: str | None = None
     why: str = ""
     memory_kills: int = 0  #: how often the task was killed for memory before; each made this bigger
+    bare: bool = False  #: its image runs no shim: it goes as it is, and is not measured

@@ -35,6 +35,8 @@ class Ended:
     #: The service's own statusReason and container's reason; None: it has no words of its own.
     said: tuple[str, str] | None = None
     final: bool = False  #: whether the engine could not run the task again
+    #: The image took the shim for something else, so that the command was not run as it is meant.
+    misread: bool = False
 
 
 Event = Started | Ended

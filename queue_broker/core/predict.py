@@ -10,13 +10,12 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from headgate.estimate import Estimate
-from headgate.resources import Resources
 from predictor.few import united
 from queue_broker.core.aside import Aside
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.offer import Offer
 from queue_broker.core.parameters import Band
-from queue_broker.core.whole import goes_whole
+from queue_broker.core.whole import spared
 from queue_broker.ports import CycleStore
 from queue_broker.records import Group, Split, Submission, Table, Tasks
 
@@ -163,15 +162,6 @@ def merged(parts: Parts) -> Parts:
     """Those of one shape together."""
     groups = united([estimate for _, estimate in parts], [len(tasks) for tasks, _ in parts])
     return [(Tasks.union(*(parts[at][0] for at in places)), one) for places, one in groups]
-
-
-def spared(estimate: Estimate, group: Group) -> Estimate:
-    """An array that goes whole has no less memory than it asks for: of its children, one that is
-    killed for memory could not be tried again bigger."""
-    given, asked_mib = estimate.allocation, group.job.resources.memory_mib or 0
-    if not goes_whole(group) or given.memory_mib >= asked_mib:
-        return estimate
-    return replace(estimate, allocation=Resources(given.vcpu, asked_mib, given.gpus))
 
 
 def mode_of(modes: Mapping[str, str], tier: str) -> str:

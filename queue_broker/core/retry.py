@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from headgate.estimate import Estimate
 from headgate.job import EvaluateOnExit
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
 from queue_broker.core.endings import both_reasons
+from queue_broker.core.whole import bared
 from queue_broker.events import Ended
 from queue_broker.records import Leak
 from queue_broker.verdicts import Fail, Requeue, Retry, Succeed, Verdict
@@ -38,6 +40,14 @@ def verdict(leak: Leak, ended: Ended, grow: Grow, memory_attempts: int) -> Verdi
             return after_memory_kill(leak, ended, grow, memory_attempts)
         case _:
             return after_failure(leak, ended)
+
+
+def as_it_is(leak: Leak, ended: Ended) -> Verdict:
+    """Again without the shim, at the cost of no attempt: the user's command has not run yet."""
+    reason = reason_of(ended)
+    if leak.estimate is None:
+        return Fail(reason)
+    return Retry(bared(leak, leak.estimate), f"{reason}; tried again as it is")
 
 
 def reason_of(ended: Ended) -> str:
@@ -70,14 +80,20 @@ def at_last(bigger: Resources, leak: Leak, largest: Resources, memory_attempts: 
 
 def after_failure(leak: Leak, ended: Ended) -> Verdict:
     """The user's own retry strategy, with AWS Batch's rules for `evaluateOnExit`."""
+    if ended.misread:
+        return as_it_is(leak, ended)
     reason = reason_of(ended)
     strategy = leak.job.retry_strategy
-    kills = leak.estimate.memory_kills if leak.estimate else 0
-    if leak.attempt - kills >= strategy.attempts or leak.estimate is None:
+    if leak.estimate is None or leak.attempt - not_counted(leak.estimate) >= strategy.attempts:
         return Fail(reason)
     if action(strategy.evaluate_on_exit, ended) == "EXIT":
         return Fail(f"{reason}; the retry strategy says EXIT")
     return Retry(leak.estimate, f"{reason}; tried again")
+
+
+def not_counted(estimate: Estimate) -> int:
+    """Attempts before this one that were not the user's own."""
+    return estimate.memory_kills + estimate.bare
 
 
 def action(rules: Sequence[EvaluateOnExit], ended: Ended) -> str:

@@ -8,13 +8,18 @@ be set by anybody else ("a protected environment variable prefix": it is wiped).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headgate.errors import InvalidInput
+from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.lifecycle import State
+from headgate.resources import Resources
 from queue_broker.core.intents import MAX_LEAK
 from queue_broker.records import Group, JobRecord, Leak, Parameters, Table, Tasks
 
-#: A job with this tag set to `off` runs without the shim: for images with an ENTRYPOINT.
+#: A job with this tag set to `off` runs without the shim: for images with an ENTRYPOINT. On AWS it
+#: is found out of an image by its first job (`adapters/engines/aws/trials.py`).
 SHIM_TAG = "headgate:shim"
 #: Why a part of such an array does not go, and a child of it is not tried again.
 PART = (
@@ -23,14 +28,34 @@ PART = (
 )
 
 
-def under_shim(job: Job) -> bool:
+def can_wrap(job: Job) -> bool:
     """Without a command the image's own runs, which nobody here knows and nothing can wrap."""
     return bool(job.command) and job.tags.get(SHIM_TAG, "").lower() != "off"
 
 
+def under_shim(work: Group | Leak) -> bool:
+    """Whether it goes with the shim, for all that is known of its image yet."""
+    return can_wrap(work.job) and not (work.estimate is not None and work.estimate.bare)
+
+
 def goes_whole(work: Group | Leak) -> bool:
     """Whether its tasks know their index from AWS Batch alone."""
-    return work.array and not under_shim(work.job)
+    return work.array and not under_shim(work)
+
+
+def spared(estimate: Estimate, work: Group | Leak) -> Estimate:
+    """An array that goes whole has no less memory than it asks for: of its children, one that is
+    killed for memory could not be tried again bigger."""
+    given, asked_mib = estimate.allocation, work.job.resources.memory_mib or 0
+    if not goes_whole(work) or given.memory_mib >= asked_mib:
+        return estimate
+    return replace(estimate, allocation=Resources(given.vcpu, asked_mib, given.gpus))
+
+
+def bared(leak: Leak, estimate: Estimate) -> Estimate:
+    """What its tasks are given once it is known that their image runs no shim."""
+    estimate = replace(estimate, bare=True)
+    return spared(estimate, replace(leak, estimate=estimate))
 
 
 def is_part(group: Group) -> bool:
@@ -51,7 +76,7 @@ def dropped(group: Group, record: JobRecord) -> Tasks | None:
 
 def check_whole(job: Job, tasks: int, parameters: Parameters) -> None:
     """Before an array is taken for AWS Batch: `InvalidInput` where it could never go whole."""
-    if under_shim(job):
+    if can_wrap(job):
         return
     said = (f"tags.{SHIM_TAG}", "off") if job.command else ("command", "none")
     if parameters is not Table.NONE:

@@ -90,7 +90,8 @@ def shape_of(estimate: Estimate) -> str:
     given = estimate.allocation
     size = (given.vcpu, given.memory_mib, given.gpus, estimate.least_gpu_mib)
     parts = (*size, estimate.time_limit_s, estimate.memory_kills)
-    return COMPACT.encode([*parts, estimate.source, estimate.family])
+    bare = ("bare",) if estimate.bare else ()  # appended: shapes are kept in the database
+    return COMPACT.encode([*parts, estimate.source, estimate.family, *bare])
 
 
 def all_tasks(size: int) -> Tasks:

@@ -18,6 +18,7 @@ from queue_broker.adapters.engines.aws.sources import Insights, ShimLines, sampl
 from queue_broker.events import Ended
 from tests.integration.aws.moto_server import Moto
 from tests.unit.queue_broker.adapters.engines.aws.batch import FakeBatch
+from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
 
 LINE = 'HEADGATE_USAGE {"exit_code":0,"needed_bytes":67108864,"cpu_us":5000000,"job":"%s"}'
 GPU = 'HEADGATE_USAGE {"gpu_mib":900,"gpu_busy":50,"gpu_looks":1}'
@@ -59,7 +60,7 @@ def test_the_shim_s_lines_are_read_in_bulk_and_waited_for_a_while(log: Log) -> N
         log.write(f"s{n}", ["hi", *([GPU] if n == 1 else []), LINE % f"j:{n}"])
     reports = Reports(ShimLines(log.logs, log.group, wait_s=10.0), lambda: log.now_s)
     for n in range(4):
-        reports.hold(f"j:{n}", log.end(n))
+        reports.hold(f"j:{n}", log.end(n), a_leak())
 
     ready = reports.ready()
 
@@ -75,7 +76,7 @@ def test_the_shim_s_lines_are_read_in_bulk_and_waited_for_a_while(log: Log) -> N
 
 def test_a_log_group_that_is_not_there_holds_nothing_back_for_ever(log: Log) -> None:
     reports = Reports(ShimLines(log.logs, "no-such-group", wait_s=10.0), lambda: log.now_s)
-    reports.hold("j:0", log.end(0))
+    reports.hold("j:0", log.end(0), a_leak())
 
     assert reports.ready() == []
     log.now_s += 10.0
@@ -100,7 +101,7 @@ def test_tasks_without_the_shim_are_found_in_container_insights(moto: Moto) -> N
     batch: Any = in_batch(["a1", "b2", "c3"])
     reports = Reports(Insights(batch, log.logs), lambda: log.now_s)
     for n in range(3):
-        reports.hold(f"j:{n}", log.end(n))
+        reports.hold(f"j:{n}", log.end(n), a_leak())
 
     ready = reports.ready()
 

@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from threading import Lock
+import logging
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import InvalidInput
+from headgate.errors import InvalidInput, Unavailable
 from headgate.job import Job
 from queue_broker.adapters.engines.aws.cargo import SHIM_VARIABLE
 from queue_broker.adapters.engines.aws.faults import calling
 from queue_broker.adapters.engines.aws.fleet import STACK_TAG
 from queue_broker.adapters.engines.shim import script
+from queue_broker.core.whole import SHIM_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
     from queue_broker.settings import AwsSettings
 
+log = logging.getLogger(__name__)
+
 #: What every submission overrides; a definition has to say something.
 PLACEHOLDERS = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "128"}]
 #: Not for a job without a command: nothing overrides it, and the image's own is to run.
 PLACEHOLDER_COMMAND = {"command": ["true"]}
 DEFAULT_GROUP = "/aws/batch/job"
+BARE = "%s runs no shim: its jobs go as they are from now on, and are not measured"
 NOT_OURS = {"vcpus", "memory", "resourceRequirements", "command", "environment"}
 
 
@@ -39,7 +44,8 @@ class Definitions:
         self._settings = settings
         self._arns: dict[str, str] = {}
         self._sources: dict[str, dict[str, Any]] = {}
-        self._lock = Lock()
+        self._runs: dict[str, bool] = {}
+        self._lock = RLock()
 
     def arn_for(self, job: Job) -> str:
         """The definition to submit the job with; `InvalidInput` where it cannot run as containers.
@@ -52,6 +58,28 @@ class Definitions:
             if name not in self._arns:
                 self._arns[name] = self._find(name) or self._register(name, container)
             return self._arns[name]
+
+    def runs(self, job: Job) -> bool | None:
+        """Whether containers of the job's image run the shim, where that is known. `InvalidInput`,
+        `Unavailable`."""
+        return self._runs.get(self.arn_for(job))
+
+    def learn(self, job: Job, runs: bool) -> None:
+        """How it was. That it does not is tagged, since that outlives the broker."""
+        arn = self.arn_for(job)
+        news = self._runs.get(arn) is not runs
+        self._runs[arn] = runs
+        if news and not runs:
+            log.warning(BARE, job.definition or job.image, extra={"action": "no_shim"})
+            self._tag(arn)
+
+    def _tag(self, arn: str) -> None:
+        """Without it the next broker tries the image once more."""
+        try:
+            with calling("batch:TagResource"):
+                self._batch.tag_resource(resourceArn=arn, tags={SHIM_TAG: "off"})
+        except Unavailable as error:
+            log.warning("%s", error, extra={"action": "no_shim"})
 
     def forget(self, arn: str) -> None:
         """Somebody deregistered it, or its source: look again at the next submission."""
@@ -69,7 +97,7 @@ class Definitions:
         said[SHIM_VARIABLE] = script()
         return (
             self._settings.roles()
-            | logging(self._settings)
+            | log_options(self._settings)
             | plain
             | {
                 "image": image,
@@ -97,8 +125,13 @@ class Definitions:
     def _find(self, name: str) -> str | None:
         with calling("batch:DescribeJobDefinitions"):
             answer = self._batch.describe_job_definitions(jobDefinitionName=name, status="ACTIVE")
-        found = answer["jobDefinitions"]
-        return str(found[0]["jobDefinitionArn"]) if found else None
+        if not answer["jobDefinitions"]:
+            return None
+        found = answer["jobDefinitions"][0]
+        arn = str(found["jobDefinitionArn"])
+        if found.get("tags", {}).get(SHIM_TAG) == "off":
+            self._runs[arn] = False
+        return arn
 
     def _register(self, name: str, container: dict[str, Any]) -> str:
         with calling("batch:RegisterJobDefinition"):
@@ -111,7 +144,7 @@ class Definitions:
         return str(answer["jobDefinitionArn"])
 
 
-def logging(settings: AwsSettings) -> dict[str, Any]:
+def log_options(settings: AwsSettings) -> dict[str, Any]:
     """Where output goes. Batch's own group, which it makes itself, need not be said."""
     if settings.log_group == DEFAULT_GROUP:
         return {}

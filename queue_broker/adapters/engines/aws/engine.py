@@ -29,6 +29,7 @@ from queue_broker.adapters.engines.aws.sources import Insights, ShimLines, Sourc
 from queue_broker.adapters.engines.aws.spare import Spare
 from queue_broker.adapters.engines.aws.submitting import Outcome, Submitting
 from queue_broker.adapters.engines.aws.tracked import Tracker
+from queue_broker.adapters.engines.aws.trials import MISREAD, Trials, misread
 from queue_broker.adapters.engines.aws.verdict import container, reason_of
 from queue_broker.adapters.engines.aws.watching import FINISHED, Watching
 from queue_broker.adapters.engines.outbox import Outbox
@@ -43,8 +44,9 @@ if TYPE_CHECKING:
 
 #: As AWS Batch takes job names; leaks are named so.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-#: In place of Batch's id, of a leak that never came there: its tasks fail with the reason.
-NOWHERE = "none"
+#: In place of Batch's id, of a leak that never came there: its tasks fail with the reason; or go
+#: again without the shim.
+NOWHERE, BARE = "none", "bare"
 
 
 class AwsEngine:
@@ -71,14 +73,16 @@ class AwsEngine:
         )
         pace = Pace(bucket or TokenBucket(settings.submits_per_s), settings.submits_per_s)
         self._submitting = Submitting(clients, settings, self._fleet, pace, parameters, clock)
+        trials = Trials(clients, self._submitting.definitions, settings.log_group, clock)
         self._watching = Watching(
             batch=clients.batch,
             settings=settings,
             tracker=self._tracker,
             fleet=self._fleet,
             outbox=self._outbox,
-            reports=Reports(shim_source(settings, clients), clock),
+            reports=Reports(shim_source(settings, clients), clock, trials),
             bare=Reports(bare_source(settings, clients), clock),
+            trials=trials,
             clock=clock,
             find=self._submitting.find,
         )
@@ -128,7 +132,8 @@ class AwsEngine:
 
     def troubles(self) -> list[str]:
         reports, bare = self._watching.reports, self._watching.bare
-        spares = (self._fleet.spare, self._events, reports.spare, bare.spare)
+        trials = self._watching.trials
+        spares = (self._fleet.spare, self._events, reports.spare, bare.spare, trials.spare)
         return [one.problem for one in spares if one.problem]
 
     def acknowledge(self, events: Sequence[Event]) -> None:
@@ -147,7 +152,9 @@ class AwsEngine:
         the next poll at what runs."""
         with self._lock:
             for leak in leaks:
-                if leak.engine_id == NOWHERE:
+                if leak.engine_id == BARE:
+                    self._give_back(leak, MISREAD)
+                elif leak.engine_id == NOWHERE:
                     self._fail(leak, "its submission to AWS Batch would be too large")
                 elif leak.engine_id is not None:
                     self._tracker.add(leak, leak.engine_id, self._clock())
@@ -196,14 +203,23 @@ class AwsEngine:
         if outcome.never:
             self._fail(leak, outcome.never)
             return [HandOver(leak.name, engine_id=NOWHERE)]
+        if outcome.misread:
+            self._give_back(leak, outcome.misread)
+            return [HandOver(leak.name, engine_id=BARE)]
         return [HandOver(leak.name, refused=outcome.refused)] if outcome.refused else []
 
     def _fail(self, leak: Leak, why: str) -> None:
         """All that is open of a leak that no SubmitJob can carry, as Batch fails what is so."""
-        now_s = self._clock()
         for task in leak.open:
-            end = Ended(leak.name, task, now_s, Cause.NOT_STARTED, reason=why, final=True)
-            self._outbox.put(end)
+            self._outbox.put(replace(self._unstarted(leak, task, why), final=True))
+
+    def _give_back(self, leak: Leak, why: str) -> None:
+        """All that is open of a leak whose image is known to run no shim."""
+        for task in leak.open:
+            self._outbox.put(misread(self._unstarted(leak, task, why), why))
+
+    def _unstarted(self, leak: Leak, task: int, why: str) -> Ended:
+        return Ended(leak.name, task, self._clock(), Cause.NOT_STARTED, reason=why)
 
     def _took(self, leak: Leak, job_id: str) -> HandOver:
         """Batch has it. What was to be stopped before that was clear is stopped now."""

@@ -24,7 +24,8 @@ from queue_broker.adapters.engines.aws.definitions import Definitions
 from queue_broker.adapters.engines.aws.faults import Fault, calling, fault_of, words
 from queue_broker.adapters.engines.aws.fleet import STACK_TAG, Fleet
 from queue_broker.adapters.engines.aws.pace import Pace
-from queue_broker.core.whole import goes_whole
+from queue_broker.adapters.engines.aws.trials import MISREAD
+from queue_broker.core.whole import goes_whole, under_shim
 from queue_broker.records import Leak
 from queue_broker.tagging import beside
 
@@ -47,8 +48,8 @@ AFTER_LOST_HOSTS = [
 class Outcome:
     """What came of one submission: an id, a reason why not, or (neither) a question to ask again.
 
-    `never` is a reason that no other time will change. `unclear`: it may have been taken. `away`:
-    nothing else will be taken just now either.
+    `never` is a reason that no other time will change; `misread`: its image runs no shim.
+    `unclear`: it may have been taken. `away`: nothing else will be taken just now either.
     """
 
     leak: Leak
@@ -56,6 +57,7 @@ class Outcome:
     refused: str | None = None
     never: str | None = None
     unclear: bool = False
+    misread: str | None = None
     away: str | None = None
 
 
@@ -77,7 +79,7 @@ class Submitting:
         self._pace = pace
         self._parameters = parameters
         self._clock = clock
-        self._definitions = Definitions(clients.batch, settings)
+        self.definitions = Definitions(clients.batch, settings)
         self._batch = clients.submit  # made here: making one is not thread-safe
         self._pool = ThreadPoolExecutor(SUBMITTERS, thread_name_prefix="submit")
 
@@ -111,14 +113,20 @@ class Submitting:
         if not self._pace.open(self._clock()):
             return Outcome(leak)
         try:
-            cargo = self._shipped(leak, load(leak, self._parameters))
-            return self._call(leak, cargo, again=True)
+            return self._sent(leak)
         except NeverFits as error:
             return Outcome(leak, never=str(error))
         except InvalidInput as error:
             return Outcome(leak, refused=str(error))
         except Unavailable as error:  # before anything was submitted
             return Outcome(leak, away=str(error))
+
+    def _sent(self, leak: Leak) -> Outcome:
+        runs = self.definitions.runs(leak.job)
+        if under_shim(leak) and runs is False:
+            return Outcome(leak, misread=MISREAD)
+        cargo = self._shipped(leak, load(leak, self._parameters, says=runs is None))
+        return self._call(leak, cargo, again=True)
 
     def _shipped(self, leak: Leak, cargo: Cargo) -> Cargo:
         """The cargo, with its rows where the containers can read them."""
@@ -133,14 +141,14 @@ class Submitting:
         return cargo.with_rows_at(url)
 
     def _call(self, leak: Leak, cargo: Cargo, again: bool) -> Outcome:
-        definition = self._definitions.arn_for(leak.job)
+        definition = self.definitions.arn_for(leak.job)
         request = to_request(leak, cargo, definition, self._settings.stack)
         try:
             answer = self._batch.submit_job(**request)
         except (ClientError, BotoCoreError) as error:
             fault = fault_of(error)
             if fault is Fault.NO_DEFINITION and again:
-                self._definitions.forget(definition)
+                self.definitions.forget(definition)
                 return self._call(leak, cargo, again=False)
             return self._failed(leak, fault, words(SUBMIT, error))
         self._pace.went_well()

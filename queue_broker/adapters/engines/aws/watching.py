@@ -19,6 +19,7 @@ from queue_broker.adapters.engines.aws.faults import calling
 from queue_broker.adapters.engines.aws.fleet import Fleet
 from queue_broker.adapters.engines.aws.reports import Reports
 from queue_broker.adapters.engines.aws.tracked import Tracked, Tracker
+from queue_broker.adapters.engines.aws.trials import Trials
 from queue_broker.adapters.engines.outbox import Outbox
 from queue_broker.core.retry import reason_of
 from queue_broker.core.whole import PART, goes_whole, under_shim
@@ -56,6 +57,7 @@ class Watching:
     outbox: Outbox
     reports: Reports  #: of tasks under the shim
     bare: Reports  #: of the others
+    trials: Trials
     clock: Clock
     find: Callable[[Leak], str | None]  #: the id of the job with a leak's name
 
@@ -109,11 +111,14 @@ class Watching:
         tracked.ended.add(end.task)
         if goes_whole(tracked.leak) and self.tracker.stopped(tracked.leak.name, end.task) is None:
             end = for_good(end)
-        if end.started_at_s is None:
+        wrapped = under_shim(tracked.leak)
+        if wrapped:
+            end = self.trials.unshelled(tracked.leak, end)
+        if end.started_at_s is None or end.misread:
             self.outbox.put(end)
             return
-        reports = self.reports if under_shim(tracked.leak.job) else self.bare
-        reports.hold(tracked.child(end.task), end)
+        reports = self.reports if wrapped else self.bare
+        reports.hold(tracked.child(end.task), end, tracked.leak)
 
     def _describe(self, due: Sequence[Tracked], now_s: float) -> int:
         """Look at up to a hundred leaks; returns how many more calls their children took."""

@@ -16,7 +16,8 @@ from headgate.resources import ResourceRequest
 from queue_broker.core.forecast import Forecaster
 from queue_broker.core.offer import Offer
 from queue_broker.core.parameters import Band
-from queue_broker.core.predict import LARGE, LEAST, MOST, Estimating, spared
+from queue_broker.core.predict import LARGE, LEAST, MOST, Estimating
+from queue_broker.core.whole import spared
 from queue_broker.ports import Store
 from queue_broker.records import Group, Split, Table, Tasks
 from tests.factories import a_job, a_submission, a_sweep, an_estimate

@@ -7,13 +7,15 @@ import pytest
 from headgate.estimate import Estimate, Quantiles, Source
 from headgate.job import EvaluateOnExit, Job, RetryStrategy
 from headgate.lifecycle import Cause
-from headgate.resources import Resources
+from headgate.resources import ResourceRequest, Resources
 from queue_broker.core.retry import verdict
 from queue_broker.events import Ended
 from queue_broker.records import GroupId, JobId, Leak, LeakId, Table, Tasks
 from queue_broker.verdicts import Fail, Requeue, Retry, Succeed, Verdict
 
 GIVEN = Resources(1, 1000)
+ASKED = ResourceRequest(vcpu=1, memory_mib=4000)
+TWICE = Job(name="train", command=("train",), retry_strategy=RetryStrategy(attempts=2))
 
 
 def leak(attempts: int = 1, attempt: int = 1, kills: int = 0, *rules: EvaluateOnExit) -> Leak:
@@ -186,3 +188,25 @@ def test_batch_s_own_example_retries_lost_hosts_alone() -> None:
     lost = replace(ended(exit_code=1), said=("Host EC2 (instance i-1) terminated.", ""))
     assert isinstance(judge(leak(2, 1, 0, *rules), lost), Retry)
     assert isinstance(judge(leak(2, 1, 0, *rules), ended(exit_code=1)), Fail)
+
+
+def test_what_an_image_took_for_something_else_goes_again_as_it_is_at_the_cost_of_no_attempt() -> (
+    None
+):
+    misread = replace(ended(Cause.NOT_STARTED, 0, "an ENTRYPOINT"), misread=True)
+
+    found = judge(leak(attempts=1), misread)
+
+    assert isinstance(found, Retry)
+    assert found.estimate.bare
+    assert found.reason == "an ENTRYPOINT; tried again as it is"
+    again = replace(leak(attempts=1, attempt=2), estimate=found.estimate)
+    assert judge(again, ended(exit_code=3)) == Fail("exit code 3")
+    assert isinstance(judge(replace(again, job=TWICE), ended(exit_code=3)), Retry)
+
+
+def test_an_array_that_goes_as_it_is_has_what_it_asks_for() -> None:
+    array = replace(leak(), array=True, job=Job(name="t", command=("x",), resources=ASKED))
+    found = judge(array, replace(ended(Cause.NOT_STARTED), misread=True))
+    assert isinstance(found, Retry)
+    assert found.estimate.allocation == Resources(1, 4000)

@@ -80,6 +80,10 @@ class FakeBatch:
         self.definitions[arn] = given | kept
         return {"jobDefinitionArn": arn}
 
+    def tag_resource(self, resourceArn: str, tags: dict[str, str]) -> None:  # noqa: N803
+        self._called("tag_resource")
+        self.definitions[resourceArn].setdefault("tags", {}).update(tags)
+
     def terminate_job(self, **given: Any) -> None:
         self._called("terminate_job")
         self.terminated.append((given["jobId"], given["reason"]))

@@ -135,3 +135,27 @@ def test_a_right_that_lacks_is_named() -> None:
 
     with pytest.raises(Unavailable, match='"Action": "batch:RegisterJobDefinition"'):
         definitions(batch).arn_for(a_job())
+
+
+def test_that_an_image_runs_no_shim_is_tagged_on_its_definition_for_brokers_to_come() -> None:
+    batch = FakeBatch()
+    known = definitions(batch)
+    assert known.runs(a_job()) is None
+
+    known.learn(a_job(), runs=False)
+    known.learn(a_job(), runs=False)
+
+    assert batch.definitions[known.arn_for(a_job())]["tags"]["headgate:shim"] == "off"
+    assert batch.calls["tag_resource"] == 1
+    assert definitions(batch).runs(a_job()) is False
+    assert definitions(batch).runs(a_job(image="other")) is None
+
+
+def test_without_the_right_to_tag_it_is_known_while_the_broker_lives() -> None:
+    batch = FakeBatch()
+    batch.errors["tag_resource"] = [error("AccessDeniedException", status=403)]
+    known = definitions(batch)
+
+    known.learn(a_job(), runs=False)
+
+    assert known.runs(a_job()) is False

@@ -76,6 +76,7 @@ def test_tasks_see_their_own_devices_and_their_use_is_measured(tmp_path: Path) -
     devices = machine.engine._gpus
     wait_until(lambda: any(taken.looks for taken in devices._taken))
     wait_until(lambda: machine.started() == 3)
+    wait_until(lambda: all(machine.output("leak-1", task) for task in (0, 1)))
     machine.engine.stop(leak, Tasks([0, 1]), interrupted=False)
     ends = {(end.leak, end.task): end for end in waited(machine, 3)}
     machine.engine.close()

@@ -9,8 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from headgate.errors import InvalidInput
+
 #: Kubernetes' suffixes that Batch takes for memory, in MiB.
 MIB_SUFFIX = "Mi"
+#: What Fargate alone takes: "jobs that are running on Amazon EC2 resources must not specify" them.
+FARGATE_ONLY = {
+    *("networkConfiguration", "fargatePlatformConfiguration", "ephemeralStorage"),
+    "runtimePlatform",
+}
+#: Of a container of `ecsProperties`, what means nothing where it is alone; and what
+#: `containerProperties` has of its task, by the task's name for it.
+AMONG_OTHERS = {"name", "essential", "dependsOn"}
+OF_TASK = {
+    "executionRoleArn": "executionRoleArn",
+    "taskRoleArn": "jobRoleArn",
+    "volumes": "volumes",
+    "enableExecuteCommand": "enableExecuteCommand",
+}
+ARCHITECTURES = {"X86_64": "x86_64", "ARM64": "arm64"}
 KUBERNETES = {"cpu": "VCPU", "memory": "MEMORY", "nvidia.com/gpu": "GPU"}
 
 
@@ -30,6 +47,52 @@ def of_overrides(request: Mapping[str, Any]) -> dict[str, Any]:
     if "ecsPropertiesOverride" in request:
         return first_container(request["ecsPropertiesOverride"])
     return dict(request.get("containerOverrides", {}))
+
+
+def on_instances(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """What a definition says, as `containerProperties` for EC2: also where it has `ecsProperties`
+    of one container, or was made for Fargate. `InvalidInput`: it is no such thing."""
+    if "containerProperties" in definition:
+        found = dict(definition["containerProperties"])
+    elif "ecsProperties" in definition:
+        found = of_task(definition)
+    else:
+        raise no_container(definition, "one of nodes or pods")
+    if platform(definition).get("operatingSystemFamily", "").startswith("WINDOWS"):
+        raise no_container(definition, "one for Windows")
+    return {name: value for name, value in found.items() if name not in FARGATE_ONLY}
+
+
+def of_task(definition: Mapping[str, Any]) -> dict[str, Any]:
+    task = definition["ecsProperties"]["taskProperties"][0]
+    containers = task["containers"]
+    if len(containers) > 1:
+        raise no_container(definition, f"one of {len(containers)} containers")
+    for name in ("ipcMode", "pidMode"):
+        if name in task:
+            raise no_container(definition, f"one with {name}")
+    own = {name: value for name, value in containers[0].items() if name not in AMONG_OTHERS}
+    return own | {ours: task[theirs] for theirs, ours in OF_TASK.items() if theirs in task}
+
+
+def no_container(definition: Mapping[str, Any], got: str) -> InvalidInput:
+    name = f"{definition['jobDefinitionName']}:{definition['revision']}"
+    allowed = "a definition of one container for Linux: AWS Batch itself takes the others"
+    return InvalidInput.of("jobDefinition", f"{name}, {got}", allowed)
+
+
+def architecture(definition: Mapping[str, Any]) -> str | None:
+    """Which one its image is for, where it says so."""
+    return ARCHITECTURES.get(platform(definition).get("cpuArchitecture", ""))
+
+
+def platform(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of definitions for Fargate: the others' is their instances'."""
+    tasks = definition.get("ecsProperties", {}).get("taskProperties", ())
+    task: Mapping[str, Any] = next(iter(tasks), {})
+    said = (definition.get("containerProperties", {}), task)
+    found: Mapping[str, Any] = next(filter(None, (one.get("runtimePlatform") for one in said)), {})
+    return found
 
 
 def first_container(properties: Mapping[str, Any]) -> dict[str, Any]:

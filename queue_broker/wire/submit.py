@@ -55,9 +55,17 @@ class Defined:
 
     @classmethod
     def find(cls, source: Source, given: str, place: Place) -> Defined:
-        defined = cls.of(definitions.find(source, given, place))
+        """`Fault`; `InvalidInput` for what a broker before AWS does not run."""
+        found = definitions.find(source, given, place)
+        defined = cls.of(found)
+        if source.upstream is None:
+            return defined
+        containers.on_instances(found)
+        if arch := containers.architecture(found):
+            defined.fields["resources"]["arch"] = arch
         # With AWS behind the broker, logs are in CloudWatch itself.
-        return defined if source.upstream is None else replace(defined, log={})
+        asked = ResourceRequest.model_construct(**defined.fields["resources"])
+        return replace(defined, log={}, resources=asked)
 
     @classmethod
     def of(cls, found: Answer) -> Defined:

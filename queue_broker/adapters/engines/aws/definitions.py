@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import InvalidInput, Unavailable
 from headgate.job import Job
+from queue_broker import containers
 from queue_broker.adapters.engines.aws.cargo import SHIM_VARIABLE
-from queue_broker.adapters.engines.aws.faults import calling
+from queue_broker.adapters.engines.aws.faults import FAILED, calling, is_refused, words
 from queue_broker.adapters.engines.aws.fleet import STACK_TAG
 from queue_broker.adapters.engines.shim import script
 from queue_broker.core.whole import SHIM_TAG
@@ -116,10 +117,7 @@ class Definitions:
         with calling("batch:DescribeJobDefinitions"):
             found = self._batch.describe_job_definitions(**named, status="ACTIVE")["jobDefinitions"]
         newest = max(found, key=lambda one: one["revision"], default=None)
-        if newest and "containerProperties" not in newest:
-            allowed = "a definition with containerProperties"
-            raise InvalidInput.of("definition", given, allowed)
-        self._sources[given] = newest["containerProperties"] if newest else {}
+        self._sources[given] = containers.on_instances(newest) if newest else {}
         return self._sources[given]
 
     def _find(self, name: str) -> str | None:
@@ -134,13 +132,17 @@ class Definitions:
         return arn
 
     def _register(self, name: str, container: dict[str, Any]) -> str:
-        with calling("batch:RegisterJobDefinition"):
+        """What AWS refuses is the job's own fault (`InvalidInput`), and no other's."""
+        try:
             answer = self._batch.register_job_definition(
                 jobDefinitionName=name,
                 type="container",
                 containerProperties=container,
                 tags={STACK_TAG: self._settings.stack},
             )
+        except FAILED as error:
+            why = words("batch:RegisterJobDefinition", error)
+            raise (InvalidInput if is_refused(error) else Unavailable)(why) from error
         return str(answer["jobDefinitionArn"])
 
 

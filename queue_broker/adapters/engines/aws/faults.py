@@ -80,6 +80,11 @@ def fault_told(error: boto.ClientError) -> Fault:
     return refusal(str(error.response["Error"].get("Message", "")))
 
 
+def is_refused(error: Exception) -> bool:
+    """Whether AWS does not like what was asked, and never will."""
+    return fault_of(error) in (Fault.NO_DEFINITION, Fault.NO_QUEUE, Fault.REFUSED)
+
+
 def refusal(message: str) -> Fault:
     """AWS Batch has one code, ClientException, for all that is wrong with a request."""
     told = message.replace(" ", "").lower()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from headgate.errors import InvalidInput
 from headgate.job import Job
 from queue_broker.adapters.upstream import BatchUpstream
 from queue_broker.main import wire_protocol
@@ -127,21 +128,67 @@ def test_what_the_broker_knows_nothing_of_is_handed_on(batch: Batch) -> None:
         batch.client.describe_service_job(jobId="x")  # said by the one that stands for AWS
 
 
-def test_awss_multi_node_definitions_are_left_to_aws(aws: Batch) -> None:
-    container = {"image": "busybox", "vcpus": 1, "memory": 128, "command": ["train"]}
-    aws.client.register_job_definition(
-        jobDefinitionName="nodes",
-        type="multinode",
-        nodeProperties={
-            "numNodes": 2,
-            "mainNode": 0,
-            "nodeRangeProperties": [{"targetNodes": "0:1", "container": container}],
-        },
+NODES = {
+    "type": "multinode",
+    "nodeProperties": {
+        "numNodes": 2,
+        "mainNode": 0,
+        "nodeRangeProperties": [
+            {
+                "targetNodes": "0:1",
+                "container": {"image": "busybox", "vcpus": 1, "memory": 128, "command": ["train"]},
+            }
+        ],
+    },
+}
+ASKED = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "2048"}]
+ALONE = {"name": "main", "image": "busybox", "command": ["x"], "resourceRequirements": ASKED}
+LOG = {"name": "log", "image": "fluent", "essential": False, "resourceRequirements": ASKED}
+
+
+def in_task(*containers: dict[str, Any], **more: Any) -> dict[str, Any]:
+    task = {"containers": list(containers)} | more
+    return {"type": "container", "ecsProperties": {"taskProperties": [task]}}
+
+
+@pytest.mark.parametrize(
+    ("definition", "got"),
+    [
+        (NODES, "d:1, one of nodes or pods"),
+        (in_task(ALONE, LOG), "d:1, one of 2 containers"),
+        (in_task(ALONE, pidMode="host"), "d:1, one with pidMode"),
+    ],
+)
+def test_what_only_aws_can_run_is_refused_as_it_is_submitted_and_does_not_wait_for_ever(
+    aws: Batch, batch: Batch, definition: dict[str, Any], got: str
+) -> None:
+    aws.client.register_job_definition(jobDefinitionName="d", **definition)
+    with pytest.raises(ClientError, match=f"jobDefinition: got '{got}'; .* of one container"):
+        batch.submit(jobDefinition="d")
+    define = Definer(
+        Source(aws.broker.shelf, BatchUpstream(aws.client)),
+        Place("eu-central-1", "123456789012"),
+        Recent(time.time),
     )
-    source = Source(aws.broker.shelf, BatchUpstream(aws.client))
-    define = Definer(source, Place("eu-central-1", "123456789012"), Recent(time.time))
-    job = define(Job(name="several", definition="nodes"))
-    assert (job.command, job.batch) == ((), {})
+    with pytest.raises(InvalidInput, match=got):
+        define(Job(name="several", definition="d"))
+
+
+def test_a_task_of_one_container_and_what_was_made_for_fargate_run_on_instances(
+    aws: Batch, batch: Batch
+) -> None:
+    platform = {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}
+    role = "arn:aws:iam::123456789012:role/execution"
+    for_fargate = {"runtimePlatform": platform, "executionRoleArn": role}
+    made = in_task(ALONE, **for_fargate) | {"platformCapabilities": ["FARGATE"]}
+    aws.client.register_job_definition(jobDefinitionName="d", **made)
+    order = [{"order": 1, "computeEnvironment": "headgate"}]
+    aws.client.create_job_queue(jobQueueName="theirs", priority=1, computeEnvironmentOrder=order)
+
+    record = batch.broker.store.job(JobId(batch.submit(jobDefinition="d", jobQueue="theirs")))
+
+    assert record.job.command == ("x",)
+    assert (record.job.resources.memory_mib, record.job.resources.arch) == (2048, "arm64")
 
 
 def test_where_awss_definitions_log_is_left_to_aws(aws: Batch, batch: Batch) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from headgate.errors import InvalidInput, Unavailable
 from headgate.job import Job
+from queue_broker import containers
 from queue_broker.adapters.engines.aws.cargo import SHIM_VARIABLE
 from queue_broker.adapters.engines.aws.definitions import Definitions
 from queue_broker.settings import AwsSettings
@@ -108,7 +109,7 @@ def test_a_definition_that_is_no_container_s_is_refused() -> None:
     arn = theirs(batch)
     batch.definitions[arn]["nodeProperties"] = batch.definitions[arn].pop("containerProperties")
 
-    with pytest.raises(InvalidInput, match=r"definition: got 'theirs'; .* containerProperties"):
+    with pytest.raises(InvalidInput, match=r"got 'theirs:1, one of nodes or pods'"):
         definitions(batch).arn_for(a_job(definition="theirs"))
 
 
@@ -159,3 +160,43 @@ def test_without_the_right_to_tag_it_is_known_while_the_broker_lives() -> None:
     known.learn(a_job(), runs=False)
 
     assert known.runs(a_job()) is False
+
+
+def test_what_was_made_for_fargate_is_copied_without_what_instances_do_not_take() -> None:
+    batch = FakeBatch()
+    theirs(
+        batch,
+        networkConfiguration={"assignPublicIp": "ENABLED"},
+        fargatePlatformConfiguration={"platformVersion": "LATEST"},
+        runtimePlatform={"cpuArchitecture": "X86_64"},
+        ephemeralStorage={"sizeInGiB": 100},
+        executionRoleArn="role",
+    )
+
+    container = registered(batch, definitions(batch).arn_for(a_job(definition="theirs")))
+
+    assert container["executionRoleArn"] == "role"
+    assert not containers.FARGATE_ONLY & container.keys()
+
+
+def test_the_one_container_of_a_task_is_copied_with_what_its_task_says() -> None:
+    batch = FakeBatch()
+    arn = theirs(batch)
+    inside = {"name": "main", "image": "x", "essential": True, "secrets": [{"name": "A"}]}
+    volumes = [{"name": "data"}]
+    task = {"containers": [inside], "taskRoleArn": "role", "volumes": volumes}
+    del batch.definitions[arn]["containerProperties"]
+    batch.definitions[arn]["ecsProperties"] = {"taskProperties": [task]}
+
+    container = registered(batch, definitions(batch).arn_for(a_job(definition="theirs")))
+
+    assert (container["image"], container["secrets"]) == ("x", [{"name": "A"}])
+    assert (container["jobRoleArn"], container["volumes"]) == ("role", volumes)
+    assert not {"name", "essential"} & container.keys()
+
+
+def test_a_definition_that_aws_refuses_is_its_job_s_own_trouble() -> None:
+    batch = FakeBatch()
+    batch.errors["register_job_definition"] = [error("ClientException", "no such role")]
+    with pytest.raises(InvalidInput, match="no such role"):
+        definitions(batch).arn_for(a_job())

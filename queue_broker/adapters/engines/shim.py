@@ -18,6 +18,8 @@ from queue_broker.records import Tasks
 SHIM = Path(__file__).with_name("shim.sh")
 #: Where the shim finds which tasks an array's children are.
 TASKS_VARIABLE = "HEADGATE_TASKS"
+#: Where it finds what Batch itself would tell of the whole: an array's size, the attempt.
+SIZE_VARIABLE, ATTEMPT_VARIABLE = "HEADGATE_ARRAY_SIZE", "HEADGATE_ATTEMPT"
 #: Of the shim's own lines; no `#` with a blank before and behind is anything else there.
 COMMENT = re.compile(r"(^|\s)# .*")
 #: The line break before a report is the shim's own.

@@ -16,6 +16,17 @@ if [ -n "${HEADGATE_TASKS-}" ]; then
   unset HEADGATE_TASKS
 fi
 
+#    Batch counts the tasks of a part, and each of the broker's attempts as the first.
+if [ -n "${HEADGATE_ARRAY_SIZE-}" ]; then
+  AWS_BATCH_JOB_ARRAY_SIZE=$HEADGATE_ARRAY_SIZE
+  export AWS_BATCH_JOB_ARRAY_SIZE
+fi
+if [ -n "${HEADGATE_ATTEMPT-}" ]; then
+  AWS_BATCH_JOB_ATTEMPT=$HEADGATE_ATTEMPT
+  export AWS_BATCH_JOB_ATTEMPT
+fi
+unset HEADGATE_ARRAY_SIZE HEADGATE_ATTEMPT
+
 # 2. On one machine: enter the task's cgroups and folder, and claim the attempt. Whoever makes the
 #    file `pid` first has it (set -C is O_EXCL): this shim, or a broker that gave the attempt up.
 hg_dir=${HEADGATE_SHIM_DIR-}

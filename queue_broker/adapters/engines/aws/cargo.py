@@ -23,7 +23,12 @@ from typing import Any
 from headgate.job import PLACEHOLDER, Scalar, fill, show_scalar
 from headgate.sweep import Grid
 from queue_broker.adapters.engines.local.environment import THREADS
-from queue_broker.adapters.engines.shim import TASKS_VARIABLE, show_tasks
+from queue_broker.adapters.engines.shim import (
+    ATTEMPT_VARIABLE,
+    SIZE_VARIABLE,
+    TASKS_VARIABLE,
+    show_tasks,
+)
 from queue_broker.core.whole import PART, under_shim
 from queue_broker.records import Leak, Table, Tasks
 
@@ -35,6 +40,9 @@ URL_ROOM = 3_000
 #: The job definition carries the shim: 4,200 of the 8,192 characters are too many for it.
 SHIM_VARIABLE = "HEADGATE_SHIM"
 ROWS_VARIABLE = "HEADGATE_ROWS"
+ALLOCATED = ("HEADGATE_ALLOCATED_VCPU", "HEADGATE_ALLOCATED_MEMORY_MIB")
+#: What a job runs without, if it has to.
+SPARE = {*THREADS, *ALLOCATED}
 #: Where nobody knows yet whether the image runs the shim (see `trials.py`): in a line of the shim's
 #: own, which readers of logs do not see.
 BEGAN = 'HEADGATE_USAGE {"began":1}'
@@ -79,6 +87,12 @@ class Cargo:
     def with_rows_at(self, url: str) -> Cargo:
         return replace(self, environment=self.environment | {ROWS_VARIABLE: url})
 
+    def lean(self, leak: Leak) -> Cargo:
+        """The same without what is there for good measure."""
+        spare = SPARE - leak.job.environment.keys()
+        told = {name: one for name, one in self.environment.items() if name not in spare}
+        return replace(self, environment=told)
+
     def saying(self) -> Cargo:
         """The same, its shim saying as it begins that it does."""
         shell, flag, script, *rest = self.command
@@ -114,12 +128,20 @@ def load(leak: Leak, parameters: ParametersOf, says: bool = False) -> Cargo:
     runs."""
     if not under_shim(leak):
         return bare(leak, parameters)
-    cargo = wrapped(leak, parameters)
+    try:
+        cargo = wrapped(leak, parameters)
+    except NeverFits:  # but AWS may take it as it is
+        as_it_is = None if leak.array else bare(leak, parameters).lean(leak)
+        if as_it_is is None or as_it_is.size > MAX_OVERRIDES:
+            raise
+        return as_it_is
     return cargo.saying() if says else cargo
 
 
 def wrapped(leak: Leak, parameters: ParametersOf) -> Cargo:
     cargo = inline(leak, parameters)
+    if cargo is not None and cargo.size > ROOM:
+        cargo = cargo.lean(leak)
     if cargo is not None and cargo.size <= ROOM:
         return cargo
     room = ROOM
@@ -248,13 +270,25 @@ def environment(leak: Leak, told: bool) -> dict[str, str]:
     `told`: the leak's tasks are in it, unless Batch's own index is right already.
     """
     given = dict.fromkeys(THREADS, str(cores(leak))) | {
-        "HEADGATE_ALLOCATED_VCPU": f"{leak.allocation.vcpu:g}",
-        "HEADGATE_ALLOCATED_MEMORY_MIB": str(leak.allocation.memory_mib),
+        ALLOCATED[0]: f"{leak.allocation.vcpu:g}",
+        ALLOCATED[1]: str(leak.allocation.memory_mib),
     }
     given |= leak.job.environment
+    if under_shim(leak):
+        given |= of_the_whole(leak)
     if told and not (len(leak.tasks) > 1 and starts_at_zero(leak.tasks)):
         given[TASKS_VARIABLE] = show_tasks(leak.tasks)
     return given
+
+
+def of_the_whole(leak: Leak) -> dict[str, str]:
+    """What the shim sets right, since Batch knows no more than the leak."""
+    told = {}
+    if leak.array and len(leak.tasks) < leak.size:
+        told[SIZE_VARIABLE] = str(leak.size)
+    if leak.attempt > 1:
+        told[ATTEMPT_VARIABLE] = str(leak.attempt)
+    return told
 
 
 def starts_at_zero(tasks: Tasks) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from headgate.errors import InvalidInput
 from headgate.lifecycle import Cause
-from queue_broker.adapters.engines.aws.cargo import BEGAN, SAY
+from queue_broker.adapters.engines.aws.cargo import BEGAN, LAUNCH, SAY
 from queue_broker.adapters.engines.aws.clients import Clients
 from queue_broker.adapters.engines.aws.definitions import Definitions
 from queue_broker.adapters.engines.aws.faults import calling
@@ -89,8 +89,12 @@ class Trials:
         if self.clock() < self._again_s:
             return None
         self._again_s = self.clock() + PAUSE_S
-        stream = self._stream(child)
-        lines = self._head(stream) if stream else None
+        box = self._container(child)
+        words = box.get("command", ())
+        if not any(LAUNCH in word for word in words):
+            return True  # too large for the shim
+        told = any(word.startswith(SAY) for word in words) and "logStreamName" in box
+        lines = self._head(box["logStreamName"]) if told else None
         runs = lines is None or BEGAN in lines
         if not runs and not sure:
             return None
@@ -106,13 +110,10 @@ class Trials:
         except InvalidInput:  # its definition is gone meanwhile: nobody will run that again
             return otherwise
 
-    def _stream(self, child: str) -> str | None:
-        """The log stream of a container that was told to say that it began."""
+    def _container(self, child: str) -> dict[str, Any]:
         with calling("batch:DescribeJobs"):
             found: Any = self.clients.batch.describe_jobs(jobs=[child])["jobs"]
-        box = found[0].get("container", {}) if found else {}
-        told = any(word.startswith(SAY) for word in box.get("command", ()))
-        return box.get("logStreamName") if told else None
+        return found[0].get("container", {}) if found else {}
 
     def _head(self, stream: str) -> list[str] | None:
         """The first lines of a log; None where there is no such log."""

@@ -50,8 +50,9 @@ def of_job(base: Mapping[str, str], own: Mapping[str, str], vcpu: float) -> dict
 
 def of_batch(leak: Leak, task: int) -> dict[str, str]:
     """What AWS Batch sets in a job's container, and what was allocated."""
-    index = {"AWS_BATCH_JOB_ARRAY_INDEX": str(task)} if leak.array else {}
-    return index | {
+    array = {"AWS_BATCH_JOB_ARRAY_INDEX": task, "AWS_BATCH_JOB_ARRAY_SIZE": leak.size}
+    told = {name: str(value) for name, value in array.items()} if leak.array else {}
+    return told | {
         "AWS_BATCH_JOB_ID": f"{leak.job_id}:{task}" if leak.array else leak.job_id,
         "AWS_BATCH_JOB_ATTEMPT": str(leak.attempt),
         "AWS_BATCH_JQ_NAME": leak.job.queue,

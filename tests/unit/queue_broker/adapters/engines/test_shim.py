@@ -333,5 +333,16 @@ def test_a_command_cannot_speak_for_the_shim() -> None:
     assert report == Report(exit_code=3, cpu_us=1)
 
 
-def test_the_shim_fits_into_batch_s_overrides() -> None:
-    assert sum(map(len, wrap(("python", "train.py")))) < 4_500
+def test_the_shim_stays_small_in_each_job_definition() -> None:
+    assert sum(map(len, wrap(("python", "train.py")))) < 5_000
+
+
+def test_of_a_part_of_an_array_and_of_a_retry_the_whole_is_told(shell: tuple[str, ...]) -> None:
+    show = "echo $AWS_BATCH_JOB_ARRAY_SIZE $AWS_BATCH_JOB_ATTEMPT ${HEADGATE_ATTEMPT-none}"
+    batch = {"AWS_BATCH_JOB_ARRAY_SIZE": "2", "AWS_BATCH_JOB_ATTEMPT": "1"}
+
+    plain = run(shell, "sh", "-c", show, **batch)
+    told = run(shell, "sh", "-c", show, **batch, HEADGATE_ARRAY_SIZE="40", HEADGATE_ATTEMPT="3")
+
+    assert take_report(plain.stdout)[0] == "2 1 none\n"
+    assert take_report(told.stdout)[0] == "40 3 none\n"

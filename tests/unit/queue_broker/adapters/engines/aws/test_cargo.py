@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from queue_broker.adapters.engines.aws.cargo import (
     load,
 )
 from queue_broker.adapters.engines.shim import script, take_report
-from queue_broker.records import Leak, Table
+from queue_broker.records import Leak, Table, Tasks
 from tests.unit.queue_broker.adapters.engines.aws.leaks import a_leak
 
 SHELLS = [["sh"], ["bash", "--posix"], ["busybox", "sh"]]
@@ -148,6 +149,36 @@ def test_overrides_never_pass_batchs_limit() -> None:
         load(a_leak(("echo", "x" * MAX_OVERRIDES)), none)
     with pytest.raises(NeverFits, match="must be at most 8192"):
         load(a_leak(("echo", "x" * MAX_OVERRIDES), tasks=(1, 5)), none)
+
+
+def test_a_job_that_aws_takes_is_taken_measured_or_not() -> None:
+    plain = Cargo(("echo", ""), {}, (("VCPU", "2"), ("MEMORY", "1000"))).size
+    most = MAX_OVERRIDES - plain
+
+    def given(left: int) -> Cargo:
+        return load(a_leak(("echo", "x" * (most - left)), array=False), none, says=True)
+
+    assert given(900).environment["OMP_NUM_THREADS"] == "2"
+    assert (given(300).environment, given(300).command[0]) == ({}, "/bin/sh")
+    assert given(0).command[0] == "echo"
+    with pytest.raises(NeverFits, match="must be at most 8192"):
+        given(-1)
+
+
+def test_what_the_user_set_goes_along_however_little_room_there_is() -> None:
+    set_ = {"OMP_NUM_THREADS": "1", "A": "B"}
+    cargo = load(a_leak(("echo", "x" * 7_900), array=False, environment=set_), none)
+    assert cargo.environment == set_
+
+
+def test_a_part_of_an_array_is_told_the_size_of_the_whole_and_a_retry_which_it_is() -> None:
+    show = "echo $AWS_BATCH_JOB_ARRAY_SIZE $AWS_BATCH_JOB_ATTEMPT"
+    part = replace(a_leak(("sh", "-c", show), tasks=(3, 4)), size=40, attempt=2)
+
+    assert run(load(part, none), 1) == "40 2\n"
+    assert run(load(replace(part, tasks=Tasks([7]), open=Tasks([7])), none), None) == "40 2\n"
+    whole = load(replace(part, tasks=Tasks(range(40)), attempt=1), none)
+    assert not {"HEADGATE_ARRAY_SIZE", "HEADGATE_ATTEMPT"} & whole.environment.keys()
 
 
 def test_resources_are_whole_vcpus_and_enough_mib() -> None:

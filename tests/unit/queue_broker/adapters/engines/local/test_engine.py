@@ -31,7 +31,11 @@ def test_parameters_reach_the_command_unharmed(machine: Machine) -> None:
 
 def test_a_task_sees_what_batch_would_set(machine: Machine) -> None:
     names = "$AWS_BATCH_JOB_ID $AWS_BATCH_JOB_ATTEMPT $AWS_BATCH_JQ_NAME $AWS_BATCH_CE_NAME"
-    command = ("sh", "-c", f"echo {names} $AWS_BATCH_JOB_ARRAY_INDEX; pwd")
+    command = (
+        "sh",
+        "-c",
+        f"echo {names} $AWS_BATCH_JOB_ARRAY_INDEX $AWS_BATCH_JOB_ARRAY_SIZE; pwd",
+    )
 
     machine.run(
         a_leak(command, name="one"),
@@ -40,7 +44,7 @@ def test_a_task_sees_what_batch_would_set(machine: Machine) -> None:
 
     work = machine.data / "attempts"
     assert machine.output("one") == f"job-of-one 1 default local\n{work}/one/0/work\n"
-    assert machine.output("many", 9) == f"job-of-many:9 1 nightly local 9\n{work}/many/9/work\n"
+    assert machine.output("many", 9) == f"job-of-many:9 1 nightly local 9 10\n{work}/many/9/work\n"
 
 
 def test_threads_follow_the_cores_unless_the_job_says_otherwise(machine: Machine) -> None:

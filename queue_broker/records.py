@@ -225,6 +225,9 @@ class Attempt:
     exit_code: int | None = None
     reason: str | None = None
     usage: Usage | None = None
+    child: str | None = None  #: the engine's own id of it
+    #: What AWS Batch says of where it runs, in its words; None where the broker itself runs jobs.
+    where: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from queue_broker import containers
 from queue_broker.records import Attempt, Standing
-from queue_broker.wire.endings import attempt_reason, exit_of, on_ecs, stream_of
+from queue_broker.wire.endings import attempt_reason, exit_of, log_of, on_ecs, stream_of
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
 
@@ -47,10 +47,7 @@ def on_eks(standing: Standing, attempt: Attempt, pod: Mapping[str, Any]) -> Answ
 
 
 def ended(standing: Standing, attempt: Attempt) -> Answer:
-    return exit_of(attempt) | {
-        "logStreamName": stream_of(standing, attempt),
-        "networkInterfaces": [],
-    }
+    return exit_of(attempt) | log_of(standing, attempt) | {"networkInterfaces": []}
 
 
 def course(attempt: Attempt) -> Answer:

@@ -10,7 +10,7 @@ from queue_broker import containers
 from queue_broker.nodes import Range
 from queue_broker.records import Standing
 from queue_broker.wire.attempts import pod_name
-from queue_broker.wire.endings import exit_of, last_ended, on_ecs, stream_of
+from queue_broker.wire.endings import exit_of, last_ended, log_of, on_ecs
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
 
@@ -65,7 +65,9 @@ def run_of(standing: Standing, place: Place) -> Answer:
     found: Answer = {}
     if standing.attempts:
         newest = standing.attempts[-1]
-        found |= {"logStreamName": stream_of(standing, newest), **on_ecs(newest, place)}
+        found |= log_of(standing, newest) | on_ecs(newest, place)
+        if configured := (newest.where or {}).get("logConfiguration"):
+            found["logConfiguration"] = configured
     last = last_ended(standing)
     return found | (exit_of(last) if last else {})
 

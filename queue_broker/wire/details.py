@@ -17,16 +17,19 @@ from queue_broker.records import Standing
 from queue_broker.wire.detail import full_id, to_detail
 from queue_broker.wire.names import Place
 from queue_broker.wire.service import Answer
+from queue_broker.wire.whereabouts import located
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """All that a job's detail is made from. `tags`: None where they were never changed."""
+    """All that a job's detail is made from. `tags`: None where they were never changed. `where`:
+    what AWS says of its attempts, where it is AWS that runs them."""
 
     standing: Standing
     definition: Mapping[str, Any]
     tags: Mapping[str, str] | None
     place: Place
+    where: Mapping[str, Answer] | None = None
 
     def same(self, other: About) -> bool:
         """A standing is the same while the describer remembers it: comparing two costs more than
@@ -37,11 +40,13 @@ class About:
             and self.place == other.place
             and self.tags == other.tags
             and self.definition == other.definition
+            and self.where == other.where
         )
 
     def told(self) -> Answer:
         """The job's detail."""
-        return to_detail(self.standing, self.definition, self.tags, self.place)
+        standing = self.standing if self.where is None else located(self.standing, self.where)
+        return to_detail(standing, self.definition, self.tags, self.place)
 
 
 def write(memory: Memory[str, tuple[Any, bytes]], jobs: Sequence[About]) -> list[bytes]:

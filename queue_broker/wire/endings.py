@@ -20,6 +20,7 @@ TOO_MUCH = (
     f"{JOB_RESOURCE_REQUIREMENT} - The job resource requirement (vCPU/memory/GPU) is higher than "
     "that can be met by the CE(s) attached to the job queue."
 )
+ON_ECS = ("containerInstanceArn", "taskArn")
 #: A UUID's text.
 JOB_ID_LENGTH = 36
 
@@ -76,7 +77,9 @@ def attempt_reason(attempt: Attempt) -> str:
 
 
 def on_ecs(attempt: Attempt, place: Place) -> Answer:
-    """Names such as ECS gives: made of the attempt's own and its lane's."""
+    """ECS's names; without AWS such as it gives, made of the attempt's own and its lane's."""
+    if attempt.where is not None:
+        return {name: attempt.where[name] for name in ON_ECS if name in attempt.where}
     task, instance = digest(f"{attempt.leak}:{attempt.task}"), digest(attempt.lane)
     where = place.of("ecs")
     return {
@@ -89,6 +92,13 @@ def on_ecs(attempt: Attempt, place: Place) -> Answer:
 def digest(words: str) -> str:
     """DescribeJobs needs each twice, and clients ask for the same jobs again and again."""
     return blake2b(words.encode(), digest_size=16).hexdigest()
+
+
+def log_of(standing: Standing, attempt: Attempt) -> Answer:
+    """Its log stream: CloudWatch's with AWS behind the broker, as soon as that is known."""
+    if attempt.where is None:
+        return {"logStreamName": stream_of(standing, attempt)}
+    return {name: attempt.where[name] for name in ("logStreamName",) if name in attempt.where}
 
 
 def stream_of(standing: Standing, attempt: Attempt) -> str:

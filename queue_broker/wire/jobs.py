@@ -17,6 +17,7 @@ from queue_broker.wire.front import front
 from queue_broker.wire.names import name_and_revision, name_of
 from queue_broker.wire.queues import known_queue
 from queue_broker.wire.service import Answer, Call, Wire, Written
+from queue_broker.wire.whereabouts import of_one, whereabouts
 
 #: A page of ListJobs, and how many jobs a filter by definition looks at for one page.
 MOST_LISTED, MOST_FILTERED, MOST_SCANNED = 1000, 100, 5000
@@ -39,11 +40,12 @@ def abouts(wire: Wire, call: Call) -> list[details.About]:
     names = frozenset(one.record.job.definition for one in found if one.record.job.definition)
     known = wire.recent.ask(definitions.of_jobs, wire.source, names, call.place)
     ids = [full_id(one) for one in found]
-    changed = tags.changed(wire, ids)
+    changed, places = tags.changed(wire, ids), whereabouts(wire, found)
 
     def about(one: Standing, job: str) -> details.About:
         definition = known.get(one.record.job.definition or "", {})
-        return details.About(one, definition, changed.get(job), call.place)
+        where = None if places is None else of_one(one, places)
+        return details.About(one, definition, changed.get(job), call.place, where)
 
     return [about(*one) for one in zip(found, ids, strict=True)]
 

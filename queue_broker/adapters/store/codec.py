@@ -54,7 +54,7 @@ def load_job(text: str) -> Job:
 
 
 def dump_estimate(estimate: Estimate) -> str:
-    return ESTIMATE.dump_json(estimate).decode()
+    return ESTIMATE.dump_json(estimate, exclude_defaults=True).decode()
 
 
 @lru_cache(maxsize=4096)

@@ -125,7 +125,8 @@ def attempts(connection: Connection, job_id: JobId, task: int) -> list[Attempt]:
     began = find_starts(connection, found, task)
     ended = find_ends(connection, found, task)
     return [
-        to_attempt(row, task, began.get(number), ended.get(number)) for number, row in found.items()
+        to_attempt(row, task, began.get(number), ended.get(number), child_of(row, task))
+        for number, row in found.items()
     ]
 
 
@@ -150,7 +151,11 @@ def find_ends(
 
 
 def to_attempt(
-    leak: Row[Any], task: int, began_s: float | None, end: Mapping[str, Any] | None
+    leak: Row[Any],
+    task: int,
+    began_s: float | None,
+    end: Mapping[str, Any] | None,
+    child: str | None = None,
 ) -> Attempt:
     known = end or {"cause": None, "usage": None}
     cause: Cause | None = known["cause"]
@@ -170,7 +175,16 @@ def to_attempt(
         exit_code=known.get("exit_code"),
         reason=reason,
         usage=known["usage"],
+        child=child,
     )
+
+
+def child_of(leak: Row[Any], task: int) -> str | None:
+    """The engine's id of a leak's task, as AWS Batch names those of an array job."""
+    engine_id: str | None = leak.engine_id
+    if engine_id is None or len(leak.tasks) == 1:
+        return engine_id
+    return f"{engine_id}:{leak.tasks.rank(task) - 1}"
 
 
 def failure(connection: Connection, job_id: JobId, task: int) -> str | None:

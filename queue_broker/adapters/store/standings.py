@@ -16,7 +16,7 @@ from queue_broker.adapters.store import codec, failures, rows
 from queue_broker.adapters.store.database import Database
 from queue_broker.adapters.store.dialects import among, is_postgres, some, these
 from queue_broker.adapters.store.outcomes import ended_at, unpack
-from queue_broker.adapters.store.reader import SET_OF, to_attempt
+from queue_broker.adapters.store.reader import SET_OF, child_of, to_attempt
 from queue_broker.adapters.store.schema import groups, jobs, leaks, outcomes, starts
 from queue_broker.core.memory import Memory
 from queue_broker.records import Attempt, JobId, JobRecord, Listing, Standing
@@ -41,7 +41,7 @@ LEAK = tuple(
     leaks.c[name]
     for name in (
         *("number", "job", "name", "attempt", "lane", "allocation", "tasks"),
-        *("created_at_s", "cancel_reason"),
+        *("created_at_s", "cancel_reason", "engine_id"),
     )
 )
 
@@ -206,7 +206,8 @@ def find_attempts(
     tried: dict[Place, list[Attempt]] = defaultdict(list)
     for leak, task in tries:
         key = (leak.number, task)
-        attempt = to_attempt(leak, task, began.get(key, {}).get("at_s"), ended.get(key))
+        began_s, child = began.get(key, {}).get("at_s"), child_of(leak, task)
+        attempt = to_attempt(leak, task, began_s, ended.get(key), child)
         tried[leak.job, task].append(attempt)
     return tried
 

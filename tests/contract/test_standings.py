@@ -138,3 +138,23 @@ def test_lists_are_by_queue_state_name_and_time(store: SqlStore, describer: SqlD
     assert listed(name="alpha") == ["old"]
     assert listed(name="alpha_*") == ["new"]
     assert listed(submitted_after_s=START_S + 5, submitted_before_s=START_S + 15) == ["new"]
+
+
+def test_the_engine_s_id_is_told_as_soon_as_it_is_known(
+    store: SqlStore, describer: SqlDescriber
+) -> None:
+    store.add([a_sweep("sweep", 3)])
+    (group,) = store.groups(JobId("sweep"))
+    store.estimated([(group, [Split(group.waiting, an_estimate())])])
+    (group,) = store.eligible(1)
+    leaks = store.write_intents([an_intent(group, group.waiting - Tasks([0]))], START_S)
+    asked = [(JobId("sweep"), 2)]
+
+    def told() -> str | None:
+        (one,) = describer.standings(asked)
+        (attempt,) = one.attempts
+        return attempt.child
+
+    assert (told(), told()) == (None, None)
+    store.handed_over(taken(leaks), START_S)
+    assert (told(), told()) == ("engine-sweep-1:1", "engine-sweep-1:1")

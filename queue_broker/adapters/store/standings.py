@@ -103,10 +103,12 @@ def stays(standing: Standing) -> bool:
 
     An array as a whole is told from its row alone. A task leaves these states only when the row's
     counts change, and comes back to them only by another leak, which the row counts too. Not so
-    FAILED: a failed task may change places with one that is cancelled while it waits.
+    FAILED: a failed task may change places with one that is cancelled while it waits. Nor does the
+    row tell that the engine took an attempt, and by which id.
     """
     whole = standing.record.array and standing.task is None
-    return whole or standing.state in STEADY
+    taken = all(one.child is not None for one in standing.attempts[-1:])
+    return whole or (standing.state in STEADY and taken)
 
 
 def anew(

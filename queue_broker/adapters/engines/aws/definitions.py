@@ -109,13 +109,15 @@ class Definitions:
         )
 
     def _source(self, given: str) -> dict[str, Any]:
-        """The container of the definition that the job names; empty where AWS has none of it: then
-        it is the broker's own, and all that it says is in the job already."""
+        """The container of the definition that the job names, also of a revision that somebody has
+        deregistered since: as in Batch, what was submitted before still runs. Empty where AWS has
+        none of it: then it is the broker's own, and all that it says is in the job already."""
         if given in self._sources:
             return self._sources[given]
-        named = {"jobDefinitions": [given]} if ":" in given else {"jobDefinitionName": given}
+        newest_of = {"jobDefinitionName": given, "status": "ACTIVE"}
+        named = {"jobDefinitions": [given]} if ":" in given else newest_of
         with calling("batch:DescribeJobDefinitions"):
-            found = self._batch.describe_job_definitions(**named, status="ACTIVE")["jobDefinitions"]
+            found = self._batch.describe_job_definitions(**named)["jobDefinitions"]
         newest = max(found, key=lambda one: one["revision"], default=None)
         self._sources[given] = containers.on_instances(newest) if newest else {}
         return self._sources[given]

@@ -67,7 +67,7 @@ class FakeBatch:
         found = [
             one
             for one in self.definitions.values()
-            if one["status"] == given["status"] and names_of(one).intersection(named)
+            if given.get("status") in (None, one["status"]) and names_of(one).intersection(named)
         ]
         return {"jobDefinitions": found}
 

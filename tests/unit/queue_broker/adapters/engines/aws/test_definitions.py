@@ -200,3 +200,14 @@ def test_a_definition_that_aws_refuses_is_its_job_s_own_trouble() -> None:
     batch.errors["register_job_definition"] = [error("ClientException", "no such role")]
     with pytest.raises(InvalidInput, match="no such role"):
         definitions(batch).arn_for(a_job())
+
+
+def test_what_was_submitted_with_a_revision_runs_as_it_says_though_that_is_deregistered() -> None:
+    batch = FakeBatch()
+    arn = theirs(batch, jobRoleArn="role")
+    theirs(batch, revision=2)
+    batch.definitions[arn]["status"] = "INACTIVE"
+
+    container = registered(batch, definitions(batch).arn_for(a_job(definition="theirs:1")))
+
+    assert (container["image"], container["jobRoleArn"]) == ("image-1", "role")

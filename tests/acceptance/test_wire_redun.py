@@ -46,7 +46,7 @@ role = none
 s3_scratch = s3://redun/scratch
 memory = 1
 job_monitor_interval = 0.5
-job_stale_time = 1
+job_stale_time = 3
 min_array_size = 5
 """
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 
 from headgate.usage import Observation
 from predictor.history import SCHEMA, to_table
+from queue_broker.cli.kept import spans
 from queue_broker.cli.screen import waiting
 from queue_broker.ports import Lake
 from training.imports import IDENTITY, identities, unseen
@@ -48,13 +48,11 @@ class Staged:
     def keep(self, lake: Lake) -> int:
         """Write what the lake does not have yet; returns how many. Cut short, it is done again."""
         self._writer.close()
-        ends = np.sort(np.concatenate(self._ends))
-        behind = np.nextafter(ends[-1:], np.inf)
-        edges = np.unique(np.concatenate([ends[::AT_ONCE], behind])).tolist()
+        ends = np.concatenate(self._ends)
         fresh = 0
         with waiting() as bar:
             written = bar.add_task("written", total=len(ends))
-            for since_s, until_s in pairwise(edges):
+            for since_s, until_s in spans(ends, AT_ONCE):
                 rows = self._within(since_s, until_s)
                 fresh += keep_rows(lake, rows, known(lake, since_s, until_s))
                 bar.advance(written, rows.num_rows)

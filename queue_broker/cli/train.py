@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from training.nightly import TrainingResult
     from training.thinning import Thinned
 
-#: Attempts that are learnt from: a quarter of an hour of one core, and 2 GiB.
+#: Attempts that are learnt from: some quarter of an hour of one core, and 3 GiB.
 MOST_ROWS = 200_000
 #: Rows of the lake that are read at once.
 AT_ONCE = 50_000

@@ -133,10 +133,10 @@ def _job_row(job: Job) -> dict[str, Any]:
     row = {name: getattr(job, name) for name in (*_JOB_WORDS, "priority", "timeout_s")}
     row |= {f"request_{name}": getattr(job.resources, name) for name in (*_REQUEST, "ceiling")}
     return row | {
-        "command_json": _dump(list(job.command)),
-        "inputs_json": _dump([entry.model_dump() for entry in job.inputs]),
-        "parameters_json": _dump(job.parameters),
-        "tags_json": _dump(job.tags),
+        "command_json": dump(list(job.command)),
+        "inputs_json": dump([entry.model_dump() for entry in job.inputs]),
+        "parameters_json": dump(job.parameters),
+        "tags_json": dump(job.tags),
     }
 
 
@@ -151,7 +151,7 @@ def _own_columns(observations: Sequence[Observation]) -> dict[str, list[Any]]:
         name: [getattr(usage, name) for usage in usages] for name in _USAGE
     }
     return columns | {
-        "task_parameters_json": [_dump(one.parameters) for one in observations],
+        "task_parameters_json": [dump(one.parameters) for one in observations],
         "finished_at_s": [one.finished_at_s for one in observations],
         "attempt": [one.attempt for one in observations],
         "cause": [one.cause for one in observations],
@@ -160,7 +160,8 @@ def _own_columns(observations: Sequence[Observation]) -> dict[str, list[Any]]:
     }
 
 
-def _dump(value: object) -> str | None:
+def dump(value: object) -> str | None:
+    """As the history keeps it: the same names and values are the same text. Nothing as null."""
     if isinstance(value, Mapping):
         value = dict(sorted(value.items()))
     return to_json(value, fallback=str).decode() if value else None

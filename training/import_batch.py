@@ -30,9 +30,9 @@ OUT_OF_MEMORY, HOST_GONE, TIMED_OUT = (
 ID_TAG = "aws-batch-job-id"
 
 
-def from_describe_jobs(jobs: Iterable[Mapping[str, Any]]) -> Import:
-    """The observations in DescribeJobs' `jobs`, each attempt one; parents of arrays tell
-    nothing.
+def from_describe_jobs(jobs: Iterable[Mapping[str, Any]]) -> Iterator[Import]:
+    """The observations in DescribeJobs' `jobs`, each attempt one, some at a time; parents of arrays
+    tell nothing.
     """
     return read_rows(_attempts(jobs), read)
 

@@ -9,12 +9,11 @@ after the run, so it is not taken for an input size: nobody would know it at sub
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain, repeat
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import pandas as pd
 
 from headgate.errors import InvalidInput
 from headgate.job import Job
@@ -51,20 +50,28 @@ def is_trace(columns: Iterable[str]) -> bool:
     return "status" in names and not names.isdisjoint(NAMED) and not names.isdisjoint(OWN)
 
 
-def from_trace(frame: pd.DataFrame, zone: str = "UTC", written_s: float | None = None) -> Import:
-    """The observations of a trace whose cells are text; `zone` is that of its times, `written_s`
-    when the file was last written, for rows that tell no time.
+def from_trace(
+    columns: Iterable[str], rows: Iterable[Row], zone: str = "UTC", ends_s: Iterable[float] = ()
+) -> Iterator[Import]:
+    """The observations of a trace whose cells are text, some rows at a time; `zone` is that of its
+    times, `ends_s` when rows ended that tell no time.
     """
-    columns = {str(name) for name in frame.columns}
-    named = NAMED[1:] if columns.isdisjoint(NAMED[:1]) and NAMED[1] in columns else NAMED[:1]
-    require(columns, (*named, *REQUIRED), "Nextflow trace")
-    records = (
-        {str(name): str(value).strip() for name, value in row.items() if told(value)}
-        | ({} if written_s is None else {WRITTEN: written_s - APART_S * left})
-        for left, row in zip(reversed(range(len(frame))), frame.to_dict("records"), strict=True)
-    )
+    have = set(columns)
+    named = NAMED[1:] if have.isdisjoint(NAMED[:1]) and NAMED[1] in have else NAMED[:1]
+    require(have, (*named, *REQUIRED), "Nextflow trace")
     where = time_zone(zone)
-    return read_rows(records, lambda row: read(row, where))
+    ends = chain(({WRITTEN: at_s} for at_s in ends_s), repeat({}))
+    told = (cells(row) | end for row, end in zip(rows, ends, strict=False))
+    return read_rows(told, lambda row: read(row, where))
+
+
+def cells(row: Row) -> dict[str, Any]:
+    return {name: str(value).strip() for name, value in row.items() if told(value)}
+
+
+def written(written_s: float, size: int) -> Iterator[float]:
+    """When the rows of a trace that tells no times are taken to have ended."""
+    return (written_s - APART_S * left for left in reversed(range(size)))
 
 
 def time_zone(name: str) -> ZoneInfo:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any, TypeVar
-
-import pandas as pd
 
 from headgate.job import Input, Job
 from headgate.lifecycle import Cause
@@ -27,14 +26,11 @@ _WORDS = ("definition", "image", "queue", "tier", "tenant")
 _JSON = ("parameters", "tags", "command", "inputs")
 
 
-def from_frame(frame: pd.DataFrame) -> Import:
-    """The observations of a table in the documented format."""
-    require(map(str, frame.columns), REQUIRED, "table")
-    records = (
-        {str(name): value for name, value in row.items() if not missing(value)}
-        for row in frame.to_dict("records")
-    )
-    return read_rows(records, read)
+def from_rows(columns: Iterable[str], rows: Iterable[Row]) -> Iterator[Import]:
+    """The observations of a table in the documented format, some rows at a time."""
+    require(columns, REQUIRED, "table")
+    told = ({name: cell for name, cell in row.items() if not missing(cell)} for row in rows)
+    return read_rows(told, read)
 
 
 def read(row: Row) -> Observation:
@@ -145,4 +141,4 @@ def plain(value: Any, target: str) -> Any:
 
 
 def missing(value: object) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    return value is None or (isinstance(value, float) and math.isnan(value))

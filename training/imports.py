@@ -7,14 +7,21 @@ caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
+
+import pyarrow as pa
 
 from headgate.errors import InvalidInput, Problem
 from headgate.resources import Resources
 from headgate.usage import Observation
+from predictor.history import dump
 
+#: Rows that are read before they are handed on: a million observations are 4 GiB.
+AT_ONCE = 10_000
 #: Rows beyond these are a mix-up of units, and would teach nonsense: 24 TiB, 90 days, 2 TiB of GPU
 #: memory.
 MAX_MEMORY_MIB = 24 * 1024 * 1024
@@ -27,6 +34,12 @@ MIN_TIME_S, MAX_TIME_S = 946_684_800.0, 4_102_444_800.0  # the years 2000 to 210
 #: Where a reader keeps the cells that a row has beyond the columns.
 SURPLUS = "surplus"
 
+#: What makes two rows of a history the same attempt; an import that is run twice adds nothing.
+IDENTITY = (
+    *("name", "finished_at_s", "attempt", "runtime_s"),
+    *("command_json", "tags_json", "parameters_json", "task_parameters_json"),
+)
+
 
 class Dropped(Exception):
     """The row teaches nothing, for this reason."""
@@ -34,27 +47,25 @@ class Dropped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """What came in, and what did not, with the reason for each row that was dropped."""
+    """What came in of some rows, and the number and reason of each that did not."""
 
     observations: list[Observation] = field(default_factory=list)
     dropped: list[tuple[int, str]] = field(default_factory=list)
-
-    @property
-    def reasons(self) -> dict[str, list[int]]:
-        """The rows that were dropped for each reason, the most frequent reason first."""
-        rows: dict[str, list[int]] = {}
-        for row, reason in self.dropped:
-            rows.setdefault(reason, []).append(row)
-        return dict(sorted(rows.items(), key=lambda pair: -len(pair[1])))
 
 
 Row = Mapping[str, Any]
 
 
-def read_rows(rows: Iterable[Row], read: Callable[[Row], Observation]) -> Import:
-    """Read each row; what it cannot be read as is kept beside its number, counted from 1."""
+def read_rows(rows: Iterable[Row], read: Callable[[Row], Observation]) -> Iterator[Import]:
+    """The rows, counted from 1, as what they can be read as; some at a time."""
+    numbered = enumerate(rows, 1)
+    while some := list(islice(numbered, AT_ONCE)):
+        yield read_some(some, read)
+
+
+def read_some(numbered: Iterable[tuple[int, Row]], read: Callable[[Row], Observation]) -> Import:
     found = Import()
-    for number, row in enumerate(rows, 1):
+    for number, row in numbered:
         try:
             if SURPLUS in row:
                 raise Dropped("more cells than columns; is the separator in one of them?")
@@ -64,6 +75,14 @@ def read_rows(rows: Iterable[Row], read: Callable[[Row], Observation]) -> Import
         except InvalidInput as error:
             found.dropped.append((number, str(error).partition("\n")[0]))
     return found
+
+
+def by_reason(dropped: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
+    """The rows that were dropped for each reason, the most frequent reason first."""
+    rows: dict[str, list[int]] = {}
+    for row, reason in dropped:
+        rows.setdefault(reason, []).append(row)
+    return dict(sorted(rows.items(), key=lambda pair: -len(pair[1])))
 
 
 def checked(item: Observation) -> Observation:
@@ -101,23 +120,26 @@ def check_given(item: Observation) -> None:
             raise Dropped(f"{name}: got {value:,}; allowed: {least:,} to {most:,}")
 
 
-def identity(item: Observation) -> tuple[str, float, int, float]:
-    """What makes two observations the same attempt; an import that is run twice adds nothing."""
-    job = item.job
-    own = (job.parameters | item.parameters, job.tags)  # a lake gives names back in order
-    told = [job.name, job.command, *(sorted(one.items()) for one in own)]
-    return (repr(told), item.finished_at_s, item.attempt, item.usage.runtime_s)
+def unseen(rows: pa.Table, known: pa.Table) -> pa.Table:
+    """The rows that are not known, each once."""
+    seen = set(identities(known))
+    fresh: list[int] = []
+    for place, one in enumerate(identities(rows)):
+        if one not in seen:
+            seen.add(one)
+            fresh.append(place)
+    return rows.take(pa.array(fresh, pa.int64()))
 
 
-def unseen(items: Iterable[Observation], already: Iterable[Observation]) -> list[Observation]:
-    """The items that are not there already, each once."""
-    known = {identity(item) for item in already}
-    fresh: list[Observation] = []
-    for item in items:
-        if identity(item) not in known:
-            known.add(identity(item))
-            fresh.append(item)
-    return fresh
+def identities(rows: pa.Table) -> Iterator[Hashable]:
+    """Whether a parameter was the job's or its task's makes no other attempt of it."""
+    for *told, parameters, own in zip(*(rows[name].to_pylist() for name in IDENTITY), strict=True):
+        yield *told, both(parameters, own) if own else parameters
+
+
+def both(parameters: str | None, own: str) -> str | None:
+    """A task's own parameters lie over its job's."""
+    return dump(json.loads(parameters or "{}") | json.loads(own))
 
 
 def require(columns: Iterable[str], needed: Iterable[str], what: str) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +52,15 @@ class FolderLake:
         self.root = root
         self._pace = pace
 
-    def write(self, observations: Iterable[Observation], part: str) -> None:
+    def write(self, observations: Sequence[Observation], part: str) -> None:
         """Keep a part, durably. Cut short by a crash, it must be written again."""
-        by_day = dealt(observations, part)
+        self.write_rows(concatenate(self._pace(pieces(observations))), part)
+
+    def write_rows(self, rows: pa.Table, part: str) -> None:
+        """The same, of rows in the lake's own columns."""
+        by_day = dealt(rows, part)
         before = set(self.root.glob(f"{DAY}*/{part}.parquet"))
-        after = {self._write_day(day, items, part) for day, items in by_day.items()}
+        after = {self._write_day(day, some, part) for day, some in by_day.items()}
         for stale in sorted(before - after):
             stale.unlink()
 
@@ -65,42 +69,46 @@ class FolderLake:
         since_s: float | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        until_s: float | None = None,
     ) -> pd.DataFrame:
-        """Rows that ended at `since_s` or later, oldest first; the latest `limit` of them.
+        """Rows that ended at `since_s` or later and before `until_s`, oldest first; the latest
+        `limit` of them.
 
         Only the days and the `columns` that are asked for are read. `Unavailable` names a file that
         is no Parquet.
         """
-        days = (partial(read_day, folder) for folder in self._days(since_s))
+        days = (partial(read_day, one, until_s=until_s) for one in self._days(since_s, until_s))
         return read_days(days, since_s, limit, columns)
 
-    def _write_day(self, day: str, observations: list[Observation], part: str) -> Path:
+    def _write_day(self, day: str, rows: pa.Table, part: str) -> Path:
         folder = self.root / f"{DAY}{day}"
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             sync_folder(self.root)
         sink = io.BytesIO()
-        ordered = sorted(observations, key=lambda item: item.finished_at_s)
-        pq.write_table(concatenate(self._pace(pieces(ordered))), sink, compression="zstd")
+        pq.write_table(rows, sink, compression="zstd")
         path = folder / f"{part}.parquet"
         write_whole(path, sink.getvalue(), durable=True)
         return path
 
-    def _days(self, since_s: float | None) -> list[Path]:
+    def _days(self, since_s: float | None, until_s: float | None) -> list[Path]:
         """The latest first."""
-        first = "" if since_s is None else day_of(since_s)
-        folders = self.root.glob(f"{DAY}*")
-        return sorted((f for f in folders if f.name.removeprefix(DAY) >= first), reverse=True)
+        folders = {path.name.removeprefix(DAY): path for path in self.root.glob(f"{DAY}*")}
+        within = [day for day in folders if is_within(day, since_s, until_s)]
+        return [folders[day] for day in sorted(within, reverse=True)]
 
 
-def dealt(observations: Iterable[Observation], part: str) -> dict[str, list[Observation]]:
-    """A part's observations by the day they ended; `InvalidInput` for a name that is none."""
+def dealt(rows: pa.Table, part: str) -> dict[str, pa.Table]:
+    """A part's rows by the day they ended, oldest first; `InvalidInput` for a name that is none."""
     if not PART.fullmatch(part):
         raise InvalidInput.of("part", part, PART.pattern)
-    by_day = defaultdict(list)
-    for item in observations:  # ten thousand without a rest: a date each would take 20 ms
-        by_day[item.finished_at_s // DAY_S].append(item)
-    return {day_of(day * DAY_S): items for day, items in by_day.items()}
+    ordered = rows.sort_by(ENDED)
+    days, firsts = np.unique(ordered[ENDED].to_numpy() // DAY_S, return_index=True)
+    edges = pairwise([*firsts.tolist(), ordered.num_rows])
+    return {
+        day_of(day * DAY_S): ordered.slice(start, stop - start)
+        for day, (start, stop) in zip(days.tolist(), edges, strict=True)
+    }
 
 
 def read_days(
@@ -139,15 +147,29 @@ def read_latest(
     return day(since_s, columns)
 
 
-def read_day(folder: Path, since_s: float | None, columns: Sequence[str]) -> pa.Table:
+def read_day(
+    folder: Path, since_s: float | None, columns: Sequence[str], until_s: float | None = None
+) -> pa.Table:
     """One day's rows. Files that an older program wrote lack columns: they are null."""
     files = sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
-    keep = None if since_s is None else pc.field("finished_at_s") >= since_s
     try:
         parts = ds.dataset([str(path) for path in files], format="parquet", schema=SCHEMA)
-        return parts.to_table(columns=list(columns), filter=keep)
+        return parts.to_table(columns=list(columns), filter=ended(since_s, until_s))
     except (pa.ArrowInvalid, OSError) as error:
         raise Unavailable(f"the history in {folder} cannot be read: {error}") from error
+
+
+def ended(since_s: float | None, until_s: float | None) -> pc.Expression | None:
+    """At the one time or later, and before the other."""
+    first = None if since_s is None else pc.field(ENDED) >= since_s
+    last = None if until_s is None else pc.field(ENDED) < until_s
+    return last if first is None else first if last is None else first & last
+
+
+def is_within(day: str, since_s: float | None, until_s: float | None) -> bool:
+    """Whether something of the day ended between the two times."""
+    begun = since_s is None or day >= day_of(since_s)
+    return begun and (until_s is None or day <= day_of(until_s))
 
 
 def day_of(time_s: float) -> str:

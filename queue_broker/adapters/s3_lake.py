@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
@@ -23,7 +22,7 @@ from pyarrow import fs
 from headgate.errors import Unavailable
 from headgate.usage import Observation
 from predictor.history import SCHEMA, concatenate, pieces
-from queue_broker.adapters.lake import DAY, Pace, day_of, dealt, read_days
+from queue_broker.adapters.lake import DAY, Pace, day_of, dealt, ended, is_within, read_days
 
 #: Parts of a day are merged when there are more; a reader opens each file with a request or two.
 MOST_PARTS = 8
@@ -41,12 +40,16 @@ class S3Lake:
         self._files = files
         self._pace = pace
 
-    def write(self, observations: Iterable[Observation], part: str) -> None:
+    def write(self, observations: Sequence[Observation], part: str) -> None:
         """Keep a part; written again, it replaces what it was in every day. `Unavailable`."""
-        by_day = dealt(observations, part)
+        self.write_rows(concatenate(self._pace(pieces(observations))), part)
+
+    def write_rows(self, rows: pa.Table, part: str) -> None:
+        """The same, of rows in the lake's own columns."""
+        by_day = dealt(rows, part)
         try:
             before = {path for path in self._paths("") if path.endswith(f"/{part}.parquet")}
-            after = {self._write_day(day, items, part) for day, items in by_day.items()}
+            after = {self._write_day(day, some, part) for day, some in by_day.items()}
             for stale in sorted(before - after):
                 self._files.delete_file(stale)
         except OSError as error:
@@ -57,10 +60,12 @@ class S3Lake:
         since_s: float | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        until_s: float | None = None,
     ) -> pd.DataFrame:
         """As `FolderLake.read`: only the days and columns that are asked for are fetched."""
         days = self._days("" if since_s is None else day_of(since_s))
-        latest_first = (partial(self._read_day, days[day]) for day in sorted(days, reverse=True))
+        within = sorted((day for day in days if is_within(day, since_s, until_s)), reverse=True)
+        latest_first = (partial(self._read_day, days[day], until_s=until_s) for day in within)
         return read_days(latest_first, since_s, limit, columns)
 
     def compact(self, now_s: float) -> int:
@@ -104,10 +109,9 @@ class S3Lake:
         held = self._held(paths)
         return [path for path in paths if name_of(path) not in held]
 
-    def _write_day(self, day: str, observations: list[Observation], part: str) -> str:
+    def _write_day(self, day: str, rows: pa.Table, part: str) -> str:
         path = f"{self.root}/{DAY}{day}/{part}.parquet"
-        ordered = sorted(observations, key=lambda item: item.finished_at_s)
-        self._put(concatenate(self._pace(pieces(ordered))), path)
+        self._put(rows, path)
         return path
 
     def _put(self, rows: pa.Table, path: str) -> None:
@@ -137,13 +141,16 @@ class S3Lake:
         ]
 
     def _read_day(
-        self, paths: Sequence[str], since_s: float | None, columns: Sequence[str]
+        self,
+        paths: Sequence[str],
+        since_s: float | None,
+        columns: Sequence[str],
+        until_s: float | None = None,
     ) -> pa.Table:
-        keep = None if since_s is None else pc.field("finished_at_s") >= since_s
         try:
             live = self._live(paths)
             parts = ds.dataset(live, format="parquet", schema=SCHEMA, filesystem=self._files)
-            return parts.to_table(columns=list(columns), filter=keep)
+            return parts.to_table(columns=list(columns), filter=ended(since_s, until_s))
         except (pa.ArrowInvalid, OSError) as error:
             raise Unavailable(f"the history in {paths[0]} cannot be read: {error}") from error
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headgate.errors import InvalidInput
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from queue_broker.ports import Lake
     from queue_broker.settings import Settings
 
@@ -34,3 +37,12 @@ def lake_of(settings: Settings) -> Lake:
     from queue_broker.adapters.lake import FolderLake
 
     return FolderLake(settings.data_dir / "lake")
+
+
+def spans(ends: npt.NDArray[Any], most: int) -> list[tuple[float, float]]:
+    """Times between which about so many ended: from the one on, and before the other."""
+    import numpy as np
+
+    ordered = np.sort(ends)
+    behind = np.nextafter(ordered[-1:], np.inf)
+    return list(pairwise(np.unique(np.concatenate([ordered[::most], behind])).tolist()))

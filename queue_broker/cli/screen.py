@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from rich.console import Console, ConsoleOptions
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 #: Of what is no terminal: nobody can make it wider afterwards, and programs read it by lines.
@@ -40,3 +41,15 @@ console = Screen()
 def columns(*names: str) -> Table:
     """A table without lines, as it is read and cut to pieces best."""
     return Table(*names, box=None, header_style="bold", pad_edge=False)
+
+
+def waiting() -> Progress:
+    """How far a long work is, for people; a pipe or a log gets nothing of it."""
+    screen = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)

@@ -10,13 +10,19 @@ import typer
 from rich.table import Table
 
 from headgate.errors import InvalidInput
-from queue_broker.cli.screen import console
+from queue_broker.cli.screen import console, waiting
 from queue_broker.dashboard import wording
 
 if TYPE_CHECKING:
     from queue_broker.settings import Settings
     from training.nightly import TrainingResult
+    from training.thinning import Thinned
 
+#: Attempts that are learnt from: some quarter of an hour of one core, and 3 GiB.
+MOST_ROWS = 200_000
+#: Rows of the lake that are read at once.
+AT_ONCE = 50_000
+ENDED = "finished_at_s"
 #: The figures of a back-test in words, and how each is written.
 FIGURES = {
     "jobs": ("held-out attempts", wording.count),
@@ -54,8 +60,7 @@ def train(
     if use is not None:
         go_back(settings, use)
         return
-    with console.status(f"training on the last {days:g} days"):
-        result, current = train_once(settings, days)
+    result, current = train_once(settings, days)
     show(result, current)
 
 
@@ -65,18 +70,38 @@ def train_once(settings: Settings, days: float) -> tuple[TrainingResult, str | N
 
     from headgate.views import Training
     from queue_broker.adapters.registry import FolderRegistry
-    from queue_broker.cli.kept import lake_of
     from training.gate import Promote
     from training.nightly import train as train_on
 
     registry, now_s = FolderRegistry(settings.data_dir / "models"), time.time()
-    history = lake_of(settings).read(since_s=now_s - days * 86_400)
-    result = train_on(history, registry.load())
+    history = read_history(settings, now_s - days * 86_400)
+    seen, kept = history.seen, history.rows.num_rows
+    if kept < seen:
+        console.print(f"learning from {kept:,} of {seen:,} attempts: as many of each kind of job")
+    with console.status(f"training on {kept:,} attempts of the last {days:g} days"):
+        result = train_on(history.rows, registry.load())
     promoted = result.model is not None and isinstance(result.decision, Promote)
     version = registry.publish(result.model) if promoted and result.model else None
     reason = result.decision.reason
     registry.note(Training(at_s=now_s, promoted=promoted, reason=reason, version=version))
     return result, registry.current_version()
+
+
+def read_history(settings: Settings, since_s: float) -> Thinned:
+    """What ended since then, or as much of it as can be learnt from in a night."""
+    import pyarrow as pa
+
+    from predictor.history import SCHEMA
+    from queue_broker.cli.kept import lake_of, spans
+    from training.thinning import Thinned
+
+    lake, history = lake_of(settings), Thinned(MOST_ROWS)
+    ends = lake.read(since_s=since_s, columns=[ENDED])[ENDED].to_numpy()
+    with waiting() as bar:
+        for begin_s, end_s in bar.track(spans(ends, AT_ONCE), description="read"):
+            rows = lake.read(since_s=begin_s, until_s=end_s)
+            history.add(pa.Table.from_pandas(rows, schema=SCHEMA, preserve_index=False))
+    return history
 
 
 def go_back(settings: Settings, version: str) -> None:

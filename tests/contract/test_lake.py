@@ -17,7 +17,7 @@ from headgate.job import Input, Job
 from headgate.lifecycle import Cause
 from headgate.resources import ResourceRequest, Resources
 from headgate.usage import Meter, Observation, Usage
-from predictor.history import SCHEMA, from_table
+from predictor.history import SCHEMA, from_table, to_table
 from queue_broker.adapters.lake import FolderLake, read_day, read_latest
 from queue_broker.adapters.s3_lake import S3Lake, s3_files
 from tests.factories import an_estimate
@@ -141,6 +141,17 @@ def test_only_the_time_and_the_columns_asked_for_are_read(lake: FolderLake | S3L
     rows = lake.read(since_s=NOON_S, columns=["name", "runtime_s"])
 
     assert rows.to_dict("records") == [{"name": "align", "runtime_s": 61.5}]
+
+
+def test_rows_are_written_and_read_by_a_span_of_time_that_leaves_out_its_end(
+    lake: FolderLake | S3Lake,
+) -> None:
+    ends = [NOON_S + DAY_S, NOON_S - DAY_S, NOON_S + 1, NOON_S]
+    lake.write_rows(to_table([an_observation(at) for at in ends]), "1")
+
+    for since, until in ((NOON_S - 1, NOON_S + 1), (NOON_S - 1, NOON_S + DAY_S), (None, NOON_S)):
+        read = lake.read(since_s=since, until_s=until)["finished_at_s"].tolist()
+        assert read == sorted(at for at in ends if (since or 0) <= at < until)
 
 
 def test_days_before_the_time_asked_for_are_not_even_opened(folder: FolderLake) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import pandas as pd
+from typing import Any
+
 import pytest
 
 from headgate.errors import InvalidInput
@@ -8,22 +9,32 @@ from headgate.job import Input, Job
 from headgate.lifecycle import Cause
 from headgate.resources import ResourceRequest, Resources
 from headgate.usage import Meter, Observation, Usage
-from predictor.history import from_table, to_table
+from predictor.history import to_table
 from training.import_batch import from_describe_jobs
 from training.import_nextflow import from_trace
-from training.import_table import from_frame
+from training.import_table import from_rows
 from training.imports import Import, unseen
+
+
+def read_table(rows: list[dict[str, Any]]) -> Import:
+    (found,) = from_rows(rows[0], rows)
+    return found
+
+
+def read_jobs(jobs: list[dict[str, Any]]) -> Import:
+    (found,) = from_describe_jobs(jobs)
+    return found
 
 
 def test_a_file_that_is_no_trace_names_the_missing_columns() -> None:
     with pytest.raises(InvalidInput, match="realtime"):
-        from_trace(pd.DataFrame({"name": ["x"], "status": ["COMPLETED"]}))
+        from_trace(["name", "status"], [])
 
 
 def test_the_documented_table_takes_parameters_and_tags_as_columns() -> None:
     row = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5, "peak_memory_mib": 10.5}
     spread = {"parameter.rows": 3.0, "parameter.kind": "x", "tag.team": "a", "input_bytes": 99}
-    found = from_frame(pd.DataFrame([row | spread]))
+    found = read_table([row | spread])
     assert found.dropped == []
     job = found.observations[0].job
     assert job.parameters == {"rows": 3, "kind": "x"}
@@ -47,7 +58,7 @@ def test_a_row_that_cannot_be_true_is_dropped_by_name(
     column: str, value: object, word: str
 ) -> None:
     good = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5.0, "peak_memory_mib": 10.0}
-    found = from_frame(pd.DataFrame([good, good | {column: value}]))
+    found = read_table([good, good | {column: value}])
     assert len(found.observations) == 1
     assert found.dropped[0][0] == 2
     assert word in found.dropped[0][1]
@@ -70,19 +81,28 @@ def test_a_lake_s_own_columns_are_read_as_they_were_written() -> None:
         job, usage, Cause.TIMEOUT, 143, 2, 1.7e9, given, parameters={"day": "mon", "n": 1}
     )
 
-    found = from_frame(to_table([item]).to_pandas())
+    found = read_table(to_table([item]).to_pylist())
 
     assert found == Import([item])
 
 
 def test_the_same_attempt_is_known_whatever_the_order_of_its_tags() -> None:
-    row = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5, "tag.z": "1", "tag.a": "2"}
-    (item,) = from_frame(pd.DataFrame([row])).observations
-    (again,) = from_table(to_table([item]))
-    other = from_frame(pd.DataFrame([row | {"parameter.rows": 3}])).observations
+    row = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5}
+    known = to_table(read_table([row | {"tag.z": "1", "tag.a": "2"}]).observations)
+    again = read_table([row | {"tag.a": "2", "tag.z": "1"}]).observations
+    other = read_table([row | {"tag.z": "1", "tag.a": "3"}]).observations
 
-    assert unseen([item], [again]) == []
-    assert unseen(other, [again]) == other
+    assert unseen(to_table([*again, *other, *other]), known).equals(to_table(other))
+
+
+def test_the_same_attempt_is_known_whosever_its_parameters_are() -> None:
+    row = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5}
+    mine = {"parameters_json": '{"rows": 1, "seed": 2}', "task_parameters_json": '{"seed": 3}'}
+    (known,) = read_table([row | mine]).observations
+    again = read_table([row | {"parameter.seed": 3, "parameter.rows": 1}]).observations
+    other = read_table([row | {"parameter.seed": 2, "parameter.rows": 1}]).observations
+
+    assert unseen(to_table([*again, *other]), to_table([known])).equals(to_table(other))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +120,7 @@ def test_a_lake_s_row_that_was_tampered_with_is_dropped_by_name(
     column: str, value: str, word: str
 ) -> None:
     row = {"name": "etl", "finished_at_s": 1.7e9, "runtime_s": 5.0, column: value}
-    found = from_frame(pd.DataFrame([row]))
+    found = read_table([row])
     assert word in found.dropped[0][1]
 
 
@@ -123,7 +143,7 @@ def test_what_batch_remembers_becomes_attempts() -> None:
             },
         ],
     }
-    found = from_describe_jobs([job, {"jobName": "never-ran"}])
+    found = read_jobs([job, {"jobName": "never-ran"}])
     assert [item.cause for item in found.observations] == [Cause.OUT_OF_MEMORY, Cause.EXITED]
     assert [item.attempt for item in found.observations] == [1, 2]
     assert found.observations[0].job.definition == "etl:3"
@@ -146,7 +166,7 @@ def test_a_job_of_an_ecs_task_is_read_by_its_container() -> None:
             }
         ],
     }
-    (found,) = from_describe_jobs([job]).observations
+    (found,) = read_jobs([job]).observations
     assert found.job.command == ("fit",)
     assert (found.cause, found.exit_code) == (Cause.OUT_OF_MEMORY, 137)
     assert found.allocation is not None
@@ -157,5 +177,5 @@ def test_a_job_with_as_many_tags_as_there_may_be_keeps_its_id_too() -> None:
     many = {f"tag-{at:02}": "" for at in range(50)}
     ran = {"startedAt": 1_700_000_000_000, "stoppedAt": 1_700_000_005_000}
     job = {"jobName": "fit", "jobId": "1", "tags": many, "attempts": [ran]}
-    (found,) = from_describe_jobs([job]).observations
+    (found,) = read_jobs([job]).observations
     assert found.job.tags.keys() == many.keys() - {"tag-49"} | {"aws-batch-job-id"}

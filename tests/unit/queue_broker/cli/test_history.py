@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,19 +16,21 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from botocore.exceptions import NoRegionError
+from pyarrow import csv
 from typer.testing import CliRunner
 
 from headgate.errors import InvalidInput, Unavailable
 from headgate.job import Input
 from headgate.lifecycle import Cause
 from headgate.usage import Observation
-from predictor import history
 from predictor.history import from_frame
 from queue_broker.adapters.lake import FolderLake
-from queue_broker.cli import history as cli
+from queue_broker.cli import staged
 from queue_broker.cli.main import app
+from queue_broker.cli.staged import Staged
 from tests.unit.predictor.examples import sweep_history
 from tests.unit.queue_broker.wire.batch import Batch
+from training import imports
 
 Import = Callable[..., str]
 
@@ -110,24 +113,89 @@ def test_what_was_imported_before_is_not_imported_again(
     assert len(kept(lake)) == 2
 
 
-def test_what_is_known_before_is_compared_some_rows_at_a_time(
-    bring_in: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = [f"etl,{1_700_000_000 + at},60,300" for at in range(7)]
+def table_of(rows: int) -> str:
     heading = "name,finished_at_s,runtime_s,peak_memory_mib"
-    file = a_file(tmp_path, "jobs.csv", "\n".join([heading, *rows]))
-    bring_in(file)
-    sizes, read = list[int](), history.from_table
+    each = [f"etl,{1_700_000_000 + 7 * at % 50},{60 + at},300" for at in range(rows)]
+    return "\n".join([heading, *each])
 
-    def counted(table: pa.Table) -> list[Observation]:
-        sizes.append(len(table))
-        return read(table)
 
-    monkeypatch.setattr(history, "from_table", counted)
-    monkeypatch.setattr(cli, "AT_ONCE", 3)
+def test_a_long_history_is_read_compared_and_written_some_rows_at_a_time(
+    bring_in: Import, lake: FolderLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = a_file(tmp_path, "jobs.csv", table_of(70))
+    written, write_rows = list[int](), FolderLake.write_rows
+    read, put = list[int](), Staged.put
 
-    assert "7 rows: 7 read, 0 new, 7 known before" in bring_in(file)
-    assert sizes == [3, 3, 1]
+    def counted(lake: FolderLake, rows: pa.Table, part: str) -> None:
+        written.append(len(rows))
+        write_rows(lake, rows, part)
+
+    def noted(staged: Staged, observations: Sequence[Observation]) -> None:
+        read.append(len(observations))
+        put(staged, observations)
+
+    monkeypatch.setattr(FolderLake, "write_rows", counted)
+    monkeypatch.setattr(Staged, "put", noted)
+    monkeypatch.setattr(imports, "AT_ONCE", 30)
+    monkeypatch.setattr(staged, "AT_ONCE", 20)
+
+    assert "70 rows: 70 read, 70 new, 0 known before" in bring_in(file)
+    assert read == [30, 30, 10]
+    assert (max(written) < 25, sum(written)) == (True, 70)
+    assert len(kept(lake)) == 70
+    assert "70 rows: 70 read, 0 new, 70 known before" in bring_in(file)
+
+
+def test_an_import_that_was_cut_short_is_finished_by_the_next_one(
+    bring_in: Import, lake: FolderLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = a_file(tmp_path, "jobs.csv", table_of(70))
+    monkeypatch.setattr(staged, "AT_ONCE", 20)
+    with monkeypatch.context() as broken:
+        writes, write_rows = count(), FolderLake.write_rows
+
+        def full(lake: FolderLake, rows: pa.Table, part: str) -> None:
+            if next(writes) == 2:
+                raise OSError("no space left")
+            write_rows(lake, rows, part)
+
+        broken.setattr(FolderLake, "write_rows", full)
+        with pytest.raises(OSError, match="no space"):
+            bring_in(file)
+    before = len(kept(lake))
+
+    assert f"{70 - before} new, {before} known before" in bring_in(file)
+    assert 0 < before < 70 == len(kept(lake))
+
+
+@pytest.mark.parametrize("name", ["jobs.csv", "jobs.parquet"])
+def test_a_terminal_is_shown_how_far_an_import_is(
+    lake: FolderLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(table_of(70))
+    if file.suffix == ".parquet":
+        csv.read_csv(file).to_pandas().to_parquet(file)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes the pipe for a terminal
+    words = ["history", "import", str(file), "--data-dir", str(lake.root.parent)]
+
+    told = CliRunner().invoke(app, words, catch_exceptions=False).stderr
+
+    assert "70/70" in told
+    assert "read" in told
+    assert "written" in told
+
+
+def test_a_file_that_breaks_off_brings_in_nothing(
+    bring_in: Import, lake: FolderLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "AT_ONCE", 1)
+    file = tmp_path / "jobs.csv.gz"
+    file.write_bytes(gzip.compress(table_of(5000).encode())[:-20])
+
+    with pytest.raises(InvalidInput, match="a readable CSV or Parquet file"):
+        bring_in(str(file))
+    assert kept(lake) == []
 
 
 def test_a_dry_run_writes_nothing(bring_in: Import, lake: FolderLake, tmp_path: Path) -> None:

@@ -115,10 +115,12 @@ class BatchModel:
         self.calls["ListJobs"] += 1
         if "filters" in given:
             return {"jobSummaryList": []}
-        run, state = self._runs[given["arrayJobId"]], STATES.index(given["jobStatus"])
+        parent, state = given["arrayJobId"], STATES.index(given["jobStatus"])
+        run = self._runs[parent]
         found = np.flatnonzero(run.states(self.now_s) == state)
         first = int(given.get("nextToken", 0))
-        page = {"jobSummaryList": [child(run, i, state) for i in found[first : first + PAGE]]}
+        some = found[first : first + PAGE]
+        page = {"jobSummaryList": [child(run, parent, i, state) for i in some]}
         return page | ({"nextToken": str(first + PAGE)} if first + PAGE < len(found) else {})
 
     def describe_job_definitions(self, **_: Any) -> dict[str, Any]:
@@ -146,7 +148,7 @@ class BatchModel:
         states = run.states(self.now_s)
         if index or len(run.starts) == 1:
             place = int(index or 0)
-            return child(run, place, int(states[place])) | {"jobId": job_id}
+            return child(run, parent, place, int(states[place])) | {"jobId": job_id}
         counts = np.bincount(states, minlength=3)
         over = counts[2] == len(run.starts)
         summary = {state: int(n) for state, n in zip(STATES, counts, strict=True)}
@@ -157,9 +159,9 @@ class BatchModel:
         }
 
 
-def child(run: Run, index: int, state: int) -> dict[str, Any]:
+def child(run: Run, parent: str, index: int, state: int) -> dict[str, Any]:
     """A `JobSummary`."""
-    told: dict[str, Any] = {"status": STATES[state], "arrayProperties": {"index": int(index)}}
+    told: dict[str, Any] = {"jobId": f"{parent}:{index}", "status": STATES[state]}
     if state > 0:
         told["startedAt"] = int(run.starts[index] * 1000)
     if state == 2:
@@ -171,9 +173,10 @@ def a_lane(
     name: str, vcpu: int, memory_mib: int, most: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """A compute environment and its queue, as `headgate lanes apply` leaves them."""
+    arn = f"arn:aws:batch:eu-central-1:123456789012:compute-environment/{name}"
     environment = {
         "computeEnvironmentName": name,
-        "computeEnvironmentArn": f"arn:{name}",
+        "computeEnvironmentArn": arn,
         "state": "ENABLED",
         "status": "VALID",
         "computeResources": {"type": "SPOT", "maxvCpus": vcpu * most},
@@ -183,6 +186,6 @@ def a_lane(
             "headgate:usd-hour": f"{vcpu * 0.02:g}",
         },
     }
-    order = [{"order": 1, "computeEnvironment": f"arn:{name}"}]
+    order = [{"order": 1, "computeEnvironment": arn}]
     queue = {"jobQueueName": name, "state": "ENABLED", "status": "VALID"}
     return environment, queue | {"computeEnvironmentOrder": order}

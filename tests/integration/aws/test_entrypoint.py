@@ -52,6 +52,7 @@ def test_the_next_jobs_of_that_image_go_as_they_are_at_once_also_after_a_restart
     job = account.run("second", f"echo done >>{tmp_path}/mark")
 
     assert (job.counts[State.SUCCEEDED], account.submitted() - before) == (1, 1)
+    assert account.attempts("second")[0].reason == "the image is known to run no usage shim"
     assert (tmp_path / "mark").read_text() == "done\n"
 
 

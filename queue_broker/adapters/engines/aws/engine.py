@@ -29,7 +29,7 @@ from queue_broker.adapters.engines.aws.sources import Insights, ShimLines, Sourc
 from queue_broker.adapters.engines.aws.spare import Spare
 from queue_broker.adapters.engines.aws.submitting import Outcome, Submitting
 from queue_broker.adapters.engines.aws.tracked import Tracker
-from queue_broker.adapters.engines.aws.trials import MISREAD, Trials, misread
+from queue_broker.adapters.engines.aws.trials import KNOWN, Trials, misread
 from queue_broker.adapters.engines.aws.verdict import container, reason_of
 from queue_broker.adapters.engines.aws.watching import FINISHED, Watching
 from queue_broker.adapters.engines.outbox import Outbox
@@ -153,7 +153,7 @@ class AwsEngine:
         with self._lock:
             for leak in leaks:
                 if leak.engine_id == BARE:
-                    self._give_back(leak, MISREAD)
+                    self._give_back(leak)
                 elif leak.engine_id == NOWHERE:
                     self._fail(leak, "its submission to AWS Batch would be too large")
                 elif leak.engine_id is not None:
@@ -204,7 +204,7 @@ class AwsEngine:
             self._fail(leak, outcome.never)
             return [HandOver(leak.name, engine_id=NOWHERE)]
         if outcome.misread:
-            self._give_back(leak, outcome.misread)
+            self._give_back(leak)
             return [HandOver(leak.name, engine_id=BARE)]
         return [HandOver(leak.name, refused=outcome.refused)] if outcome.refused else []
 
@@ -213,10 +213,10 @@ class AwsEngine:
         for task in leak.open:
             self._outbox.put(replace(self._unstarted(leak, task, why), final=True))
 
-    def _give_back(self, leak: Leak, why: str) -> None:
+    def _give_back(self, leak: Leak) -> None:
         """All that is open of a leak whose image is known to run no shim."""
         for task in leak.open:
-            self._outbox.put(misread(self._unstarted(leak, task, why), why))
+            self._outbox.put(misread(self._unstarted(leak, task, KNOWN), KNOWN))
 
     def _unstarted(self, leak: Leak, task: int, why: str) -> Ended:
         return Ended(leak.name, task, self._clock(), Cause.NOT_STARTED, reason=why)

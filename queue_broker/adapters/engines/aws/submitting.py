@@ -24,7 +24,6 @@ from queue_broker.adapters.engines.aws.definitions import Definitions
 from queue_broker.adapters.engines.aws.faults import Fault, calling, fault_of, words
 from queue_broker.adapters.engines.aws.fleet import STACK_TAG, Fleet
 from queue_broker.adapters.engines.aws.pace import Pace
-from queue_broker.adapters.engines.aws.trials import MISREAD
 from queue_broker.core.whole import goes_whole, under_shim
 from queue_broker.records import Leak
 from queue_broker.tagging import beside
@@ -57,7 +56,7 @@ class Outcome:
     refused: str | None = None
     never: str | None = None
     unclear: bool = False
-    misread: str | None = None
+    misread: bool = False
     away: str | None = None
 
 
@@ -124,7 +123,7 @@ class Submitting:
     def _sent(self, leak: Leak) -> Outcome:
         runs = self.definitions.runs(leak.job)
         if under_shim(leak) and runs is False:
-            return Outcome(leak, misread=MISREAD)
+            return Outcome(leak, misread=True)
         cargo = self._shipped(leak, load(leak, self._parameters, says=runs is None))
         return self._call(leak, cargo, again=True)
 

@@ -32,6 +32,7 @@ MISREAD = (
     "the image's ENTRYPOINT took the command for arguments of its own, so that the usage shim did "
     "not run, nor the command as it was to be"
 )
+KNOWN = "the image is known to run no usage shim"
 NO_SHELL = "the image has no /bin/sh for the usage shim"
 #: As runc and containerd say it, of the first word of a command.
 NO_SUCH = 'exec: "/bin/sh"'

@@ -40,6 +40,14 @@ def of_definition(definition: Mapping[str, Any]) -> dict[str, Any]:
     return dict(definition.get("containerProperties", {}))
 
 
+def every(definition: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All containers that run together: of `ecsProperties` there may be several."""
+    tasks = definition.get("ecsProperties", {}).get("taskProperties", ())
+    return [dict(one) for task in tasks for one in task["containers"]] or [
+        of_definition(definition)
+    ]
+
+
 def of_overrides(request: Mapping[str, Any]) -> dict[str, Any]:
     """What a submission overrides, whichever way it says so."""
     if "eksPropertiesOverride" in request:
@@ -57,10 +65,19 @@ def on_instances(definition: Mapping[str, Any]) -> dict[str, Any]:
     elif "ecsProperties" in definition:
         found = of_task(definition)
     else:
-        raise no_container(definition, "one of nodes or pods")
+        raise no_container(definition, "one of pods")
     if platform(definition).get("operatingSystemFamily", "").startswith("WINDOWS"):
         raise no_container(definition, "one for Windows")
     return {name: value for name, value in found.items() if name not in FARGATE_ONLY}
+
+
+def check_on_aws(definition: Mapping[str, Any]) -> None:
+    """`InvalidInput`: a broker before AWS cannot run it there."""
+    ranges = definition.get("nodeProperties", {}).get("nodeRangeProperties")
+    if ranges is None:
+        on_instances(definition)
+    elif any("eksProperties" in one for one in ranges):
+        raise no_container(definition, "one whose nodes are pods")
 
 
 def of_task(definition: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +94,7 @@ def of_task(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 def no_container(definition: Mapping[str, Any], got: str) -> InvalidInput:
     name = f"{definition['jobDefinitionName']}:{definition['revision']}"
-    allowed = "a definition of one container for Linux: AWS Batch itself takes the others"
+    allowed = "one of a container or of nodes, for Linux: AWS Batch itself takes the others"
     return InvalidInput.of("jobDefinition", f"{name}, {got}", allowed)
 
 

@@ -1,21 +1,23 @@
 """The nodes of a multi-node parallel job, out of `nodeProperties` in AWS Batch's words. Pure.
 
-Without AWS behind the broker such a job is one task that runs all of its nodes on one lane: started
-together or not at all, measured together, tried again together, and ended by its main node, as AWS
-documents it. What its nodes are was settled when it was submitted, and stands in `Job.batch`.
+Such a job is one task that runs all of its nodes on one lane: started together or not at all, tried
+again together, and ended by its main node, as AWS documents it. On a lane of this machine they are
+beside each other, and measured together; on AWS each has an instance of its own. What its nodes are
+was settled when it was submitted, and stands in `Job.batch`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from headgate.resources import Resources
 from queue_broker import containers
-from queue_broker.records import JobRecord, Leak
+from queue_broker.records import Group, JobRecord, Leak
 
 NODE_PROPERTIES = "nodeProperties"
 #: As AWS documents them: nodes of a job (there a default), and ranges of nodes that run the same.
@@ -33,6 +35,7 @@ class Range:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     asked: Mapping[str, float]  #: by VCPU, MEMORY, GPU, for each of the nodes
+    instance_types: tuple[str, ...] = ()  #: the only ones that will do; none: any
 
     @classmethod
     def of(cls, given: Mapping[str, Any], count: int) -> Range:
@@ -46,8 +49,15 @@ class Range:
                 for one in container.get("environment", ())
                 if one.get("name")
             },
-            asked=amounts(container),
+            asked=together(map(amounts, containers.every(with_container(given)))),
+            instance_types=tuple(given.get("instanceTypes", ())),
         )
+
+    @property
+    def each(self) -> Resources:
+        """What one of the nodes asks for."""
+        found = self.asked.get
+        return Resources(found("VCPU", 0.0), math.ceil(found("MEMORY", 0)), int(found("GPU", 0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +89,25 @@ class Nodes:
         mine = [one for one in self.ranges if index in one.span]
         return min(mine, key=lambda one: len(one.span))
 
+    @property
+    def largest(self) -> Resources:
+        """What an instance has to have that is to hold any one of the nodes."""
+        found = Resources()
+        for one in self.ranges:
+            found = found.largest(one.each)
+        return found
+
+    @property
+    def instance_types(self) -> frozenset[str]:
+        """The types that nodes want to run on; AWS gives all of them the same."""
+        return frozenset(kind for one in self.ranges for kind in one.instance_types)
+
     def seat(self, index: int) -> int:
         """Where the engine keeps a node's log: the task's own place, 0, is its main node's."""
         return {self.main: 0, 0: self.main}.get(index, index)
 
 
-def nodes_of(work: JobRecord | Leak) -> Nodes | None:
+def nodes_of(work: JobRecord | Group | Leak) -> Nodes | None:
     """None for all other jobs. What makes no sense came past SubmitJob, and nobody asked for it."""
     properties = work.job.batch.get(NODE_PROPERTIES)
     if properties is None or work.array:
@@ -111,7 +134,21 @@ def span(target: str, count: int) -> range:
 
 def container_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """A range's container, in the words of `containerProperties`."""
-    return containers.of_definition({"containerProperties": given.get("container", {}), **given})
+    return containers.of_definition(with_container(given))
+
+
+def with_container(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A range in the words of a definition."""
+    return {"containerProperties": given.get("container", {}), **given}
+
+
+def together(asked: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The sums, by VCPU, MEMORY and GPU."""
+    total: dict[str, float] = {}
+    for one in asked:
+        for kind, amount in one.items():
+            total[kind] = total.get(kind, 0) + amount
+    return total
 
 
 def amounts(container: Mapping[str, Any]) -> dict[str, float]:

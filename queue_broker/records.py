@@ -283,6 +283,9 @@ class Lane:
     queues: bool = False  #: whether it takes work beyond what is free, and starts it in its turn
     whole_vcpus: bool = False  #: whether a task gets whole vCPUs alone, as on AWS Batch's EC2
     index_by_shim: bool = False  #: whether a part of an array knows its indexes by the shim alone
+    #: Whether each node of a multi-node job gets an instance of its own; else one has them all.
+    apart: bool = False
+    instance_types: tuple[str, ...] = ()  #: EC2's, where it is known
     #: How many tasks of which size have ended there whose ends are not told yet: room is free.
     ended: tuple[tuple[Resources, int], ...] = ()
 

@@ -116,6 +116,23 @@ class Board:
         found: Ints = np.maximum(count, 0)[places]
         return found
 
+    def apart(self, instances: int, places: Ints) -> Ints:
+        """How many jobs that take so many whole instances each find them in each lane."""
+        idle = [self._idle(place) for place in places.tolist()]
+        return np.array(idle, dtype=np.int64) // instances
+
+    def _idle(self, place: int) -> int:
+        """Instances with nothing on them, also those that are yet to be started."""
+        if not self.open[place] or self.full[place]:
+            return 0
+        instances, busy = int(self.yard.instances[place]), int(self.busy[place])
+        most, holes = max(0, instances - busy), self._holes_at(place)
+        if holes is None or self.seating.lanes[place].running is None:
+            return most
+        one = Amount(*map(int, self.yard.one[place]))
+        empty = sum(left == one for left in holes.free.values())
+        return min(most, instances - max(int(self.ready[place]), busy) + empty)
+
     def holes(self, each: Amount, place: int) -> Holes | None:
         """The instances of a lane, where its sum may be all scraps for such a task."""
         return self._holes_at(place) if place in self.scattered(each) else None

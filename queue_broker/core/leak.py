@@ -15,7 +15,7 @@ from queue_broker.core.fairness import Order, Past, Standing, Turn, by_tier
 from queue_broker.core.hosts import START_S, Hosts
 from queue_broker.core.intents import MAX_LEAK, to_intents
 from queue_broker.core.ledger import Ledger
-from queue_broker.core.place import CLOSED, NO_ROOM, Placing
+from queue_broker.core.place import CLOSED, NO_ROOM, NODES, Placing
 from queue_broker.core.quotas import Quotas, Starts
 from queue_broker.core.runs import Runs
 from queue_broker.core.tenant_tree import Tree
@@ -229,7 +229,7 @@ class Desk:
             return {}
         found: dict[GroupId, str] = {}
         for group in self.snapshot.groups:
-            if self.whys.get(group.group_id) == NO_ROOM:
+            if self.whys.get(group.group_id) in (NO_ROOM, NODES):
                 order = self.placing.board.yard.ranking(group).order
                 if not is_open[order].any():
                     first = lanes[order[0]]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from headgate.estimate import Estimate, Quantiles
-from headgate.resources import Resources
 from queue_broker.core.amounts import NOTHING, Amount, priced
-from queue_broker.core.yard import the_same
+from queue_broker.core.yard import the_same, whole
+from queue_broker.nodes import nodes_of
 from queue_broker.records import Changes, GroupId, JobId, Lane, Leak
 
 #: A task of which nothing was foretold is taken to run so long.
@@ -102,7 +102,7 @@ class Ledger:
     tenants: dict[tuple[str, str], Held] = field(default_factory=dict)  #: by (tier, tenant)
     jobs: dict[JobId, int] = field(default_factory=dict)  #: tasks in flight
     measured: dict[GroupId, Measured] = field(default_factory=dict)
-    shapes: dict[str, tuple[Resources, float]] = field(default_factory=dict)
+    lanes_now: dict[str, Lane] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     cancelling: set[str] = field(default_factory=set)  #: leaks of which tasks are being cancelled
     _seen: Sequence[Lane] = ()
@@ -134,13 +134,12 @@ class Ledger:
 
     def _look_at(self, lanes: Sequence[Lane]) -> None:
         if not the_same(lanes, self._seen):
-            self.shapes = {lane.name: (lane.shape, lane.price_usd_hour) for lane in lanes}
+            self.lanes_now = {lane.name: lane for lane in lanes}
             self._seen = lanes
 
     def _nothing(self, leak: Leak) -> Entry:
         """The leak before any of its tasks is counted."""
-        shape, price = self.shapes.get(leak.lane, (leak.allocation, 0.0))
-        each = priced(leak.allocation, shape, price)
+        each = held_in(leak, self.lanes_now.get(leak.lane))
         return Entry(leak, each, each.bare, 0, 0, 0.0)
 
     def _shift(self, old: Entry, new: Entry, sums: Sums) -> None:
@@ -197,6 +196,16 @@ class Ledger:
     def in_lane(self, lane: str) -> Iterable[Entry]:
         use = self.lanes.get(lane)
         return use.entries.values() if use else ()
+
+
+def held_in(leak: Leak, lane: Lane | None) -> Amount:
+    """What one of its tasks holds in its lane: its part of an instance, or whole ones."""
+    if lane is None:
+        return priced(leak.allocation, leak.allocation, 0.0)
+    nodes = nodes_of(leak) if lane.apart else None
+    if nodes is not None:
+        return whole(lane, nodes.count)
+    return priced(leak.allocation, lane.shape, lane.price_usd_hour)
 
 
 def foretold(estimate: Estimate | None) -> Quantiles:

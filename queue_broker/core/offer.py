@@ -17,6 +17,7 @@ from headgate.estimate import Estimate
 from headgate.job import Job
 from headgate.resources import Resources
 from queue_broker.core.yard import the_same
+from queue_broker.nodes import NODE_PROPERTIES
 from queue_broker.records import Lane
 
 #: A task is never made slower than so many times what its cores in the middle would let it.
@@ -39,6 +40,7 @@ class Kind(NamedTuple):
     price_usd_hour: float
     arch: str
     whole_vcpus: bool
+    apart: bool
 
     def slot_usd_hour(self, vcpu: float, memory_mib: int) -> float:
         """What one task costs an hour on an instance that is full of its like."""
@@ -61,7 +63,8 @@ class Offer:
     @classmethod
     def of(cls, lanes: Sequence[Lane]) -> Offer:
         kinds = frozenset(
-            Kind(lane.shape, lane.price_usd_hour, lane.arch, lane.whole_vcpus) for lane in lanes
+            Kind(lane.shape, lane.price_usd_hour, lane.arch, lane.whole_vcpus, lane.apart)
+            for lane in lanes
         )
         largest = Resources()
         for kind in kinds:
@@ -85,6 +88,8 @@ class Offer:
 
         `is_dear` says that memory is spared less than lost attempts.
         """
+        if NODE_PROPERTIES in job.batch and any(kind.apart for kind in self.kinds):
+            return as_asked(estimate, job)
         given = self._within(estimate.allocation, job)
         vcpu = self._cores_of(given, estimate, job)
         memory_mib = self._memory_beside(vcpu, given, job) if is_dear else given.memory_mib
@@ -144,3 +149,10 @@ class Offer:
             return slot * max(1.0, busy / vcpu)
 
         return float(min([most, *fewer], key=lambda vcpu: (usd(vcpu), -vcpu)))
+
+
+def as_asked(estimate: Estimate, job: Job) -> Estimate:
+    """Each node has its instance for itself: with less than was asked for, nothing is spared."""
+    asked = job.resources
+    given = Resources(asked.vcpu or 0.0, asked.memory_mib or 0, asked.gpus or 0)
+    return replace(estimate, allocation=given)

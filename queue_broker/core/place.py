@@ -32,8 +32,11 @@ CLOSED = "no room: every lane that could hold it is closed"
 BEHIND_HEAD = "held back: room is kept for the head of the queue"
 HEADROOM = "held back: room is kept for the first tier's expected arrivals"
 RATE = "SubmitJob's rate: the calls of this moment are used up"
+NODES = "no room: no lane has as many whole instances idle as it has nodes"
 GANG = "no room for the whole gang on one lane"
 WHOLE = "no room for the whole array on one lane, which it needs without the shim"
+#: Whoever waits for these is the head, whom nobody may delay.
+SHORT = (NO_ROOM, NODES, GANG, WHOLE)
 
 
 class Placing:
@@ -84,7 +87,13 @@ class Placing:
             return False
         if not top and self._queueing and (self.board.ahead_s[ranking.order] > 0).any():
             return True
-        return bool(self.board.fits(ranking.each, ranking.order, cold=True).any())
+        return bool(self._room(ranking).any())
+
+    def _room(self, ranking: Ranking) -> Ints:
+        """How many more tasks go into each of its lanes, if instances are started for them too."""
+        if ranking.instances:
+            return self.board.apart(ranking.instances, ranking.order)
+        return self.board.fits(ranking.each, ranking.order, cold=True)
 
     def despair(self, head: Callable[[], Turn | None]) -> None:
         """Nobody in the tier finds room: all of them wait, and `head` says who is the first."""
@@ -134,6 +143,8 @@ class Placing:
         bounded = most if top else min(most, self._beside_headroom(each, most))
         if bounded < most and self._has_room(ranking, top=top):
             self.why = HEADROOM
+        if ranking.instances:
+            return self._apart(turn, ranking) if bounded else 0
         if turn.gang or turn.whole:
             return self._together(turn, most, ranking) if bounded >= self._at_once(turn) else 0
         if self.board.elastic and self.hosts.looks_at(bounded):
@@ -193,6 +204,18 @@ class Placing:
                 self.hosts.came(each, foretold(turn.group.estimate), {place: most})
                 return most
         self.why = GANG if turn.gang else WHOLE
+        return 0
+
+    def _apart(self, turn: Turn, ranking: Ranking) -> int:
+        """A job of several nodes to the first lane with an idle instance for each, else nowhere."""
+        for place, _ in roomy(ranking.order, self._room(ranking)):
+            if self._beside_head(turn, place, ranking.each, 1) and self._seat(turn.group, place, 1):
+                one = Amount(*map(int, self.board.yard.one[place]))
+                self.board.put(one, place, ranking.instances)
+                taken = {place: ranking.instances}
+                self.hosts.came(one, foretold(turn.group.estimate), taken)
+                return 1
+        self.why = NODES if self.why == NO_ROOM else self.why
         return 0
 
     def _at_once(self, turn: Turn) -> int:
@@ -266,8 +289,9 @@ class Placing:
         return tasks
 
     def _reserve(self, head: Turn) -> Reservation:
-        ranking, together = self.board.yard.ranking(head.group), self._at_once(head)
-        return reserve(ranking.each, together, ranking.order, self.board, self.ledger, self.now_s)
+        ranking = self.board.yard.ranking(head.group)
+        units = ranking.units * self._at_once(head)
+        return reserve(ranking.unit, units, ranking.order, self.board, self.ledger, self.now_s)
 
     def _note_shortage(self, turn: Turn, ranking: Ranking, went: int, *, top: bool) -> None:
         """Remember that such tasks find no room any more, and who was the first without any."""
@@ -276,9 +300,9 @@ class Placing:
             return
         if top and not turn.debt:
             self.blocked.append(turn.group)
-        if not self._headed and self.why in (NO_ROOM, GANG, WHOLE):
+        if not self._headed and self.why in SHORT:
             self._head = turn._replace(tasks=turn.tasks - went)
-        if self.why == NO_ROOM:
+        if self.why in (NO_ROOM, NODES):
             self._dead[top].add(ranking)
             self._dead[False].add(ranking)
         elif self.why == BEHIND_HEAD and not went:

@@ -60,7 +60,9 @@ def choose(blocked: Sequence[Group], promise_s: float, scene: Scene) -> dict[str
 
 def together(group: Group, tasks: int, ranking: Ranking, scene: Scene) -> int:
     """How many tasks find room in one lane or not at all: a gang, and of an array that goes whole
-    as many as a lane could ever hold."""
+    as many as a lane could ever hold. A job's nodes count as so many."""
+    if ranking.instances:
+        return ranking.instances
     if group.job.tags and hints_of(group.job).gang:
         return tasks
     if goes_whole(group) and any(lane.index_by_shim for lane in scene.yard.lanes):
@@ -71,9 +73,9 @@ def together(group: Group, tasks: int, ranking: Ranking, scene: Scene) -> int:
 
 def making_for(ranking: Ranking, at_once: int, lanes: Mapping[int, Lane], scene: Scene) -> Making:
     """Out of the open lanes that could ever hold so many."""
-    ever = scene.yard.holds(ranking.each) * scene.yard.instances
+    ever = scene.yard.holds(ranking.unit) * scene.yard.instances
     suit = [lanes[at] for at in ranking.order.tolist() if at in lanes and ever[at] >= at_once]
-    return Making(Want(ranking.each, at_once), suit)
+    return Making(Want(ranking.unit, at_once), suit)
 
 
 class Making:

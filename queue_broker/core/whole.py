@@ -16,6 +16,7 @@ from headgate.job import Job
 from headgate.lifecycle import State
 from headgate.resources import Resources
 from queue_broker.core.intents import MAX_LEAK
+from queue_broker.nodes import NODE_PROPERTIES
 from queue_broker.records import Group, JobRecord, Leak, Parameters, Table, Tasks
 
 #: A job with this tag set to `off` runs without the shim: for images with an ENTRYPOINT. On AWS it
@@ -29,8 +30,10 @@ PART = (
 
 
 def can_wrap(job: Job) -> bool:
-    """Without a command the image's own runs, which nobody here knows and nothing can wrap."""
-    return bool(job.command) and job.tags.get(SHIM_TAG, "").lower() != "off"
+    """Without a command the image's own runs, which nobody here knows and nothing can wrap. The
+    nodes of a job go as they are."""
+    off = job.tags.get(SHIM_TAG, "").lower() == "off" or NODE_PROPERTIES in job.batch
+    return bool(job.command) and not off
 
 
 def under_shim(work: Group | Leak) -> bool:

@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from packer.plan import Reason, Unplaced
 from packer.triage import Host, suits, unplaceable
+from packer.triage import words as shown
 from queue_broker.core.amounts import Amount, amount, priced
-from queue_broker.core.demands import given, to_demand, traits_of
+from queue_broker.core.demands import could_hold, given, to_demand, traits_of
+from queue_broker.nodes import Nodes, nodes_of
 from queue_broker.records import FITS_NO_LANE, Group, GroupId, Lane
 
 Ints = npt.NDArray[np.int64]
@@ -25,6 +27,7 @@ MOST_REMEMBERED = 200_000
 #: What the packer calls a task that is more than any lane has, or other. That there is no lane at
 #: all is none of these: they may be on their way.
 OF_SHAPE = {Reason.TOO_BIG, Reason.ARCH, Reason.GPU_MODEL, Reason.GPU_MEMORY}
+NO_PLACES: Ints = np.zeros(0, dtype=np.int64)
 #: What decides where a task can go: tasks with one key are interchangeable here.
 Key = tuple[object, ...]
 
@@ -104,12 +107,23 @@ class Ranking:
     """The lanes that could ever hold such a task, the cheapest for it first; one for each shape.
 
     `priced` is what a task holds at the most, money included. `never` says why there is no lane.
+    A task that takes `instances` as a whole holds so many `unit`s; all others one, of a part.
     """
 
     order: Ints
     each: Amount
     priced: Amount
     never: str = ""
+    instances: int = 0
+
+    @property
+    def units(self) -> int:
+        return max(self.instances, 1)
+
+    @property
+    def unit(self) -> Amount:
+        """What it has to find on one instance, whichever others it takes."""
+        return Amount(*(part // self.units for part in self.each))
 
 
 def times(each: Amount, room: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -134,10 +148,64 @@ def lasting(lane: Lane) -> Lane:
 
 def shape_key(group: Group) -> Key:
     asked, gpu = group.job.resources, group.estimate and group.estimate.least_gpu_mib
-    return given(group), gpu, asked.arch, asked.gpu_model, asked.gpu_memory_mib
+    nodes = nodes_of(group)
+    each = nodes and (nodes.count, nodes.largest, nodes.instance_types)
+    return given(group), gpu, asked.arch, asked.gpu_model, asked.gpu_memory_mib, each
 
 
 def rank(lanes: Sequence[Lane], group: Group) -> Ranking:
+    nodes = nodes_of(group)
+    if nodes is not None and any(lane.apart for lane in lanes):
+        return rank_apart(lanes, group, nodes)
+    return rank_within(lanes, group)
+
+
+def rank_apart(lanes: Sequence[Lane], group: Group, nodes: Nodes) -> Ranking:
+    """A job of which each node takes an instance costs whole ones."""
+    demand = replace(to_demand(group, 1, lanes), shape=nodes.largest)
+    fitting = sorted(
+        (lane.price_usd_hour, lane.shape, lane.name, place)
+        for place, lane in enumerate(lanes)
+        if could_hold(demand, lane.shape, traits_of(lane)) and takes(lane, nodes)
+    )
+    if not fitting:
+        each = Amount().plus(amount(nodes.largest), nodes.count)
+        return Ranking(NO_PLACES, each, each, never=why_never(nodes), instances=nodes.count)
+    order = np.array([place for *_, place in fitting], dtype=np.int64)
+    first, last = (whole(lanes[place], nodes.count) for place in (order[0], order[-1]))
+    dearest = first._replace(nusd=last.nusd)
+    return Ranking(order, first.bare, dearest, instances=nodes.count)
+
+
+def takes(lane: Lane, nodes: Nodes) -> bool:
+    """Whether a lane may have so many instances. AWS Batch has no nodes on Spot instances."""
+    right_type = all(is_one(lane, kind) for kind in nodes.instance_types)
+    on_demand = lane.purchase != "SPOT"
+    return lane.apart and on_demand and right_type and lane.instances >= nodes.count
+
+
+def is_one(lane: Lane, kind: str) -> bool:
+    """Whether its instances are, or may be, of that type or family."""
+    return kind == "optimal" or any(
+        one == kind or one.startswith(f"{kind}.") for one in lane.instance_types
+    )
+
+
+def whole(lane: Lane, instances: int) -> Amount:
+    """So many instances of a lane as a whole."""
+    return Amount().plus(priced(lane.shape, lane.shape, lane.price_usd_hour), instances)
+
+
+def why_never(nodes: Nodes) -> str:
+    """For the owner of what waits."""
+    each = "".join(f", of type {kind}" for kind in sorted(nodes.instance_types))
+    lane = (
+        f"one lane, on demand, of {nodes.count} instances or more with {shown(nodes.largest)}{each}"
+    )
+    return f"{FITS_NO_LANE}its {nodes.count} nodes need {lane}"
+
+
+def rank_within(lanes: Sequence[Lane], group: Group) -> Ranking:
     """A lane costs a task its dominant part of an instance; among equals the tighter instance goes
     first, so that large ones stay whole for large tasks; then the name, which is a total order."""
     shape, demand = given(group), to_demand(group, 1, lanes)
@@ -154,7 +222,7 @@ def rank(lanes: Sequence[Lane], group: Group) -> Ranking:
         Host(lane.name, lane.shape, traits_of(lane), True, lane.price_usd_hour) for lane in lanes
     ]
     never = words(unplaceable(demand, hosts))
-    return Ranking(np.zeros(0, dtype=np.int64), amount(shape), amount(shape), never)
+    return Ranking(NO_PLACES, amount(shape), amount(shape), never)
 
 
 def words(refused: Unplaced | None) -> str:

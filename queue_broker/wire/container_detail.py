@@ -18,6 +18,8 @@ from queue_broker.wire.service import Answer
 OWN = {"command", "environment", "image", "resourceRequirements", "vcpus", "memory"}
 #: Lists that the service always answers.
 EMPTY = ("volumes", "mountPoints", "ulimits", "secrets", "networkInterfaces")
+#: What AWS alone can say of where a container runs, beside its log and ECS's names.
+WHERE = ("logConfiguration", "networkInterfaces")
 
 
 def container(standing: Standing, definition: Mapping[str, Any], place: Place) -> Answer:
@@ -66,8 +68,8 @@ def run_of(standing: Standing, place: Place) -> Answer:
     if standing.attempts:
         newest = standing.attempts[-1]
         found |= log_of(standing, newest) | on_ecs(newest, place)
-        if configured := (newest.where or {}).get("logConfiguration"):
-            found["logConfiguration"] = configured
+        where = newest.where or {}
+        found |= {name: where[name] for name in WHERE if name in where}
     last = last_ended(standing)
     return found | (exit_of(last) if last else {})
 

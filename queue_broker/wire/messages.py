@@ -19,7 +19,6 @@ from queue_broker.wire.capitals import detail_shape, submit_shape, to_capitals, 
 from queue_broker.wire.check import checked
 from queue_broker.wire.faults import Fault
 from queue_broker.wire.names import Place
-from queue_broker.wire.queues import open_queue
 from queue_broker.wire.service import Answer, Call, Wire
 
 #: HTTP's: what comes again later may be taken.
@@ -41,9 +40,8 @@ class Desk:
         try:
             shape = submit_shape()
             call = self._call("SubmitJob", checked(shape, to_wire(shape, asked)))
-            given = {**call.given, "jobQueue": open_queue(self.wire, call.get("jobQueue"))}
-            job = submit.to_job(given, submit.definition_of(self.wire, call))
-            return submit.to_work(job, given)
+            job = submit.asked_for(self.wire, call, submit.definition_of(self.wire, call))
+            return submit.to_work(job, call.given)
         except Fault as fault:
             raise InvalidInput(f"submitJob: {fault}") from fault
         except UpstreamRefused as error:

@@ -1,4 +1,4 @@
-"""Multi-node parallel jobs where AWS does not stand behind the broker (queue_broker/nodes.py).
+"""Multi-node parallel jobs, each of them one task (queue_broker/nodes.py).
 
 What AWS says of a job's nodes is told: a node is addressed as JOB#INDEX, and has a log of its own.
 """
@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from queue_broker import containers
-from queue_broker.nodes import NODE_PROPERTIES, Nodes, nodes_of, requirements, span
+from queue_broker.nodes import NODE_PROPERTIES, Nodes, nodes_of, requirements, span, together
 from queue_broker.ports import Describer
 from queue_broker.records import Attempt, JobId, Standing
 from queue_broker.wire.faults import refused
@@ -118,10 +118,7 @@ def without_amounts(container: Mapping[str, Any]) -> dict[str, Any]:
 def as_container(definition: Mapping[str, Any], properties: Mapping[str, Any]) -> Answer:
     """The definition as one of a container: the main node's, with what all nodes ask for."""
     nodes = read(properties)
-    total: dict[str, float] = {}
-    for one in map(nodes.range_of, range(nodes.count)):
-        for kind, amount in one.asked.items():
-            total[kind] = total.get(kind, 0) + amount
+    total = together(nodes.range_of(index).asked for index in range(nodes.count))
     main = nodes.range_of(nodes.main).container
     asked = [{"type": kind, "value": number(one)} for kind, one in total.items()]
     whole = without_amounts(main) | {"resourceRequirements": asked}
@@ -162,14 +159,15 @@ def node(standing: Standing, index: int) -> Standing | None:
 
 
 def of_node(standing: Standing, nodes: Nodes, index: int) -> Standing:
-    seat = nodes.seat(index)
-    attempts = tuple(beside_main(one, seat) if seat else one for one in standing.attempts)
+    attempts = tuple(of_attempt(one, nodes, index) for one in standing.attempts)
     return replace(standing, node=index, attempts=attempts)
 
 
-def beside_main(attempt: Attempt, seat: int) -> Attempt:
+def of_attempt(attempt: Attempt, nodes: Nodes, index: int) -> Attempt:
     """A node has the course of its job; the exit code is the main node's alone."""
-    return replace(attempt, task=seat, exit_code=None)
+    child = attempt.child and f"{attempt.child}{MARK}{index}"
+    found = replace(attempt, task=nodes.seat(index), child=child)
+    return found if index == nodes.main else replace(found, exit_code=None)
 
 
 def summary(standing: Standing) -> Answer:

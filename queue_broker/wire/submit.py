@@ -60,7 +60,7 @@ class Defined:
         defined = cls.of(found)
         if source.upstream is None:
             return defined
-        containers.on_instances(found)
+        containers.check_on_aws(found)
         if arch := containers.architecture(found):
             defined.fields["resources"]["arch"] = arch
         # With AWS behind the broker, logs are in CloudWatch itself.
@@ -78,6 +78,15 @@ class Defined:
 
 async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     """Durable when it returns; the same call tried again gives the same job."""
+    job = asked_for(wire, call, defined, client_token=call.token, tenant=tenant(wire, call))
+    work = to_work(job, call.given)
+    accepted = await wire.submitter.submit(work, call.caller, defined=True)
+    arn = call.place.arn("job", accepted.job_id)
+    return {"jobArn": arn, "jobName": job.name, "jobId": accepted.job_id}
+
+
+def asked_for(wire: Wire, call: Call, defined: Defined, **settled: str | None) -> Job:
+    """The job of a call that AWS Batch would take. `Fault`; `settled` as in `to_job`."""
     queue = open_queue(wire, call.get("jobQueue"))
     check_kind(call.given, defined.definition)
     if capability := fargate.capability(defined.definition):
@@ -87,23 +96,23 @@ async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
     given = dict(call.given) | {"jobQueue": queue}
     if wire.upstream is None:
         check_consumables(call.given, defined.definition)
-        given, defined = with_nodes(given, defined)
-    job = to_job(given, defined, client_token=call.token, tenant=tenant(wire, call))
+    given, defined = with_nodes(wire, given, defined)
+    job = to_job(given, defined, **settled)
     fargate.check_size(defined.definition, job.resources.vcpu, job.resources.memory_mib)
     if job.resources.memory_mib is not None:
         check_memory(job.resources.memory_mib)
-    work = to_work(job, call.given)
-    accepted = await wire.submitter.submit(work, call.caller, defined=True)
-    arn = call.place.arn("job", accepted.job_id)
-    return {"jobArn": arn, "jobName": job.name, "jobId": accepted.job_id}
+    return job
 
 
-def with_nodes(given: dict[str, Any], defined: Defined) -> tuple[dict[str, Any], Defined]:
+def with_nodes(
+    wire: Wire, given: dict[str, Any], defined: Defined
+) -> tuple[dict[str, Any], Defined]:
     """What is asked for, and of what: a job of several nodes is one task that has them."""
     if defined.definition["type"] == multinode.MULTINODE:
         properties = multinode.settled(given, defined.definition)
-        whole = multinode.as_container(defined.definition, properties)
-        return given | {NODE_PROPERTIES: properties}, Defined.of(whole)
+        whole = Defined.of(multinode.as_container(defined.definition, properties))
+        log = defined.log if wire.upstream else whole.log
+        return given | {NODE_PROPERTIES: properties}, replace(whole, log=log)
     if given.get("nodeOverrides"):
         words = "none for a job of one container; containerOverrides is for that"
         raise refused(f"nodeOverrides: got an object; allowed: {words}")
@@ -275,7 +284,7 @@ class Definer:
                 return job
             allowed = "a job definition that this broker knows"
             raise InvalidInput.of("definition", job.definition, allowed) from None
-        if found.definition["type"] == multinode.MULTINODE and self.source.upstream is None:
+        if found.definition["type"] == multinode.MULTINODE:
             allowed = "a definition of one container: several nodes are for AWS Batch's SubmitJob"
             raise InvalidInput.of("definition", job.definition, allowed)
         return fold(job, found, definition=found.name, batch=found.log | job.batch)

@@ -9,11 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from headgate.errors import UpstreamRefused
+from queue_broker.nodes import nodes_of
 from queue_broker.ports import Upstream
 from queue_broker.records import Attempt, Standing
+from queue_broker.wire import multinode
 from queue_broker.wire.service import Answer, Wire
 
-TOLD = ("logStreamName", "logConfiguration", "taskArn", "containerInstanceArn")
+TOLD = (
+    *("logStreamName", "logConfiguration", "taskArn", "containerInstanceArn"),
+    "networkInterfaces",
+)
 #: DescribeJobs takes a hundred ids.
 MOST_DESCRIBED = 100
 
@@ -33,21 +38,30 @@ def whereabouts(wire: Wire, standings: Sequence[Standing]) -> Mapping[str, Answe
 
 def of_one(standing: Standing, known: Mapping[str, Answer]) -> Mapping[str, Answer]:
     """What is known of the attempts of one."""
-    children = (one.child for one in standing.attempts if one.child is not None)
+    children = (engine_id(standing, one) for one in standing.attempts)
     return {child: known[child] for child in children if child in known}
 
 
 def located(standing: Standing, where: Mapping[str, Answer]) -> Standing:
     """The same, its attempts with what AWS says of them."""
-    attempts = (replace(one, where=where.get(one.child or "", {})) for one in standing.attempts)
+    attempts = (
+        replace(one, where=where.get(engine_id(standing, one), {})) for one in standing.attempts
+    )
     return replace(standing, attempts=tuple(attempts))
+
+
+def engine_id(standing: Standing, attempt: Attempt) -> str:
+    """AWS's own of an attempt; a job of several nodes is where its main node is."""
+    nodes = nodes_of(standing.record) if standing.node is None else None
+    whose = f"{multinode.MARK}{nodes.main}" if nodes else ""
+    return f"{attempt.child}{whose}" if attempt.child else ""
 
 
 def begun_in(standings: Sequence[Standing]) -> Iterator[tuple[str, Attempt]]:
     for standing in standings:
         for one in standing.attempts:
             if one.child is not None and one.started_at_s is not None:
-                yield one.child, one
+                yield engine_id(standing, one), one
 
 
 def asked(upstream: Upstream, children: Sequence[str]) -> Iterator[tuple[str, Answer]]:

@@ -40,7 +40,7 @@ class Account:
         for one in (theirs, self.folder):
             one.mkdir()
         local = LocalSettings(theirs, cores=2, memory_mib=1024, grace_s=2, cgroups=False)
-        self.machine = Containers(local, lambda leak, task: {})
+        self.machine = Containers(local, lambda leak, task: leak.job.parameters)
         self.stand_in = StandIn(f"sqlite:///{theirs / 'its.db'}", theirs, self.machine)
         self.address = self.stand_in.open()
         make_lane(speak(quick(self.address)).batch)

@@ -180,3 +180,16 @@ def test_ends_are_put_on_the_bus_and_reach_a_rules_target(desk: Desk, moto: Moto
     assert event["detail"]["jobId"] == job.job_id
     assert event["detail"]["status"] == "FAILED"
     assert event["detail"]["statusReason"] == "exit code 3"
+
+
+def test_a_message_is_checked_as_a_call_is(desk: Desk) -> None:
+    asked = define(desk) | {"nodeOverrides": {"numNodes": 2}}
+    desk.send({"submitJob": asked})
+
+    desk.take_all()
+
+    assert desk.store.jobs() == []
+    answer = desk.sqs.receive_message(QueueUrl=desk.dead, MessageAttributeNames=["All"])
+    (dead,) = answer["Messages"]
+    reason = dead["MessageAttributes"]["reason"]["StringValue"]
+    assert "nodeOverrides: got an object" in reason

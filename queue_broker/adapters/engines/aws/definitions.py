@@ -2,6 +2,8 @@
 
 A definition says what SubmitJob cannot: image, roles, mounts, logging; and it carries the shim. The
 shape goes into each submission. It is named by a digest of all that, so that any replica finds it.
+Of a multi-node job it is a copy: the broker may submit its own definitions alone, and one that is
+deregistered while its jobs wait still runs them.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from queue_broker.adapters.engines.aws.faults import FAILED, calling, is_refused
 from queue_broker.adapters.engines.aws.fleet import STACK_TAG
 from queue_broker.adapters.engines.shim import script
 from queue_broker.core.whole import SHIM_TAG
+from queue_broker.nodes import NODE_PROPERTIES
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -54,10 +57,10 @@ class Definitions:
         `Unavailable` when AWS does not answer.
         """
         with self._lock:
-            container = self._container(job)
-            name = name_of(self._settings.stack, container)
+            what = self._nodes(job) if NODE_PROPERTIES in job.batch else self._container(job)
+            name = name_of(self._settings.stack, what)
             if name not in self._arns:
-                self._arns[name] = self._find(name) or self._register(name, container)
+                self._arns[name] = self._find(name) or self._register(name, what)
             return self._arns[name]
 
     def runs(self, job: Job) -> bool | None:
@@ -88,8 +91,23 @@ class Definitions:
             self._arns = {name: known for name, known in self._arns.items() if known != arn}
             self._sources.clear()
 
+    def _nodes(self, job: Job) -> dict[str, Any]:
+        source = self._source(job.definition or "")
+        if NODE_PROPERTIES not in source:
+            raise InvalidInput.of("jobDefinition", job.definition, "a multi-node one that AWS has")
+        properties = source[NODE_PROPERTIES]
+        ranges = [self._range(one) for one in properties["nodeRangeProperties"]]
+        return {NODE_PROPERTIES: {**properties, "nodeRangeProperties": ranges}}
+
+    def _range(self, given: dict[str, Any]) -> dict[str, Any]:
+        if "container" not in given:
+            return given
+        own = self._settings.roles() | log_options(self._settings)
+        return {**given, "container": own | given["container"]}
+
     def _container(self, job: Job) -> dict[str, Any]:
-        source = self._source(job.definition) if job.definition else {}
+        found = self._source(job.definition) if job.definition else {}
+        source = containers.on_instances(found) if found else {}
         image = source.get("image") or job.image or self._settings.image
         if not image:
             raise InvalidInput.of("image", job.image, "a container image, or a job definition")
@@ -109,9 +127,9 @@ class Definitions:
         )
 
     def _source(self, given: str) -> dict[str, Any]:
-        """The container of the definition that the job names, also of a revision that somebody has
-        deregistered since: as in Batch, what was submitted before still runs. Empty where AWS has
-        none of it: then it is the broker's own, and all that it says is in the job already."""
+        """The definition that the job names, also of a revision that somebody has deregistered
+        since: as in Batch, what was submitted before still runs. Empty where AWS has none of it:
+        then it is the broker's own, and all that it says is in the job already."""
         if given in self._sources:
             return self._sources[given]
         newest_of = {"jobDefinitionName": given, "status": "ACTIVE"}
@@ -119,7 +137,7 @@ class Definitions:
         with calling("batch:DescribeJobDefinitions"):
             found = self._batch.describe_job_definitions(**named)["jobDefinitions"]
         newest = max(found, key=lambda one: one["revision"], default=None)
-        self._sources[given] = containers.on_instances(newest) if newest else {}
+        self._sources[given] = newest or {}
         return self._sources[given]
 
     def _find(self, name: str) -> str | None:
@@ -133,19 +151,26 @@ class Definitions:
             self._runs[arn] = False
         return arn
 
-    def _register(self, name: str, container: dict[str, Any]) -> str:
+    def _register(self, name: str, what: dict[str, Any]) -> str:
         """What AWS refuses is the job's own fault (`InvalidInput`), and no other's."""
         try:
             answer = self._batch.register_job_definition(
                 jobDefinitionName=name,
-                type="container",
-                containerProperties=container,
+                **(of_nodes(what) if NODE_PROPERTIES in what else of_container(what)),
                 tags={STACK_TAG: self._settings.stack},
             )
         except FAILED as error:
             why = words("batch:RegisterJobDefinition", error)
             raise (InvalidInput if is_refused(error) else Unavailable)(why) from error
         return str(answer["jobDefinitionArn"])
+
+
+def of_container(container: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "container", "containerProperties": container}
+
+
+def of_nodes(what: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "multinode", **what}
 
 
 def log_options(settings: AwsSettings) -> dict[str, Any]:

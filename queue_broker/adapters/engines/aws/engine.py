@@ -28,7 +28,7 @@ from queue_broker.adapters.engines.aws.reports import Reports
 from queue_broker.adapters.engines.aws.sources import Insights, ShimLines, Source
 from queue_broker.adapters.engines.aws.spare import Spare
 from queue_broker.adapters.engines.aws.submitting import Outcome, Submitting
-from queue_broker.adapters.engines.aws.tracked import Tracker
+from queue_broker.adapters.engines.aws.tracked import Tracked, Tracker
 from queue_broker.adapters.engines.aws.trials import KNOWN, Trials, misread
 from queue_broker.adapters.engines.aws.verdict import container, reason_of
 from queue_broker.adapters.engines.aws.watching import FINISHED, Watching
@@ -36,6 +36,7 @@ from queue_broker.adapters.engines.outbox import Outbox
 from queue_broker.adapters.engines.shim import TASKS_VARIABLE
 from queue_broker.core.bucket import TokenBucket
 from queue_broker.events import Ended, Event
+from queue_broker.nodes import NODE_PROPERTIES, Nodes
 from queue_broker.records import HandOver, Lane, Leak, LogPage, Tasks
 
 if TYPE_CHECKING:
@@ -236,10 +237,9 @@ class AwsEngine:
         tracked = self._tracker.known(name)
         if tracked is None:
             parent = self._described(job_id)
-            tracked_tasks = tasks_of(parent)
-            child = job_id if tracked_tasks is None else f"{job_id}:{place_of(task, tracked_tasks)}"
+            child = child_of(parent, task)
             return parent if child == job_id else self._described(child)
-        if task not in tracked.leak.tasks:
+        if not has(tracked, task):
             raise NotFound(f"leak {name!r} has no task {task}")
         return self._described(tracked.child(task))
 
@@ -287,6 +287,21 @@ def tasks_of(parent: dict[str, Any]) -> Tasks | None:
     for first, last in parse_slice(said[TASKS_VARIABLE]):
         tasks.add_range(first, last + 1)
     return tasks
+
+
+def child_of(parent: dict[str, Any], task: int) -> str:
+    """Batch's id of one task of a job, or of the node with that place."""
+    job_id, tasks = str(parent["jobId"]), tasks_of(parent)
+    if nodes := parent.get(NODE_PROPERTIES):
+        return f"{job_id}#{Nodes.of(nodes).seat(task)}"
+    return job_id if tasks is None else f"{job_id}:{place_of(task, tasks)}"
+
+
+def has(tracked: Tracked, task: int) -> bool:
+    """Whether there is such a task, or of a multi-node job a node with such a place."""
+    if nodes := tracked.nodes:
+        return 0 <= task < nodes.count
+    return task in tracked.leak.tasks
 
 
 def place_of(task: int, tasks: Tasks) -> int:

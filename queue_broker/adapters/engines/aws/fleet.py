@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.resources import Resources
 from queue_broker.adapters.engines.aws.faults import calling
 from queue_broker.adapters.engines.aws.spare import Spare
+from queue_broker.nodes import nodes_of
 from queue_broker.records import Lane, Leak
 
 if TYPE_CHECKING:
@@ -83,8 +84,12 @@ class Fleet:
             lane = self._lanes.get(leak.lane)
         if lane is None:
             return f"there is no lane {leak.lane} in AWS Batch"
-        if not leak.allocation.fits(lane.shape):
-            return f"{leak.allocation} fits no instance of {leak.lane}"
+        nodes = nodes_of(leak)
+        each = nodes.largest if nodes else leak.allocation
+        if not each.fits(lane.shape):
+            return f"{each} fits no instance of {leak.lane}"
+        if nodes and nodes.count > lane.instances:
+            return f"{leak.lane} has no {nodes.count} instances"
         return None
 
     def _now(self, lane: Lane, now_s: float) -> Lane:
@@ -141,6 +146,8 @@ def to_lane(queue: Mapping[str, Any], environment: Mapping[str, Any]) -> Lane:
         queues=True,
         whole_vcpus=True,
         index_by_shim=True,
+        apart=True,
+        instance_types=tuple(compute.get("instanceTypes", ())),
     )
 
 

@@ -8,7 +8,7 @@ turned up for `settle_s` (ListJobs runs a little behind SubmitJob) is it asked f
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic.alias_generators import to_camel
 
 from headgate.errors import InvalidInput, Unavailable
-from headgate.job import MAX_ATTEMPTS, MAX_PAYLOAD_BYTES, Job
+from headgate.job import MAX_ATTEMPTS, MAX_PAYLOAD_BYTES, Job, show_scalar
 from queue_broker.adapters.engines.aws.cargo import Cargo, NeverFits, ParametersOf, load
 from queue_broker.adapters.engines.aws.clients import SUBMITTERS, Clients
 from queue_broker.adapters.engines.aws.definitions import Definitions
@@ -25,6 +25,7 @@ from queue_broker.adapters.engines.aws.faults import Fault, calling, fault_of, w
 from queue_broker.adapters.engines.aws.fleet import STACK_TAG, Fleet
 from queue_broker.adapters.engines.aws.pace import Pace
 from queue_broker.core.whole import goes_whole, under_shim
+from queue_broker.nodes import nodes_of
 from queue_broker.records import Leak
 from queue_broker.tagging import beside
 
@@ -121,11 +122,13 @@ class Submitting:
             return Outcome(leak, away=str(error))
 
     def _sent(self, leak: Leak) -> Outcome:
+        if nodes_of(leak):
+            return self._call(leak, of_nodes(leak), again=True)
         runs = self.definitions.runs(leak.job)
         if under_shim(leak) and runs is False:
             return Outcome(leak, misread=True)
         cargo = self._shipped(leak, load(leak, self._parameters, says=runs is None))
-        return self._call(leak, cargo, again=True)
+        return self._call(leak, {"containerOverrides": cargo.overrides()}, again=True)
 
     def _shipped(self, leak: Leak, cargo: Cargo) -> Cargo:
         """The cargo, with its rows where the containers can read them."""
@@ -139,16 +142,17 @@ class Submitting:
         url = self._clients.s3.generate_presigned_url("get_object", where, ExpiresIn=ROWS_LIVE_S)
         return cargo.with_rows_at(url)
 
-    def _call(self, leak: Leak, cargo: Cargo, again: bool) -> Outcome:
+    def _call(self, leak: Leak, what: Mapping[str, Any], again: bool) -> Outcome:
+        """`what` is to run, beside the definition."""
         definition = self.definitions.arn_for(leak.job)
-        request = to_request(leak, cargo, definition, self._settings.stack)
+        request = to_request(leak, what, definition, self._settings.stack)
         try:
             answer = self._batch.submit_job(**request)
         except (ClientError, BotoCoreError) as error:
             fault = fault_of(error)
             if fault is Fault.NO_DEFINITION and again:
                 self.definitions.forget(definition)
-                return self._call(leak, cargo, again=False)
+                return self._call(leak, what, again=False)
             return self._failed(leak, fault, words(SUBMIT, error))
         self._pace.went_well()
         return Outcome(leak, job_id=answer["jobId"])
@@ -167,13 +171,20 @@ class Submitting:
         return Outcome(leak, refused=why)
 
 
-def to_request(leak: Leak, cargo: Cargo, definition: str, stack: str) -> dict[str, Any]:
+def of_nodes(leak: Leak) -> dict[str, Any]:
+    """What a multi-node job was submitted with: it is handed on as it is."""
+    batch, parameters = leak.job.batch, leak.job.parameters
+    overrides = {"nodeOverrides": batch["nodeOverrides"]} if "nodeOverrides" in batch else {}
+    return overrides | {"parameters": {name: show_scalar(one) for name, one in parameters.items()}}
+
+
+def to_request(leak: Leak, what: Mapping[str, Any], definition: str, stack: str) -> dict[str, Any]:
     """SubmitJob's arguments. Batch itself tries again only where the broker cannot."""
     request: dict[str, Any] = {
         "jobName": leak.name,
         "jobQueue": leak.lane,
         "jobDefinition": definition,
-        "containerOverrides": cargo.overrides(),
+        **what,
         "retryStrategy": own_retries(leak.job) if goes_whole(leak) else {"attempts": 1},
     }
     if len(leak.tasks) > 1:

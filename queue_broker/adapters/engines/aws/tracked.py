@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from headgate.lifecycle import Cause
 from headgate.resources import Resources
+from queue_broker.nodes import Nodes, nodes_of
 from queue_broker.records import Leak, Tasks
 
 #: Of so many leaks that are over, name and id are remembered.
@@ -36,6 +37,11 @@ class Tracked:
         return len(self.leak.tasks) > 1
 
     @property
+    def nodes(self) -> Nodes | None:
+        """Of a multi-node job."""
+        return nodes_of(self.leak)
+
+    @property
     def open(self) -> Tasks:
         return self.leak.open - self.ended
 
@@ -57,7 +63,9 @@ class Tracked:
         self.due_s = min(self.due_s, self.again_s)
 
     def child(self, task: int) -> str:
-        """Batch's id of one task."""
+        """Batch's id of one task; of a multi-node job that of the node with this place."""
+        if nodes := self.nodes:
+            return f"{self.job_id}#{nodes.seat(task)}"
         if not self.array:
             return self.job_id
         return f"{self.job_id}:{self.leak.tasks.rank(task) - 1}"

@@ -14,6 +14,7 @@ from headgate.lifecycle import Cause
 from headgate.usage import Usage
 from queue_broker.adapters.engines.aws.sources import Measured
 from queue_broker.events import Ended
+from queue_broker.nodes import nodes_of
 from queue_broker.records import Leak
 
 #: The reasons that the broker itself gives to TerminateJob.
@@ -44,6 +45,8 @@ def ended(leak: Leak, task: int, told: Mapping[str, Any], stopped: Cause | None)
     started_s = seconds(told.get("startedAt"))
     at_s = seconds(told.get("stoppedAt")) or started_s or seconds(told.get("createdAt")) or 0.0
     usage = Usage(max(0.0, at_s - started_s)) if started_s is not None else None
+    if cause is Cause.OUT_OF_MEMORY and code is not None and nodes_of(leak):
+        cause = Cause.EXITED  # as its owner has it: nobody gives its nodes more
     return Ended(leak.name, task, at_s, cause, code, usage, reason, started_s, reasons(told))
 
 

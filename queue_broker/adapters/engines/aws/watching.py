@@ -80,9 +80,10 @@ class Watching:
         tracked = self.tracker.by_id.get(job_id)
         if tracked is None:
             return  # somebody else's, or one that is over
-        if not tracked.array or index:
+        over = detail.get("status") in FINISHED
+        if index or not (tracked.array or (over and tracked.nodes)):
             self.see(tracked, int(index or 0), detail)
-        elif detail.get("status") in FINISHED:
+        elif over:
             tracked.due_s = 0.0
 
     def see(self, tracked: Tracked, index: int, told: Mapping[str, Any]) -> None:
@@ -114,7 +115,7 @@ class Watching:
         wrapped = under_shim(tracked.leak)
         if wrapped:
             end = self.trials.unshelled(tracked.leak, end)
-        if end.started_at_s is None or end.misread:
+        if end.started_at_s is None or end.misread or tracked.nodes:
             self.outbox.put(end)
             return
         reports = self.reports if wrapped else self.bare
@@ -133,12 +134,22 @@ class Watching:
                 self._missing(tracked, now_s)
             elif tracked.array:
                 calls += self._array(tracked, detail, now_s, tail)
+            elif tracked.nodes and detail["status"] in FINISHED:
+                self.see(tracked, 0, self._by_main(tracked, detail))
+                calls += 1
             else:
                 self.see(tracked, 0, detail)
             if detail is not None:
                 self._find_blocked(tracked, detail, now_s)
                 self._insist(tracked, now_s)
         return calls + self._look_at(tail)
+
+    def _by_main(self, tracked: Tracked, detail: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A multi-node job's end: the exit is its main node's, which Batch tells of that alone."""
+        with calling("batch:DescribeJobs"):
+            answer: Any = self.batch.describe_jobs(jobs=[tracked.child(0)])
+        mains = [one.get("container", {}) for one in answer["jobs"]]
+        return {**detail, "container": next(filter(None, mains), {})}
 
     def _look_at(self, children: Sequence[str]) -> int:
         """Single children of any arrays, a hundred a call; returns how many calls it took."""

@@ -142,8 +142,18 @@ NODES = {
     },
 }
 ASKED = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "2048"}]
+WIDE = {"resourceRequirements": [{"type": "MEMORY", "value": "1024"}]}
 ALONE = {"name": "main", "image": "busybox", "command": ["x"], "resourceRequirements": ASKED}
 LOG = {"name": "log", "image": "fluent", "essential": False, "resourceRequirements": ASKED}
+
+LIMITS = {"limits": {"cpu": "1", "memory": "128Mi"}}
+INSIDE = {"image": "busybox", "command": ["x"], "resources": LIMITS}
+POD = {"type": "container", "eksProperties": {"podProperties": {"containers": [INSIDE]}}}
+A_RANGE = {"targetNodes": ":", "eksProperties": POD["eksProperties"]}
+OF_PODS = {
+    "type": "multinode",
+    "nodeProperties": {"numNodes": 1, "mainNode": 0, "nodeRangeProperties": [A_RANGE]},
+}
 
 
 def in_task(*containers: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -154,7 +164,8 @@ def in_task(*containers: dict[str, Any], **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("definition", "got"),
     [
-        (NODES, "d:1, one of nodes or pods"),
+        (POD, "d:1, one of pods"),
+        (OF_PODS, "d:1, one whose nodes are pods"),
         (in_task(ALONE, LOG), "d:1, one of 2 containers"),
         (in_task(ALONE, pidMode="host"), "d:1, one with pidMode"),
     ],
@@ -163,7 +174,7 @@ def test_what_only_aws_can_run_is_refused_as_it_is_submitted_and_does_not_wait_f
     aws: Batch, batch: Batch, definition: dict[str, Any], got: str
 ) -> None:
     aws.client.register_job_definition(jobDefinitionName="d", **definition)
-    with pytest.raises(ClientError, match=f"jobDefinition: got '{got}'; .* of one container"):
+    with pytest.raises(ClientError, match=f"jobDefinition: got '{got}'; .* of a container"):
         batch.submit(jobDefinition="d")
     define = Definer(
         Source(aws.broker.shelf, BatchUpstream(aws.client)),
@@ -172,6 +183,22 @@ def test_what_only_aws_can_run_is_refused_as_it_is_submitted_and_does_not_wait_f
     )
     with pytest.raises(InvalidInput, match=got):
         define(Job(name="several", definition="d"))
+
+
+def test_nodes_are_taken_as_they_are_asked_for_and_each_is_told_where_aws_has_it(
+    aws: Batch, batch: Batch
+) -> None:
+    aws.client.register_job_definition(jobDefinitionName="d", **NODES)
+    overrides = {"nodePropertyOverrides": [{"targetNodes": "1", "containerOverrides": WIDE}]}
+    job_id = batch.submit(jobDefinition="d", nodeOverrides=overrides)
+
+    job = batch.broker.store.job(JobId(job_id)).job
+    assert (job.command, job.resources.vcpu, job.resources.memory_mib) == (("train",), 2, 1152)
+    assert job.batch["nodeOverrides"] == overrides
+    assert batch.describe(job_id)["nodeProperties"]["numNodes"] == 2
+    assert batch.describe(f"{job_id}#1")["nodeDetails"] == {"nodeIndex": 1, "isMainNode": False}
+    with pytest.raises(ClientError, match="arrayProperties: got an object"):
+        batch.submit(jobDefinition="d", arrayProperties={"size": 2})
 
 
 def test_a_task_of_one_container_and_what_was_made_for_fargate_run_on_instances(

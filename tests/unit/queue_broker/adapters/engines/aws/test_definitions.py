@@ -107,9 +107,9 @@ def test_a_copy_of_the_account_s_own_definition_keeps_what_it_says() -> None:
 def test_a_definition_that_is_no_container_s_is_refused() -> None:
     batch = FakeBatch()
     arn = theirs(batch)
-    batch.definitions[arn]["nodeProperties"] = batch.definitions[arn].pop("containerProperties")
+    batch.definitions[arn]["eksProperties"] = batch.definitions[arn].pop("containerProperties")
 
-    with pytest.raises(InvalidInput, match=r"got 'theirs:1, one of nodes or pods'"):
+    with pytest.raises(InvalidInput, match=r"got 'theirs:1, one of pods'"):
         definitions(batch).arn_for(a_job(definition="theirs"))
 
 

@@ -19,6 +19,7 @@ from queue_broker.adapters.clock import SteadyClock, wall_of
 from queue_broker.adapters.engines.local.engine import LocalEngine, LocalSettings
 from queue_broker.adapters.lake import FolderLake
 from queue_broker.adapters.registry import FolderRegistry
+from queue_broker.adapters.stocks import BatchStocks, ShelfStocks
 from queue_broker.adapters.store.migrate import make_folder
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
@@ -139,6 +140,7 @@ def wire(settings: Settings, clock: Clock, parts: Parts) -> Broker:
         clock=clock,
         policy=Policy(bucket=cloud.bucket if cloud else None),
         limits_now=limits,
+        stocks=BatchStocks(cloud.upstream, clock) if cloud else ShelfStocks(parts.shelf),
     )
     broker: Broker
     # Lambdas, since the broker is not there yet.

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from headgate.resources import Resources
@@ -20,6 +21,9 @@ from queue_broker import containers
 from queue_broker.records import Group, JobRecord, Leak
 
 NODE_PROPERTIES = "nodeProperties"
+INSTANCE_TYPES = "instanceTypes"
+#: What a job, or each of some nodes, holds beside its instance.
+CONSUMABLES, LISTED = "consumableResourceProperties", "consumableResourceList"
 #: As AWS documents them: nodes of a job (there a default), and ranges of nodes that run the same.
 MOST_NODES, MOST_RANGES = 1000, 5
 TARGET = re.compile("([0-9]{0,9})(:?)([0-9]{0,9})")
@@ -35,7 +39,7 @@ class Range:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     asked: Mapping[str, float]  #: by VCPU, MEMORY, GPU, for each of the nodes
-    instance_types: tuple[str, ...] = ()  #: the only ones that will do; none: any
+    beside: Mapping[str, Any] = field(default_factory=dict)  #: what else is said of them
 
     @classmethod
     def of(cls, given: Mapping[str, Any], count: int) -> Range:
@@ -50,8 +54,19 @@ class Range:
                 if one.get("name")
             },
             asked=together(map(amounts, containers.every(with_container(given)))),
-            instance_types=tuple(given.get("instanceTypes", ())),
+            beside={name: given[name] for name in (INSTANCE_TYPES, CONSUMABLES) if name in given},
         )
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """The only ones that will do; none: any. Tasks of ECS say it beside their containers."""
+        inside = self.container.get("instanceType")
+        return (*self.beside.get(INSTANCE_TYPES, ()), *([inside] if inside else []))
+
+    @property
+    def consumables(self) -> Mapping[str, int]:
+        """What each of the nodes holds beside its instance, by name."""
+        return listed(self.beside.get(CONSUMABLES, {}))
 
     @property
     def each(self) -> Resources:
@@ -116,6 +131,15 @@ def nodes_of(work: JobRecord | Group | Leak) -> Nodes | None:
         return Nodes.of(properties)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
+
+
+def listed(properties: Mapping[str, Any]) -> Mapping[str, int]:
+    """Of `ConsumableResourceProperties`, by name: an ARN ends with it."""
+    found: Counter[str] = Counter()
+    for one in properties.get(LISTED, ()):
+        name = str(one.get("consumableResource", "")).rpartition("/")[2]
+        found[name] += int(one.get("quantity", 0))
+    return found
 
 
 def span(target: str, count: int) -> range:

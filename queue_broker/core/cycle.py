@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from headgate.lifecycle import FINISHED, Cause, State
 from headgate.tenancy import Tier
+from queue_broker.core.consumables import Count, needed, uncounted
 from queue_broker.core.in_flight import InFlight, age
 from queue_broker.core.leak import Decision
 from queue_broker.core.limits import Limits as LiveLimits
@@ -75,6 +76,7 @@ class Cycle:
     policy: Policy = field(default_factory=Policy)
     stopping: dict[str, Tasks] = field(default_factory=dict)
     limits_now: LiveLimits | None = None  #: None: `tiers` for good
+    stocks: Count = uncounted
     revised_s: dict[JobId, float] = field(default_factory=dict)
     flight: InFlight = field(default_factory=InFlight)
     offer: Offer | None = None  #: what one instance has, as of the last pass
@@ -142,6 +144,8 @@ class Cycle:
         groups = self.store.eligible(self.limits.groups_per_tenant)
         if any(lane.index_by_shim for lane in lanes):
             groups = [self.with_dropped(group) for group in groups]
+        if names := needed(groups):
+            world = replace(world, stocks=self.stocks(names))
         decision = self.policy.decide(groups, self.flight.changes(), lanes, world)
         told = {group.group_id: group.hold for group in groups}
         news = {at: why for at, why in decision.holds.items() if why != told.get(at)}

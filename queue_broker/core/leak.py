@@ -10,6 +10,7 @@ from itertools import chain
 from headgate.resources import Resources
 from headgate.tenancy import Tier
 from queue_broker.core.capacity import Board
+from queue_broker.core.consumables import Stocks
 from queue_broker.core.debts import Debts, price_s
 from queue_broker.core.fairness import Order, Past, Standing, Turn, by_tier
 from queue_broker.core.hosts import START_S, Hosts
@@ -52,6 +53,7 @@ class Snapshot:
     starts: Starts = field(default_factory=Starts)
     headroom: Resources = field(default_factory=Resources)
     calls: int | None = None
+    stocks: Stocks = field(default_factory=dict)  #: of consumable resources
     runs: Runs = field(default_factory=Runs)
     shut: Collection[int] = ()  #: places whose queue a stuck head keeps shut
     kept_ledger: Ledger | None = None
@@ -116,7 +118,7 @@ class Desk:
         snapshot.starts.forget(snapshot.now_s)
         self.left: dict[GroupId, int] = {}  #: of groups of which some have gone
         self.by_tier = by_tier(snapshot.groups)
-        self.quotas = Quotas(snapshot.tree, ledger, snapshot.starts)
+        self.quotas = Quotas(snapshot.tree, ledger, snapshot.starts, snapshot.stocks)
         windows, runs = snapshot.windows, snapshot.runs
         board = Board.of(yard, snapshot.lanes, ledger, windows, runs, snapshot.shut)
         hosts = Hosts(yard, snapshot.lanes, ledger, snapshot.now_s, runs.instances)

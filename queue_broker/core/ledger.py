@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from headgate.estimate import Estimate, Quantiles
 from queue_broker.core.amounts import NOTHING, Amount, priced
+from queue_broker.core.consumables import needs_of
 from queue_broker.core.yard import the_same, whole
 from queue_broker.nodes import nodes_of
 from queue_broker.records import Changes, GroupId, JobId, Lane, Leak
@@ -101,6 +102,9 @@ class Ledger:
     lanes: dict[str, LaneUse] = field(default_factory=dict)
     tenants: dict[tuple[str, str], Held] = field(default_factory=dict)  #: by (tier, tenant)
     jobs: dict[JobId, int] = field(default_factory=dict)  #: tasks in flight
+    #: By consumable resource, what tasks in flight hold, and those of them that have started.
+    consumed: Counter[str] = field(default_factory=Counter)
+    consuming: Counter[str] = field(default_factory=Counter)
     measured: dict[GroupId, Measured] = field(default_factory=dict)
     lanes_now: dict[str, Lane] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -148,6 +152,9 @@ class Ledger:
         if lane is None:
             lane = self.lanes[leak.lane] = LaneUse()
         lane.shift(old, new)
+        for name, quantity in needs_of(leak).items():
+            self.consumed[name] += quantity * (new.open - old.open)
+            self.consuming[name] += quantity * (new.running - old.running)
         if new.open != old.open or (leak.tier, leak.tenant) != (before.tier, before.tenant):
             if new.open:
                 sums[leak.tier, leak.tenant, leak.job_id, new.each] += new.open

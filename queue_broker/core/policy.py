@@ -10,6 +10,7 @@ from headgate.lifecycle import Cause
 from headgate.tenancy import Tenant, Tier
 from queue_broker.core import preempt
 from queue_broker.core.bucket import TokenBucket
+from queue_broker.core.consumables import Stocks
 from queue_broker.core.debts import Debts
 from queue_broker.core.fairness import Past, allocation
 from queue_broker.core.headroom import Headroom
@@ -148,6 +149,7 @@ class Policy:
             calls=None if self.bucket is None else max(0, self.bucket.left(world.now_s)),
             runs=self.runs,
             shut={head.place for head in self.heads},
+            stocks=world.stocks,
             kept_ledger=self.ledger,
             kept_yard=self.yard,
         )
@@ -203,3 +205,4 @@ class World:
     tenants: Sequence[Tenant]
     now_s: float
     most_waiting_s: Mapping[str, float] = field(default_factory=dict)  #: by lane, set by hand
+    stocks: Stocks = field(default_factory=dict)  #: of consumable resources

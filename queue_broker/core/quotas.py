@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from headgate.tenancy import Tenant
 from queue_broker.core.amounts import UNBOUNDED, Amount, bound
+from queue_broker.core.consumables import Stocks, needs_of, why_short
 from queue_broker.core.hints import NONE, hints_of
 from queue_broker.core.ledger import Held, Ledger
 from queue_broker.core.tenant_tree import Tree
 from queue_broker.records import Group
 
 MINUTE_S = 60.0
+NO_STOCKS: Stocks = {}
 
 
 @dataclass(slots=True)
@@ -44,8 +47,11 @@ class Quotas:
     guarantees nothing, and what it holds counts against the sum.
     """
 
-    def __init__(self, tree: Tree, ledger: Ledger, starts: Starts) -> None:
+    def __init__(self, tree: Tree, ledger: Ledger, starts: Starts, stocks: Stocks = NO_STOCKS):
         self.tree = tree
+        self.stocks = stocks
+        self.taken = Counter(ledger.consumed)
+        self.started = ledger.consuming
         self.starts = starts
         self.jobs = dict(ledger.jobs)
         self.active = any(limited(tenant) for tenant in tree.known.values())
@@ -69,6 +75,8 @@ class Quotas:
         why = ""
         if hints is not NONE:
             most, why = self._job_room(group, most)
+        if self.stocks:
+            most, why = least(most, *self._seats(group), why=why)
         if self.active:
             for name in self.tree.path(group.tenant):
                 fits, bounded = self._tenant_room(name, each, most)
@@ -85,6 +93,13 @@ class Quotas:
             (room_in(hints.max_running, running), "the job's own cap on running tasks"),
             (room_in(hints.max_starts_per_minute, started), "the job's own cap on starts a minute"),
         )
+
+    def _seats(self, group: Group) -> Iterator[tuple[int, str]]:
+        """Tasks that there is enough of each consumable resource for, and the words."""
+        for name, quantity in needs_of(group).items():
+            if (stock := self.stocks.get(name)) is not None and quantity:
+                taken = self.taken[name] - (0 if stock.returns else self.started[name])
+                yield max(0, stock.quantity - taken) // quantity, why_short(name, stock)
 
     def _tenant_room(self, name: str, each: Amount, most: int) -> tuple[int, str]:
         tenant = self.tree.known.get(name)
@@ -117,6 +132,8 @@ class Quotas:
 
     def take(self, group: Group, each: Amount, tasks: int) -> None:
         """These tasks go."""
+        for name, quantity in needs_of(group).items():
+            self.taken[name] += quantity * tasks
         if group.job.tags:
             self.new[group.job_id] = self.new.get(group.job_id, 0) + tasks
         if self.active:
@@ -162,8 +179,7 @@ def room_in(cap: int | None, used: int) -> int:
     return UNBOUNDED if cap is None else max(0, cap - used)
 
 
-def least(most: int, *bounds: tuple[int, str]) -> tuple[int, str]:
-    why = ""
+def least(most: int, *bounds: tuple[int, str], why: str = "") -> tuple[int, str]:
     for room, words in bounds:
         if room < most:
             most, why = room, words

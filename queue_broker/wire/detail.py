@@ -7,7 +7,7 @@ from typing import Any
 
 from headgate.job import Dependency, Job
 from headgate.lifecycle import FINISHED, State
-from queue_broker.nodes import NODE_PROPERTIES, Nodes, nodes_of
+from queue_broker.nodes import CONSUMABLES, NODE_PROPERTIES, Nodes, nodes_of
 from queue_broker.records import JobId, Standing
 from queue_broker.wire import multinode
 from queue_broker.wire.attempts import attempts, ms
@@ -114,6 +114,8 @@ def options(standing: Standing) -> Answer:
         found["timeout"] = {"attemptDurationSeconds": job.timeout_s}
     if "retry_strategy" in job.model_fields_set:
         found["retryStrategy"] = retry_strategy(job)
+    if CONSUMABLES in job.batch:
+        found[CONSUMABLES] = job.batch[CONSUMABLES]
     if "shareIdentifier" in job.batch:
         found["schedulingPriority"] = record.priority
     return found

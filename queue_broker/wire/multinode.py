@@ -11,7 +11,16 @@ from itertools import groupby
 from typing import Any
 
 from queue_broker import containers
-from queue_broker.nodes import NODE_PROPERTIES, Nodes, nodes_of, requirements, span, together
+from queue_broker.nodes import (
+    CONSUMABLES,
+    NODE_PROPERTIES,
+    Nodes,
+    Range,
+    nodes_of,
+    requirements,
+    span,
+    together,
+)
 from queue_broker.ports import Describer
 from queue_broker.records import Attempt, JobId, Standing
 from queue_broker.wire.faults import refused
@@ -27,6 +36,8 @@ NOT_OF_NODES = (
     *("arrayProperties", "containerOverrides"),
     *("ecsPropertiesOverride", "eksPropertiesOverride"),
 )
+#: What an override says of nodes beside their container, and what a definition calls it.
+BESIDE = {"instanceTypes": "instanceTypes", "consumableResourcePropertiesOverride": CONSUMABLES}
 #: Lists of a container that an override adds to, and by what their entries are told apart.
 MERGED = {"environment": "name", "resourceRequirements": "type"}
 
@@ -80,11 +91,23 @@ def changed(nodes: Nodes, changes: Sequence[Mapping[str, Any]]) -> list[Answer]:
     found: list[Answer] = []
     for (_, ats), group in alike:
         members = list(group)
-        container = dict(nodes.range_of(members[0]).container)
-        for at in ats:
-            container = overridden(container, containers.of_overrides(changes[at]))
-        found.append({"targetNodes": f"{members[0]}:{members[-1]}", "container": container})
+        found.append(
+            one_range(nodes.range_of(members[0]), [changes[at] for at in ats])
+            | {"targetNodes": f"{members[0]}:{members[-1]}"}
+        )
     return found
+
+
+def one_range(known: Range, changes: Sequence[Mapping[str, Any]]) -> Answer:
+    """What nodes run that these changes are for."""
+    found = dict(known.beside)
+    container = {
+        name: one for name, one in known.container.items() if name not in containers.AMONG_OTHERS
+    }
+    for one in changes:
+        container = overridden(container, containers.of_overrides(one))
+        found |= {BESIDE[name]: one[name] for name in BESIDE if one.get(name)}
+    return found | {"container": container}
 
 
 def targets(target: str, count: int) -> range:

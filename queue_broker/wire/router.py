@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from queue_broker.asked import Asked
 from queue_broker.wire import (
+    consumables,
     definitions,
     emptying,
     environments,
@@ -60,17 +61,22 @@ MERGED: dict[str, Handler] = {
 #: Kept by the broker where AWS does not stand behind it.
 KEPT: dict[str, Handler] = {
     "CreateComputeEnvironment": environments.create_environment,
+    "CreateConsumableResource": consumables.create_resource,
     "CreateJobQueue": queues.create_queue,
     "CreateSchedulingPolicy": policies.create_policy,
     "DeleteComputeEnvironment": environments.delete_environment,
+    "DeleteConsumableResource": consumables.delete_resource,
     "DeleteJobQueue": emptying.delete_queue,
     "DeleteSchedulingPolicy": policies.delete_policy,
     "DeregisterJobDefinition": definitions.deregister,
+    "DescribeConsumableResource": consumables.describe_resource,
     "DescribeJobDefinitions": definitions.describe,
     "DescribeSchedulingPolicies": policies.describe_policies,
+    "ListConsumableResources": consumables.list_resources,
     "ListSchedulingPolicies": policies.list_policies,
     "RegisterJobDefinition": definitions.register,
     "UpdateComputeEnvironment": environments.update_environment,
+    "UpdateConsumableResource": consumables.update_resource,
     "UpdateJobQueue": queues.update_queue,
     "UpdateSchedulingPolicy": policies.update_policy,
 }
@@ -78,7 +84,6 @@ KEPT: dict[str, Handler] = {
 #: Lists of what there is none of without AWS, and the member they stand in.
 NONE_OF: dict[str, str] = {
     "DescribeServiceEnvironments": "serviceEnvironments",
-    "ListConsumableResources": "consumableResources",
     "ListQuotaShares": "quotaShares",
     "ListServiceJobs": "jobSummaryList",
 }

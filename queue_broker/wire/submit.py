@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 from headgate.batch_kwargs import OVERRIDES, REBUILT, RENAMED, from_batch
@@ -17,8 +16,9 @@ from headgate.job import Job
 from headgate.resources import ResourceRequest
 from headgate.sweep import Sweep
 from queue_broker import containers
+from queue_broker.core.consumables import KIND
 from queue_broker.core.submit import ITSELF
-from queue_broker.nodes import NODE_PROPERTIES
+from queue_broker.nodes import CONSUMABLES, NODE_PROPERTIES, listed
 from queue_broker.wire import definitions, fargate, log_groups, multinode
 from queue_broker.wire.container_rules import check_legacy, check_memory
 from queue_broker.wire.faults import Fault, refused
@@ -39,6 +39,8 @@ RESOURCES = {"VCPU", "MEMORY", "GPU"}
 WHOLE = {"command", "image", "priority", "retry_strategy", "timeout_s"}
 TAKEN_OVER = ("parameters", "retryStrategy", "timeout")
 ON_EKS = "Container overrides or node overrides should not be set for Batch on EKS jobs."
+#: What a submission says of consumable resources, in place of its definition.
+OVERRIDDEN = "consumableResourcePropertiesOverride"
 #: Of every job its own.
 OWN = {"name", "queue", "definition"}
 
@@ -51,7 +53,7 @@ class Defined:
     fields: dict[str, Any]
     name: str  #: `name:revision`
     resources: ResourceRequest  #: what a job gets that asks for nothing itself
-    log: Answer  #: where a job's log is to be, for `Job.batch`
+    carried: Answer  #: for `Job.batch`: where its log is to be, and what it holds beside
 
     @classmethod
     def find(cls, source: Source, given: str, place: Place) -> Defined:
@@ -65,15 +67,15 @@ class Defined:
             defined.fields["resources"]["arch"] = arch
         # With AWS behind the broker, logs are in CloudWatch itself.
         asked = ResourceRequest.model_construct(**defined.fields["resources"])
-        return replace(defined, log={}, resources=asked)
+        return replace(defined, carried=consumables(found), resources=asked)
 
     @classmethod
     def of(cls, found: Answer) -> Defined:
         name, _ = name_and_revision(found["jobDefinitionArn"])
         fields = from_definition(found)
         asked = ResourceRequest.model_construct(**fields["resources"])
-        log = log_groups.of_definition(found)
-        return cls(found, fields, f"{name}:{found['revision']}", asked, log)
+        batch = log_groups.of_definition(found) | consumables(found)
+        return cls(found, fields, f"{name}:{found['revision']}", asked, batch)
 
 
 async def submit(wire: Wire, call: Call, defined: Defined) -> Answer:
@@ -95,7 +97,7 @@ def asked_for(wire: Wire, call: Call, defined: Defined, **settled: str | None) -
         check_share(call.given, defined.definition)
     given = dict(call.given) | {"jobQueue": queue}
     if wire.upstream is None:
-        check_consumables(call.given, defined.definition)
+        check_consumables(wire, call.given, defined.definition)
     given, defined = with_nodes(wire, given, defined)
     job = to_job(given, defined, **settled)
     fargate.check_size(defined.definition, job.resources.vcpu, job.resources.memory_mib)
@@ -111,8 +113,8 @@ def with_nodes(
     if defined.definition["type"] == multinode.MULTINODE:
         properties = multinode.settled(given, defined.definition)
         whole = Defined.of(multinode.as_container(defined.definition, properties))
-        log = defined.log if wire.upstream else whole.log
-        return given | {NODE_PROPERTIES: properties}, replace(whole, log=log)
+        batch = defined.carried if wire.upstream else whole.carried
+        return given | {NODE_PROPERTIES: properties}, replace(whole, carried=batch)
     if given.get("nodeOverrides"):
         words = "none for a job of one container; containerOverrides is for that"
         raise refused(f"nodeOverrides: got an object; allowed: {words}")
@@ -140,20 +142,23 @@ def check_share(given: Mapping[str, Any], definition: Mapping[str, Any]) -> None
         raise Fault(NO_PRIORITY)
 
 
-def check_consumables(given: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
-    """Without AWS there are no consumable resources that a job could wait for."""
-    asked = [given.get("consumableResourcePropertiesOverride") or of_consumables(definition)]
+def check_consumables(wire: Wire, given: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+    """What a job would wait for is there."""
     ranges = definition.get(NODE_PROPERTIES, {}).get("nodeRangeProperties", ())
-    asked += map(of_consumables, ranges)
-    for one in chain.from_iterable(one.get("consumableResourceList", ()) for one in asked):
-        words = "none without AWS Batch behind the broker"
-        got = one.get("consumableResource")
-        raise refused(f"consumableResourceList: got {got!r}; allowed: {words}")
+    asked = [
+        given.get(OVERRIDDEN, {}),
+        *(one.get(CONSUMABLES, {}) for one in (definition, *ranges)),
+    ]
+    names = {name for one in asked for name in listed(one)}
+    kept = {one.name for one in wire.shelf.named(KIND, sorted(names))} if names else names
+    if missing := names - kept:
+        words = "a consumable resource that exists"
+        raise refused(f"consumableResource: got {min(missing)!r}; allowed: {words}")
 
 
-def of_consumables(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = given.get("consumableResourceProperties", {})
-    return found
+def consumables(definition: Mapping[str, Any]) -> Answer:
+    """What its jobs hold beside their instance, for `Job.batch`."""
+    return {name: definition[name] for name in (CONSUMABLES,) if definition.get(name)}
 
 
 def definition_of(wire: Wire, call: Call) -> Defined:
@@ -193,7 +198,7 @@ def to_job(request: Mapping[str, Any], defined: Defined, **settled: str | None) 
     }
     asked["dependsOn"] = [dependency(one) for one in request.get("dependsOn", ())]
     asked["jobDefinition"] = defined.name
-    batch = defined.log | carried(request)
+    batch = defined.carried | carried(request)
     job = fold(from_batch(asked), defined, batch=batch, **settled)
     if "eksProperties" not in defined.definition:
         check_references(job)
@@ -218,6 +223,8 @@ def carried(request: Mapping[str, Any]) -> dict[str, Any]:
     overrides = request.get("containerOverrides", {})
     if left := {name: value for name, value in overrides.items() if name not in OVERRIDES}:
         rest["containerOverrides"] = left
+    if OVERRIDDEN in rest:
+        rest[CONSUMABLES] = rest.pop(OVERRIDDEN)
     if "shareIdentifier" in request:
         rest["shareIdentifier"] = request["shareIdentifier"]
     return rest
@@ -287,7 +294,7 @@ class Definer:
         if found.definition["type"] == multinode.MULTINODE:
             allowed = "a definition of one container: several nodes are for AWS Batch's SubmitJob"
             raise InvalidInput.of("definition", job.definition, allowed)
-        return fold(job, found, definition=found.name, batch=found.log | job.batch)
+        return fold(job, found, definition=found.name, batch=found.carried | job.batch)
 
     def _find(self, given: str) -> Defined:
         if self.source.upstream is None:  # what was registered this moment is known

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from headgate.job import MAX_TAGS
+from queue_broker.core.consumables import KIND as CONSUMABLE
 from queue_broker.records import Document
 from queue_broker.wire import stopping
 from queue_broker.wire.definitions import KIND as DEFINITION
@@ -59,7 +60,7 @@ def tagged(wire: Wire, arn: str) -> Document:
         return of_job(wire, name)
     if kind == DEFINITION:
         name, revision = name_and_revision(arn)
-    known = kind in {DEFINITION, QUEUE, ENVIRONMENT, POLICY} and revision is not None
+    known = kind in {DEFINITION, QUEUE, ENVIRONMENT, POLICY, CONSUMABLE} and revision is not None
     found = wire.shelf.get(kind, name, revision or 0) if known else None
     if found is None and kind == QUEUE:
         found = by_configuration(wire, name)

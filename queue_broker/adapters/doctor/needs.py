@@ -22,6 +22,7 @@ LOOKS = (
     "batch:DescribeJobs",
     "batch:ListJobs",
 )
+COUNTS = "batch:DescribeConsumableResource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ def of_batch(aws: AwsSettings, arn: Arns) -> Iterator[Need]:
     definition = arn.of("batch", f"job-definition/{aws.stack}-{PROBE}")
     job = arn.of("batch", f"job/{PROBE}")
     yield Need(LOOKS, ("*",), "the broker sees no lane and no job")
+    resource = arn.of("batch", f"consumable-resource/{PROBE}")
+    yield Need((COUNTS,), (resource,), "jobs that need a licence wait in Batch, in others' way")
     yield Need(("batch:SubmitJob",), (queue, definition), "no job runs")
     yield Need(("batch:RegisterJobDefinition",), (definition,), "no job of a new kind runs")
     yield Need(("batch:TagResource",), (job, definition), "no job runs")

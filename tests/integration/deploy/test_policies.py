@@ -29,7 +29,9 @@ WITHOUT_RESOURCE = {
     *("ecr:GetAuthorizationToken", "ecs:DiscoverPollEndpoint", "events:ListRuleNamesByTarget"),
 }
 #: What is narrower than the account only by condition, or that lanes of all stacks share.
-SHARED = r":batch:[^:]*:[^:]*:job/\*|:log-group:/aws/batch/job:\*|:repository/\*"
+SHARED = (
+    r":batch:[^:]*:[^:]*:(job|consumable-resource)/\*|:log-group:/aws/batch/job:\*|:repository/\*"
+)
 ADAPTERS = Path(doctor.__path__[0]).parent
 ROOT = Path(__file__).parents[3]
 #: An action, wherever one is named: in code, in the template, and in what people are told.

@@ -25,7 +25,7 @@ from queue_broker.adapters.engines.aws.faults import Fault, calling, fault_of, w
 from queue_broker.adapters.engines.aws.fleet import STACK_TAG, Fleet
 from queue_broker.adapters.engines.aws.pace import Pace
 from queue_broker.core.whole import goes_whole, under_shim
-from queue_broker.nodes import nodes_of
+from queue_broker.nodes import CONSUMABLES, nodes_of
 from queue_broker.records import Leak
 from queue_broker.tagging import beside
 
@@ -191,6 +191,8 @@ def to_request(leak: Leak, what: Mapping[str, Any], definition: str, stack: str)
         request["arrayProperties"] = {"size": len(leak.tasks)}
     if leak.job.timeout_s is not None:
         request["timeout"] = {"attemptDurationSeconds": leak.job.timeout_s}
+    if CONSUMABLES in leak.job.batch:
+        request["consumableResourcePropertiesOverride"] = leak.job.batch[CONSUMABLES]
     if leak.job.batch.get("propagateTags"):
         request["propagateTags"] = True
     room = MAX_PAYLOAD_BYTES - len(json.dumps(request)) - len(', "tags": {}')

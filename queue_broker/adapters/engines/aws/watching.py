@@ -21,6 +21,7 @@ from queue_broker.adapters.engines.aws.reports import Reports
 from queue_broker.adapters.engines.aws.tracked import Tracked, Tracker
 from queue_broker.adapters.engines.aws.trials import Trials
 from queue_broker.adapters.engines.outbox import Outbox
+from queue_broker.core.consumables import needs_of
 from queue_broker.core.retry import reason_of
 from queue_broker.core.whole import PART, goes_whole, under_shim
 from queue_broker.events import Ended, Started
@@ -254,6 +255,9 @@ class Watching:
             if waited_s < self.settings.patience_s:
                 return
             why = f"nothing started for {waited_s:.0f} s"
+            if needs_of(tracked.leak):  # what it waits for may be none of the lane's
+                self.take_back(tracked, tracked.open, Cause.INTERRUPTED, f"Headgate: {why}")
+                return
         self.fleet.shut(tracked.leak.lane, why)
         log.warning(
             "the lane %s is shut for a while: %s",

@@ -32,7 +32,8 @@ def of_nodes(number: int, count: int, *, vcpu: int = 2, types: Any = (), **field
     """A job of `count` nodes that ask for 4 GiB each."""
     asked = [{"type": "VCPU", "value": str(vcpu)}, {"type": "MEMORY", "value": "4096"}]
     container = {"image": "mpi", "command": ["train"], "resourceRequirements": asked}
-    a_range = {"targetNodes": ":", "container": container, "instanceTypes": list(types)}
+    kind = {"instanceType": types[0]} if types else {}
+    a_range = {"targetNodes": ":", "container": container | kind}
     nodes = {"numNodes": count, "mainNode": 0, "nodeRangeProperties": [a_range]}
     group = a_group(number, **fields)
     total = ResourceRequest(vcpu=vcpu * count, memory_mib=4096 * count)

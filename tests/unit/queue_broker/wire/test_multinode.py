@@ -246,10 +246,10 @@ def test_a_job_of_one_container_has_no_nodes_to_override(batch: Batch) -> None:
         batch.submit(nodeOverrides={"numNodes": 2})
 
 
-def test_a_range_that_waits_for_a_consumable_is_refused(batch: Batch) -> None:
+def test_a_range_that_would_wait_for_what_there_is_none_of_is_refused(batch: Batch) -> None:
     wanted = {"consumableResourceList": [{"consumableResource": "licence", "quantity": 1}]}
     define(batch, 1, a_range("0", "x") | {"consumableResourceProperties": wanted})
-    with pytest.raises(ClientError, match="got 'licence'; allowed: none without AWS Batch"):
+    with pytest.raises(ClientError, match="got 'licence'; allowed: a consumable resource that"):
         submit(batch)
 
 

@@ -321,13 +321,3 @@ def test_a_queue_with_a_policy_wants_a_share_and_a_priority_in_awss_words(batch:
     batch.submit(jobQueue="fair", shareIdentifier="a", schedulingPriorityOverride=1)
     batch.define("with-priority", schedulingPriority=1)
     batch.submit(jobQueue="fair", shareIdentifier="a", jobDefinition="with-priority")
-
-
-@pytest.mark.parametrize("of", ["definition", "job"])
-def test_a_job_that_waits_for_a_consumable_resource_needs_aws(batch: Batch, of: str) -> None:
-    asked = {"consumableResourceList": [{"consumableResource": "licence", "quantity": 1}]}
-    defined = {"consumableResourceProperties": asked} if of == "definition" else {}
-    batch.define("licensed", **defined)
-    more = {"consumableResourcePropertiesOverride": asked} if of == "job" else {}
-    with pytest.raises(ClientError, match="got 'licence'; allowed: none without AWS"):
-        batch.submit(jobDefinition="licensed", **more)

@@ -304,3 +304,19 @@ def test_an_environment_that_the_region_has_no_instances_for_is_closed_with_its_
     scene.batch.queues["lane"] |= {"status": "INVALID", "statusReason": reason}
 
     assert scene.closed == f"the compute environment is INVALID: {reason}"
+
+
+def test_what_a_job_holds_beside_its_instance_is_asked_of_batch_too() -> None:
+    scene, needs = Scene(), {"consumableResourceList": [{"consumableResource": "l", "quantity": 1}]}
+    scene.hand_over(a_leak(batch={"consumableResourceProperties": needs}))
+    asked = scene.batch.jobs["id-1"]["asked"]
+    assert asked["consumableResourcePropertiesOverride"] == needs
+
+
+def test_what_waits_for_a_licence_is_taken_back_and_its_lane_stays_open() -> None:
+    needs = {"consumableResourceList": [{"consumableResource": "l", "quantity": 1}]}
+    scene = Scene(patience_s=60)
+    scene.hand_over(a_leak(array=False, batch={"consumableResourceProperties": needs}))
+    scene.later(61)
+    assert [job for job, _ in scene.batch.terminated] == ["id-1"]
+    assert scene.closed is None

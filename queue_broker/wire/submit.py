@@ -38,6 +38,7 @@ RESOURCES = {"VCPU", "MEMORY", "GPU"}
 #: Of a definition: fields that a job takes over whole or not at all; members SubmitJob has too.
 WHOLE = {"command", "image", "priority", "retry_strategy", "timeout_s"}
 TAKEN_OVER = ("parameters", "retryStrategy", "timeout")
+OF_JOBS = (CONSUMABLES, "propagateTags")
 ON_EKS = "Container overrides or node overrides should not be set for Batch on EKS jobs."
 #: What a submission says of consumable resources, in place of its definition.
 OVERRIDDEN = "consumableResourcePropertiesOverride"
@@ -67,14 +68,14 @@ class Defined:
             defined.fields["resources"]["arch"] = arch
         # With AWS behind the broker, logs are in CloudWatch itself.
         asked = ResourceRequest.model_construct(**defined.fields["resources"])
-        return replace(defined, carried=consumables(found), resources=asked)
+        return replace(defined, carried=of_jobs(found), resources=asked)
 
     @classmethod
     def of(cls, found: Answer) -> Defined:
         name, _ = name_and_revision(found["jobDefinitionArn"])
         fields = from_definition(found)
         asked = ResourceRequest.model_construct(**fields["resources"])
-        batch = log_groups.of_definition(found) | consumables(found)
+        batch = log_groups.of_definition(found) | of_jobs(found)
         return cls(found, fields, f"{name}:{found['revision']}", asked, batch)
 
 
@@ -156,9 +157,9 @@ def check_consumables(wire: Wire, given: Mapping[str, Any], definition: Mapping[
         raise refused(f"consumableResource: got {min(missing)!r}; allowed: {words}")
 
 
-def consumables(definition: Mapping[str, Any]) -> Answer:
-    """What its jobs hold beside their instance, for `Job.batch`."""
-    return {name: definition[name] for name in (CONSUMABLES,) if definition.get(name)}
+def of_jobs(definition: Mapping[str, Any]) -> Answer:
+    """What it says of its jobs that has no place in `Job`, for `Job.batch`."""
+    return {name: definition[name] for name in OF_JOBS if definition.get(name)}
 
 
 def definition_of(wire: Wire, call: Call) -> Defined:

@@ -63,6 +63,11 @@ class Definitions:
                 self._arns[name] = self._find(name) or self._register(name, what)
             return self._arns[name]
 
+    def tags_of(self, job: Job) -> dict[str, str]:
+        """Those of the definition that it names. `Unavailable`."""
+        source = self._source(job.definition) if job.definition else {}
+        return dict(source.get("tags", {}))
+
     def runs(self, job: Job) -> bool | None:
         """Whether containers of the job's image run the shim, where that is known. `InvalidInput`,
         `Unavailable`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -145,7 +145,7 @@ class Submitting:
     def _call(self, leak: Leak, what: Mapping[str, Any], again: bool) -> Outcome:
         """`what` is to run, beside the definition."""
         definition = self.definitions.arn_for(leak.job)
-        request = to_request(leak, what, definition, self._settings.stack)
+        request = to_request(self._tagged(leak), what, definition, self._settings.stack)
         try:
             answer = self._batch.submit_job(**request)
         except (ClientError, BotoCoreError) as error:
@@ -156,6 +156,13 @@ class Submitting:
             return self._failed(leak, fault, words(SUBMIT, error))
         self._pace.went_well()
         return Outcome(leak, job_id=answer["jobId"])
+
+    def _tagged(self, leak: Leak) -> Leak:
+        """Tags that go on to ECS's tasks are the definition's too: that of the account."""
+        if not leak.job.batch.get("propagateTags"):
+            return leak
+        tags = self.definitions.tags_of(leak.job) | leak.job.tags
+        return replace(leak, job=leak.job.model_copy(update={"tags": tags}))
 
     def _failed(self, leak: Leak, fault: Fault, why: str) -> Outcome:
         match fault:

@@ -58,6 +58,14 @@ def test_jobs_are_the_brokers_and_take_what_awss_definition_says(aws: Batch, bat
     assert aws.broker.store.jobs() == []
 
 
+def test_what_awss_definition_says_of_all_its_jobs_goes_along_with_them(
+    aws: Batch, batch: Batch
+) -> None:
+    aws.define("d", propagateTags=True)
+    job_id = batch.submit(jobDefinition="d")
+    assert batch.broker.store.job(JobId(job_id)).job.batch["propagateTags"] is True
+
+
 def test_the_queues_of_the_configuration_are_told_beside_awss_own(aws: Batch, batch: Batch) -> None:
     order = [{"order": 1, "computeEnvironment": "headgate"}]
     aws.client.create_job_queue(jobQueueName="theirs", priority=1, computeEnvironmentOrder=order)

@@ -211,3 +211,10 @@ def test_what_was_submitted_with_a_revision_runs_as_it_says_though_that_is_dereg
     container = registered(batch, definitions(batch).arn_for(a_job(definition="theirs:1")))
 
     assert (container["image"], container["jobRoleArn"]) == ("image-1", "role")
+
+
+def test_the_tags_of_the_account_s_definition_are_known() -> None:
+    batch = FakeBatch()
+    batch.definitions[theirs(batch)]["tags"] = {"team": "vision"}
+    assert definitions(batch).tags_of(a_job(definition="theirs")) == {"team": "vision"}
+    assert definitions(batch).tags_of(a_job()) == {}

@@ -320,3 +320,28 @@ def test_what_waits_for_a_licence_is_taken_back_and_its_lane_stays_open() -> Non
     scene.later(61)
     assert [job for job, _ in scene.batch.terminated] == ["id-1"]
     assert scene.closed is None
+
+
+def test_tags_that_go_on_to_tasks_are_the_definition_s_and_the_job_s_own_over_them() -> None:
+    scene = Scene()
+    arn = "arn:aws:batch:eu-central-1:123456789012:job-definition/theirs:1"
+    scene.batch.definitions[arn] = {
+        "jobDefinitionName": "theirs",
+        "jobDefinitionArn": arn,
+        "revision": 1,
+        "status": "ACTIVE",
+        "containerProperties": {"image": "busybox"},
+        "tags": {"team": "vision", "stage": "dev"},
+    }
+    job: dict[str, Any] = {
+        "definition": "theirs:1",
+        "tags": {"stage": "prod"},
+        "batch": {"propagateTags": True},
+    }
+    scene.hand_over(a_leak(array=False, **job))
+    asked = scene.batch.jobs["id-1"]["asked"]
+    assert asked["propagateTags"] is True
+    assert {name: asked["tags"][name] for name in ("team", "stage")} == {
+        "team": "vision",
+        "stage": "prod",
+    }

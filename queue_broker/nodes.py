@@ -134,11 +134,18 @@ def nodes_of(work: JobRecord | Group | Leak) -> Nodes | None:
 
 
 def listed(properties: Mapping[str, Any]) -> Mapping[str, int]:
-    """Of `ConsumableResourceProperties`, by name: an ARN ends with it."""
+    """Of `ConsumableResourceProperties`, by name: an ARN ends with it. `ValueError` in words for
+    whoever wrote it."""
     found: Counter[str] = Counter()
-    for one in properties.get(LISTED, ()):
-        name = str(one.get("consumableResource", "")).rpartition("/")[2]
-        found[name] += int(one.get("quantity", 0))
+    try:
+        for one in properties.get(LISTED, ()):
+            quantity = int(one["quantity"])
+            if quantity < 0:
+                raise ValueError(f"quantity: got {quantity}; allowed: 0 or more")
+            found[str(one["consumableResource"]).rpartition("/")[2]] += quantity
+    except (AttributeError, KeyError, TypeError) as error:
+        words = f"a list of consumableResource and quantity, as {LISTED}"
+        raise ValueError(f"{CONSUMABLES}: got {properties!r}; allowed: {words}") from error
     return found
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
+from headgate.errors import InvalidInput
+from headgate.job import Job
 from queue_broker.nodes import CONSUMABLES, NODE_PROPERTIES, listed, nodes_of
 from queue_broker.records import Group, Leak
 
@@ -33,15 +36,30 @@ Count = Callable[[Collection[str]], Stocks]
 
 
 def needs_of(work: Group | Leak) -> Mapping[str, int]:
-    """How much of each a task holds, by name; a multi-node job as much as all of its nodes."""
+    """How much of each a task holds, by name; a multi-node job as much as all of its nodes. What
+    makes no sense came past the checks, and nobody asked for it."""
     batch = work.job.batch
     if CONSUMABLES not in batch and NODE_PROPERTIES not in batch:
         return NOTHING
-    total = Counter(listed(batch.get(CONSUMABLES, {})))
+    with suppress(ValueError):
+        return Counter(listed(batch.get(CONSUMABLES, {}))) + of_nodes(work)
+    return NOTHING
+
+
+def of_nodes(work: Group | Leak) -> Counter[str]:
+    total: Counter[str] = Counter()
     if nodes := nodes_of(work):
         for index in range(nodes.count):
             total.update(nodes.range_of(index).consumables)
     return total
+
+
+def check_needs(job: Job) -> None:
+    """`InvalidInput` where a job that is submitted asks for what makes no sense."""
+    try:
+        listed(job.batch.get(CONSUMABLES, {}))
+    except ValueError as error:
+        raise InvalidInput(f"batch.{error}") from None
 
 
 def needed(groups: Iterable[Group]) -> Collection[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from headgate.errors import Conflict, Forbidden, InvalidInput, NotFound, PayloadTooLarge
 from headgate.job import MAX_PAYLOAD_BYTES, Job
 from headgate.sweep import Grid, Sweep
+from queue_broker.core.consumables import check_needs
 from queue_broker.core.hints import check_hints
 from queue_broker.core.ids import new_job_id
 from queue_broker.core.tables import Format, keep_table
@@ -130,6 +131,7 @@ class Submitter:
         now_s = self.clock()
         check_itself(job)
         check_hints(job, extent.size)
+        check_needs(job)
         if extent.array and self.settings.engine == "aws":
             check_whole(job, extent.size, extent.parameters)
         template = job.model_dump_json()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from queue_broker.core.consumables import Stock, needed, needs_of
+import pytest
+
+from headgate.errors import InvalidInput
+from queue_broker.core.consumables import Stock, check_needs, needed, needs_of
 from queue_broker.core.ledger import Ledger
 from queue_broker.records import Changes, Group, Tasks
 from tests.unit.queue_broker.core.scenes import a_group, a_lane, a_leak, decided, leaked
@@ -81,3 +84,21 @@ def test_the_ledger_gives_back_what_ends() -> None:
     assert (ledger.consumed["licence"], ledger.consuming["licence"]) == (1, 0)
     ledger.renew(Changes([], [leak.name]), WIDE)
     assert ledger.consumed["licence"] == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (of(licence=-1), "batch.quantity: got -1; allowed: 0 or more"),
+        ([1], r"consumableResourceProperties: got \[1\]; allowed: a list of"),
+        ({"consumableResourceList": [{"quantity": 1}]}, "allowed: a list of consumableResource"),
+        ({"consumableResourceList": [{"consumableResource": "a", "quantity": "b"}]}, "got|invalid"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_past_the_checks_asks_for_nothing(
+    given: Any, words: str
+) -> None:
+    group = licensed(1, tasks=9, needs=given)
+    with pytest.raises(InvalidInput, match=words):
+        check_needs(group.job)
+    assert leaked(decided([group], WIDE, stocks={"licence": Stock(1)})) == {1: 9}

@@ -26,6 +26,8 @@ HAIR = 1e-9
 #: A kill that was not foreseen widens the margin by this part of the errors' scatter.
 #: It is at most a doubling, as of a retry that knows nothing.
 CAUTION, MOST_CAUTION = 0.2, float(np.log(2.0))
+#: Of kills among tasks that ran side by side so many widen the margin.
+MOST_ALARMS = 8
 #: The window is looked at anew after so many attempts: at first each time, at last every
 #: `MAX_STEP`.
 STEP_SHARE, MAX_STEP = 16, 64
@@ -47,6 +49,8 @@ class Series:
     _tails: list[Tail] = field(default_factory=list)
     _closest: list[Tail] = field(default_factory=list)  #: as `closest_in_turn`
     _own_bound: list[Tail] = field(default_factory=list)  #: as `own_bound`
+    _alarmed_s: float = -np.inf  #: when the first was killed of those that ran side by side
+    _alarms: int = 0  #: how many of them were
     _usual: float = 0.0  #: the mean of the window
     _is_fitted: bool = False
     _looked: int = 0
@@ -69,8 +73,14 @@ class Series:
             self.forget()
 
     def kill(self, item: Seen) -> None:
-        """A kill for memory: censored, its need is at least what was given."""
-        self._hold(item, killed=True)
+        """A kill for memory: censored, its need is at least what was given. Of those that had been
+        started before the first of them was heard of, hundreds tell no more than a few do.
+        """
+        if item.at_s - item.runtime_s > self._alarmed_s:
+            self._alarmed_s, self._alarms = item.at_s, 0
+        self._alarms += 1
+        if self._alarms <= MOST_ALARMS:
+            self._hold(item, killed=True)
         self.killed = [*self.killed[-7:], item]
 
     def _hold(self, item: Seen, killed: bool = False) -> None:

@@ -82,7 +82,8 @@ class CycleStore(Protocol):
 
         A RUNNABLE group gets other shapes and stays RUNNABLE. All in one transaction; False, and
         nothing changed, for a group that moved on since it was read. The splits of a group cover
-        its waiting tasks, each once.
+        its waiting tasks, each once. Other tasks in them are for what comes to it, in this very
+        call, from other groups of its job.
         """
 
     def settle_dependencies(self, limit: int) -> int:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from headgate.lifecycle import FINISHED, Cause, State
+from headgate.lifecycle import FINISHED, State
 from headgate.tenancy import Tier
 from queue_broker.core.consumables import Count, needed, uncounted
 from queue_broker.core.in_flight import InFlight, age
@@ -22,15 +22,13 @@ from queue_broker.core.policy import Policy, World
 from queue_broker.core.predict import Estimating
 from queue_broker.core.preempt import REASON, TAKEN_BACK
 from queue_broker.core.recall import recall
+from queue_broker.core.revise import Revising
 from queue_broker.core.whole import PART, dropped, is_part
-from queue_broker.events import Ended
 from queue_broker.ports import Clock, Engine, Store
-from queue_broker.records import Group, JobId, Lane, Leak, Tasks
+from queue_broker.records import Group, Lane, Leak, Tasks
 
 log = logging.getLogger(__name__)
 
-#: Estimating a sweep of 10^6 tasks again takes a second or so; this keeps it a small part.
-REVISE_S = 10.0
 #: Tasks that will not come back to those that wait in RUNNABLE.
 SETTLED = FINISHED | {State.RUNNABLE}
 
@@ -77,9 +75,12 @@ class Cycle:
     stopping: dict[str, Tasks] = field(default_factory=dict)
     limits_now: LiveLimits | None = None  #: None: `tiers` for good
     stocks: Count = uncounted
-    revised_s: dict[JobId, float] = field(default_factory=dict)
+    revising: Revising = field(init=False)
     flight: InFlight = field(default_factory=InFlight)
     offer: Offer | None = None  #: what one instance has, as of the last pass
+
+    def __post_init__(self) -> None:
+        self.revising = Revising(self.store, self.estimating, self.clock)
 
     def take_over(self) -> None:
         """What a new leader does first: take up the work that runs already, and how long its kin
@@ -100,9 +101,10 @@ class Cycle:
         # 2. Release what waited for others, and stop what was cancelled.
         released = self.store.settle_dependencies(self.limits.dependencies)
         self.stop_cancelled(self.flight.cancelling.values())
-        # 3. Predict: what was submitted gets its shape; kills for memory teach what still waits.
+        # 3. Predict: what was submitted gets its shape; what ended teaches what still waits.
         estimated = self.estimating.run(self.limits.estimates, self.limits.sweeps, self.offer)
-        estimated += self.revise(seen.ended, leaks, self.offer)
+        in_flight = self.policy.ledger.jobs
+        estimated += self.revising.run(seen.ended, leaks, self.offer, in_flight)
         # 4. Decide: order, pack, windows.
         if seen.events:
             self.flight.renew(self.store)
@@ -117,22 +119,6 @@ class Cycle:
         self.preempt(leaks, self.policy.victims(decision, world))
         leaked = sum(len(leak.tasks) for leak in written)
         return Pass(seen.events, estimated, released, leaked, len(decision.holds))
-
-    def revise(self, ended: Sequence[Ended], leaks: Mapping[str, Leak], offer: Offer) -> int:
-        """Estimate the rest of a job again after kills for memory, at most every `REVISE_S`."""
-        now_s = self.clock()
-        killed = {
-            leaks[event.leak].job_id
-            for event in ended
-            if event.cause is Cause.OUT_OF_MEMORY
-            if event.leak in leaks and leaks[event.leak].array
-        }
-        due = [job for job in sorted(killed) if now_s - self.revised_s.get(job, 0.0) >= REVISE_S]
-        self.revised_s = {job: at for job, at in self.revised_s.items() if now_s - at < REVISE_S}
-        self.revised_s |= dict.fromkeys(due, now_s)
-        groups = [group for job in due for group in self.store.groups(job)]
-        waiting = [g for g in groups if g.state is State.RUNNABLE and g.waiting and g.attempt == 1]
-        return self.estimating.revise(waiting, offer)
 
     def run_observe(self) -> None:
         """Only the first step: what ended while the broker stopped is not left as running."""

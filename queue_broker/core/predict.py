@@ -25,6 +25,8 @@ LARGE = 50_000
 #: Of sweeps a pass estimates so many tasks, each counting as `LEAST` at least: a tenth of a second
 #: or so. Thousands of small sweeps that come together would else be a pass of half a minute.
 MOST, LEAST = 10_000, 1_000
+#: A shape that differs by no more is the same to what waits.
+NEARLY = 0.1
 #: Tasks by shape.
 Parts = Sequence[tuple[Tasks, Estimate]]
 #: The mode of a tier that nobody knows any more.
@@ -65,7 +67,7 @@ class Estimating:
             splits = self._splits(group, offer)
             if splits is not None:
                 yield group, splits
-                left -= max(LEAST, 0 if group.parameters is Table.NONE else group.size)
+                left -= work_of(group)
             if left <= 0:
                 return
 
@@ -85,23 +87,19 @@ class Estimating:
         }
         return [replace(one, estimate=given.get(one.job_id)) for one in submissions]
 
-    def revise(self, groups: Sequence[Group], offer: Offer) -> int:
-        """Estimate again what waits at the gate, where tasks like it were killed for their memory.
+    def revise(self, groups: Sequence[Group], offer: Offer, *, lower: bool) -> int | None:
+        """Estimate again what waits at the gate of one sweep. What comes out bigger is changed, so
+        that a few kills teach the rest; what comes out smaller where `lower`.
 
-        Only what comes out bigger is changed, so that a few kills teach the rest of a sweep, and
-        shapes do not flutter. Returns how many groups changed.
+        Returns how many groups changed; None while that is being found out.
         """
-        done = 0
-        for group in groups:
-            splits = self._splits(group, offer)
-            if (
-                splits
-                and group.estimate
-                and any(is_bigger(split.estimate, group.estimate) for split in splits)
-            ):
-                bigger = [Split(s.tasks, at_least(s.estimate, group.estimate)) for s in splits]
-                done += sum(self.store.estimated([(group, bigger)]))
-        return done
+        whole = replace(groups[0], waiting=Tasks.union(*(group.waiting for group in groups)))
+        splits = self._splits(whole, offer)
+        if splits is None:
+            return None
+        told = [(group, revised(group, splits, lower=lower)) for group in groups]
+        answers = [(group, given) for group, given in told if given]
+        return sum(self.store.estimated(answers)) if answers else 0
 
     def _singles(self, groups: Sequence[Group], offer: Offer) -> list[tuple[Group, list[Split]]]:
         modes = self._modes(groups)
@@ -151,6 +149,11 @@ class Estimating:
         return [(Tasks(indexes + band.first), estimate) for indexes, estimate in shapes]
 
 
+def work_of(group: Group) -> int:
+    """What it takes to estimate a sweep, in tasks."""
+    return max(LEAST, 0 if group.parameters is Table.NONE else group.size)
+
+
 def runs_long(part: tuple[Tasks, Estimate]) -> float:
     """The order of a sweep's shapes: what runs longest goes first, so that the sweep does not end
     with that alone (Graham, 1969: within 4/3 of the shortest schedule).
@@ -166,6 +169,29 @@ def merged(parts: Parts) -> Parts:
 
 def mode_of(modes: Mapping[str, str], tier: str) -> str:
     return modes.get(tier, COST)
+
+
+def revised(group: Group, splits: Sequence[Split], *, lower: bool) -> Sequence[Split]:
+    """A group's other shapes; none where those of its tasks are hardly worth the change.
+
+    They are all of its sweep's: tasks of another of its groups may have come to it meanwhile.
+    """
+    old = group.estimate
+    mine = [split.estimate for split in splits if split.tasks & group.waiting]
+    if old is None or not any(is_other(new, old, lower=lower) for new in mine):
+        return ()
+    return splits if lower else [Split(one.tasks, at_least(one.estimate, old)) for one in splits]
+
+
+def is_other(new: Estimate, old: Estimate, *, lower: bool) -> bool:
+    if not lower:
+        return is_bigger(new, old)
+    return any(abs(a - b) > NEARLY * b for a, b in zip(sizes(new), sizes(old), strict=True))
+
+
+def sizes(estimate: Estimate) -> tuple[float, ...]:
+    given = estimate.allocation
+    return given.memory_mib, given.vcpu, given.gpus, estimate.least_gpu_mib or 0
 
 
 def is_bigger(new: Estimate, old: Estimate) -> bool:

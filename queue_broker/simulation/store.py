@@ -42,7 +42,7 @@ class MemoryStore:
         self._groups: dict[GroupId, Group] = {}
         self._submitted: deque[GroupId] = deque()
         self._queues: dict[tuple[str, str], list[Place]] = {}
-        self._retries: dict[tuple[JobId, int, object], GroupId] = {}
+        self._shapes: dict[tuple[JobId, int, object], GroupId] = {}
         self._leaks: dict[str, Leak] = {}
         self._touched: dict[str, None] = {}  #: names of leaks, since the cycle last asked
         self._numbers = count(1)
@@ -80,13 +80,15 @@ class MemoryStore:
     def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
         """Nobody moves a group between its reading and its answer."""
         for group, splits in answers:
+            waiting = self._groups[group.group_id].waiting
             if group.state is State.RUNNABLE:  # its leaks may still put tasks back to it
-                self._change(group, Tasks())
+                self._change(self._groups[group.group_id], Tasks())
             else:
                 self._submitted.remove(group.group_id)
                 del self._groups[group.group_id]
             for split in splits:
-                self._open(group, group.attempt, split.tasks, split.estimate)
+                if mine := split.tasks & waiting:
+                    self._join(group, group.attempt, mine, split.estimate)
         return [True] * len(answers)
 
     def groups(self, job_id: JobId) -> list[Group]:
@@ -194,13 +196,16 @@ class MemoryStore:
                 self._retry(leak, Tasks([judged.ended.task]), estimate)
 
     def _retry(self, leak: Leak, tasks: Tasks, estimate: Estimate) -> None:
-        key = (leak.job_id, leak.attempt + 1, estimate.allocation)
-        known = self._groups.get(self._retries.get(key, GroupId(0)))
+        self._join(self._groups[leak.group_id], leak.attempt + 1, tasks, estimate)
+
+    def _join(self, like: Group, attempt: int, tasks: Tasks, estimate: Estimate) -> None:
+        """To those of the job that are of this attempt and shape."""
+        key = (like.job_id, attempt, estimate.allocation)
+        known = self._groups.get(self._shapes.get(key, GroupId(0)))
         if known is not None:
             self._change(known, known.waiting | tasks)
-            return
-        group = self._groups[leak.group_id]
-        self._retries[key] = self._open(group, leak.attempt + 1, tasks, estimate)
+        else:
+            self._shapes[key] = self._open(like, attempt, tasks, estimate)
 
     def _put_back(self, leak: Leak, tasks: Tasks) -> None:
         group = self._groups[leak.group_id]

@@ -73,6 +73,21 @@ def test_what_waits_at_the_gate_can_get_other_shapes(store: SqlStore) -> None:
     check_books(store)
 
 
+def test_groups_of_a_sweep_may_change_shapes_with_each_other(store: SqlStore) -> None:
+    accept(store, a_sweep(size=9))
+    [group] = store.submitted(10, 10)
+    low, middle, high = (Tasks(range(at, at + 3)) for at in (0, 3, 6))
+    sizes = ((low, 512), (middle, 1024), (high, 4096))
+    assert store.estimated([(group, [Split(tasks, an_estimate(mib)) for tasks, mib in sizes])])
+
+    others = [Split(low, an_estimate(1024)), Split(middle | high, an_estimate(512))]
+    assert store.estimated([(one, others) for one in store.eligible(10)]) == [True] * 3
+
+    shapes = {g.estimate.allocation.memory_mib: g.waiting for g in store.eligible(10) if g.estimate}
+    assert shapes == {1024: low, 512: middle | high}
+    check_books(store)
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_the_shapes_of_a_sweep_queue_in_the_order_that_they_are_told_in(
     store: SqlStore, *, again: bool

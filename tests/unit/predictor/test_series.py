@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from predictor.risk import Price
-from predictor.series import BOUND, Series
+from predictor.series import BOUND, MOST_ALARMS, Series
 from predictor.ways import doubt, rises
 from predictor.window import Known, Seen
 
@@ -107,6 +107,20 @@ def test_kills_of_tasks_that_were_all_sized_before_any_had_ended_are_news_once()
         found.kill(seen(0.2, 90.0 + at_s))
 
     assert found.caution < 0.05
+
+
+def test_a_wave_of_tasks_that_is_killed_widens_the_margin_as_a_few_of_them_do() -> None:
+    logs = np.random.default_rng(0).normal(0.0, 0.1, 40)
+    few, wave = series(logs), series(logs)
+    for place in range(MOST_ALARMS):
+        few.kill(seen(0.9, 100.0 + place / 1000))
+    for place in range(500):
+        wave.kill(seen(0.9, 100.0 + place / 1000))
+    one_wave = wave.caution
+    for place in range(500):
+        wave.kill(seen(1.0, 200.0 + place / 1000))
+
+    assert 0 < few.caution == one_wave < wave.caution < 3 * one_wave
 
 
 def test_the_way_is_chosen_at_the_price_that_a_lost_attempt_has() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from headgate.lifecycle import FINISHED, Cause, State
 from headgate.tenancy import Tier
 from queue_broker.core.in_flight import InFlight, age
-from queue_broker.core.leak import Decision
+from queue_broker.core.leak import Decision, is_news
 from queue_broker.core.limits import Limits as LiveLimits
 from queue_broker.core.observe import Observing
 from queue_broker.core.offer import Offer
@@ -144,7 +144,7 @@ class Cycle:
             groups = [self.with_dropped(group) for group in groups]
         decision = self.policy.decide(groups, self.flight.changes(), lanes, world)
         told = {group.group_id: group.hold for group in groups}
-        news = {at: why for at, why in decision.holds.items() if why != told.get(at)}
+        news = {at: why for at, why in decision.holds.items() if is_news(why, told.get(at))}
         return replace(decision, holds=news)
 
     def with_dropped(self, group: Group) -> Group:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select, true, u
 from headgate.lifecycle import State
 from queue_broker.adapters.store import alone, rows
 from queue_broker.adapters.store.alone import Answer
+from queue_broker.adapters.store.bulk import update_rows
 from queue_broker.adapters.store.dialects import among, is_postgres, some, these
 from queue_broker.adapters.store.ledger import Ledger, lock
 from queue_broker.adapters.store.schema import backlogs, dependencies, groups, jobs
@@ -103,9 +104,12 @@ def eligible(connection: Connection, per_tenant: int, seen: Mapping[int, Group])
     """
     marks = connection.execute(select_eligible(per_tenant, is_postgres(connection))).all()
     moved = [n for n, version, _ in marks if n not in seen or seen[n].version != version]
-    now = {**seen, **read_groups(connection, moved)}
-    found = [now[n] if now[n].hold == hold else replace(now[n], hold=hold) for n, _, hold in marks]
-    return sorted(found, key=queue_order)
+    holds = {number: hold for number, _, hold in marks}
+    now = {**seen, **read_groups(connection, moved)}.items()
+    found = [
+        one if one.hold == holds[n] else replace(one, hold=holds[n]) for n, one in now if n in holds
+    ]
+    return sorted(found, key=queue_order)  # what was seen is in order, and quickly sorted
 
 
 def read_groups(connection: Connection, numbers: Collection[int]) -> dict[int, Group]:
@@ -161,12 +165,8 @@ def hold(connection: Connection, reasons: Mapping[GroupId, str]) -> None:
     mine = among(connection, groups.c.number, [int(key) for key in reasons])
     found = connection.execute(select(groups.c.number, groups.c.hold).where(mine))
     changed = [
-        {"key": number, "why": reasons[GroupId(number)]}
+        {"number": number, "hold": reasons[GroupId(number)]}
         for number, held in found
         if held != reasons[GroupId(number)]
     ]
-    if changed:
-        connection.execute(HOLD, sorted(changed, key=lambda row: int(row["key"])))
-
-
-HOLD = update(groups).where(groups.c.number == bindparam("key")).values(hold=bindparam("why"))
+    update_rows(connection, groups, "number", changed)

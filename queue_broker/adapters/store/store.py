@@ -114,7 +114,7 @@ class SqlStore:
         return self.database.read(leaks.open_leaks)
 
     def changed_leaks(self, known: Mapping[str, Leak]) -> Changes:
-        return leaks.changes(known, self.open_leaks())
+        return self.database.read(leaks.changed, known)
 
     def write_intents(self, intents: Sequence[Intent], now_s: float) -> list[Leak]:
         return self.database.write(leaks.write_intents, intents, now_s) if intents else []

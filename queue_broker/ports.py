@@ -187,6 +187,10 @@ class Reader(Protocol):
     def heads(self, per_tenant: int) -> list[Group]:
         """As `eligible`, for people: what a pass remembers of it stays."""
 
+    def waits(self, per_tenant: int) -> dict[str, float]:
+        """By tier, when the first was queued of those that wait for no other job and were never
+        tried, among the first `per_tenant` of each tenant."""
+
     def held(self, limit: int) -> list[Hold]:
         """What is RUNNABLE and why it waits, in queue order."""
 

@@ -139,6 +139,8 @@ def by_name(leaks: Iterable[Leak]) -> dict[str, Leak]:
 OPERATIONS: dict[str, Callable[[SqlStore], object]] = {
     "submitted": lambda store: store.submitted(50, 50),
     "eligible": lambda store: store.eligible(50),
+    "heads": lambda store: store.heads(50),
+    "waits": lambda store: store.waits(50),
     "backlog": lambda store: store.backlog(),
     "open_leaks": lambda store: store.open_leaks(),
     "changed_leaks": lambda store: store.changed_leaks(by_name(store.open_leaks()[1:])),

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, true, update
 
 from headgate.lifecycle import State
 from queue_broker.adapters.store import alone, rows
@@ -131,8 +131,29 @@ def queue_order(group: Group) -> tuple[str, str, int, float, int]:
 
 @lru_cache(maxsize=8)
 def select_eligible(per_tenant: int, postgres: bool) -> Select[Any]:
-    """Number, version and hold of groups: a few steps into the gate's index for each tier and
-    tenant that has something waiting.
+    columns = (groups.c.number, groups.c.version, groups.c.hold)
+    return select(*columns).where(is_foremost(per_tenant, postgres))
+
+
+def waits(connection: Connection, per_tenant: int) -> dict[str, float]:
+    """None of the groups is read, so that it costs as much where no pass has read them."""
+    found = connection.execute(select_waits(per_tenant, is_postgres(connection)))
+    return {row.tier: row.queued_at_s for row in found}
+
+
+@lru_cache(maxsize=8)
+def select_waits(per_tenant: int, postgres: bool) -> Select[Any]:
+    # A count, not EXISTS: that became a join with all dependencies there are.
+    others = select(func.count()).where(dependencies.c.job == groups.c.job).scalar_subquery()
+    query = select(groups.c.tier, func.min(groups.c.queued_at_s).label("queued_at_s")).group_by(
+        groups.c.tier
+    )
+    return query.where(is_foremost(per_tenant, postgres), groups.c.attempt == 1, others == 0)
+
+
+def is_foremost(per_tenant: int, postgres: bool) -> ColumnElement[bool]:
+    """A group is among its tenant's first in its tier: a few steps into the gate's index for each
+    tier and tenant that has something waiting.
     """
     first = (
         select(groups.c.number)
@@ -141,19 +162,18 @@ def select_eligible(per_tenant: int, postgres: bool) -> Select[Any]:
         .limit(per_tenant)
         .correlate(backlogs)
     )
-    query = select(groups.c.number, groups.c.version, groups.c.hold)
     if postgres:
         lateral = first.lateral("first")
         picked = select(lateral.c.number).select_from(backlogs.join(lateral, true()))
         picked = picked.where(backlogs.c.n_runnable > 0)
-        return query.where(groups.c.number == func.any(func.array(picked.scalar_subquery())))
+        return groups.c.number == func.any(func.array(picked.scalar_subquery()))
     picked_groups = groups.alias("picked")
     inner = (
         select(picked_groups.c.number)
         .select_from(backlogs.join(picked_groups, picked_groups.c.number.in_(first)))
         .where(backlogs.c.n_runnable > 0)
     )
-    return query.where(groups.c.number.in_(inner))
+    return groups.c.number.in_(inner)
 
 
 def backlog(connection: Connection) -> list[Backlog]:

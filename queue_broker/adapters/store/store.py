@@ -107,6 +107,9 @@ class SqlStore:
     def heads(self, per_tenant: int) -> list[Group]:
         return self.database.read(gate.eligible, per_tenant, self._seen)
 
+    def waits(self, per_tenant: int) -> dict[str, float]:
+        return self.database.read(gate.waits, per_tenant)
+
     def backlog(self) -> list[Backlog]:
         return self.database.read(gate.backlog)
 

@@ -74,7 +74,7 @@ class CycleStore(Protocol):
 
     def submitted(self, limit: int, sweeps: int) -> list[Group]:
         """Groups that have no estimate yet, oldest first: of each tier the oldest `limit`, but of
-        the sweeps among these no more than `sweeps`.
+        the sweeps with parameters among these no more than `sweeps`.
         """
 
     def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:

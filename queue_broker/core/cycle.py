@@ -40,7 +40,7 @@ class Limits:
 
     events: int = 20_000
     estimates: int = 500
-    sweeps: int = 50  #: of those, of each tier; of small ones fewer have their turn
+    sweeps: int = 50  #: of those with parameters, of each tier; of small ones fewer have their turn
     dependencies: int = 500
     groups_per_tenant: int = 50
 

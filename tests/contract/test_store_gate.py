@@ -6,6 +6,7 @@ import pytest
 
 from headgate.job import Dependency
 from headgate.lifecycle import Cause, State
+from headgate.sweep import Grid
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import (
     JobId,
@@ -39,13 +40,14 @@ def test_a_sweep_is_submitted_as_one_group_of_all_its_tasks(store: SqlStore) -> 
 
 
 def test_no_tier_waits_for_its_estimates_behind_the_sweeps_of_another(store: SqlStore) -> None:
-    sweeps = [a_sweep(f"sweep-{n}", tier="sweep") for n in range(5)]
-    late = [a_sweep("urgent", tier="production"), a_submission("job", tier="production")]
-    accept(store, *sweeps, a_submission("single", tier="sweep"), *late)
+    grid = Grid(axes={"x": (1, 2)})
+    sweeps = [a_sweep(f"sweep-{n}", tier="sweep", grid=grid) for n in range(4)]
+    late = [a_sweep("urgent", tier="production", grid=grid), a_submission("job", tier="production")]
+    accept(store, *sweeps, a_sweep("alike"), a_submission("single", tier="sweep"), *late)
 
     found = [group.job_id for group in store.submitted(5, 2)]
 
-    assert found == ["sweep-0", "sweep-1", "urgent", "job"]
+    assert found == ["sweep-0", "sweep-1", "alike", "urgent", "job"]
 
 
 def test_an_estimate_makes_a_group_runnable(store: SqlStore) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, true, update
 
 from headgate.lifecycle import State
-from queue_broker.adapters.store import alone, rows
+from queue_broker.adapters.store import alone, codec, rows
 from queue_broker.adapters.store.alone import Answer
 from queue_broker.adapters.store.bulk import update_rows
 from queue_broker.adapters.store.dialects import among, is_postgres, some, these
 from queue_broker.adapters.store.ledger import Ledger, lock
 from queue_broker.adapters.store.schema import backlogs, dependencies, groups, jobs
-from queue_broker.records import Backlog, Group, GroupId, Split
+from queue_broker.records import Backlog, Group, GroupId, Split, Table
 
 #: Conditions of the partial indexes, word for word: SQLite matches them by their text.
 AT_GATE = (groups.c.state == "RUNNABLE") & (groups.c.n_waiting > 0)
@@ -35,17 +35,19 @@ def submitted(connection: Connection, limit: int, sweeps: int) -> list[Group]:
 
 
 def first(marks: Iterable[Row[Any]], sweeps: int) -> Iterator[int]:
-    """Of a tier's groups the single jobs, and so many of its sweeps: what those read of their
-    parameters is read once more with every pass until their turn comes.
+    """Of a tier's groups those of tasks that are alike, and so many of its others: their parameters
+    are read once more with every pass until their turn comes.
     """
-    yield from (mark.number for mark in marks if not mark.is_array)
-    yield from islice((mark.number for mark in marks if mark.is_array), sweeps)
+    yield from (mark.number for mark in marks if mark.alike)
+    yield from islice((mark.number for mark in marks if not mark.alike), sweeps)
 
 
 @lru_cache(maxsize=8)
 def select_submitted(limit: int) -> Select[Any]:
-    """Number, and whether it is of an array, of a tier's oldest."""
-    query = select(groups.c.number, jobs.c.is_array).join(jobs, groups.c.job == jobs.c.number)
+    """Number, and whether its tasks are alike, of a tier's oldest."""
+    alike = jobs.c.parameters == codec.TABLES[Table.NONE]
+    query = select(groups.c.number, alike.label("alike"))
+    query = query.join(jobs, groups.c.job == jobs.c.number)
     query = query.where(groups.c.state == "SUBMITTED", groups.c.n_waiting > 0)
     query = query.where(groups.c.tier == bindparam("of"))
     return query.order_by(groups.c.number).limit(limit)

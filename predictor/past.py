@@ -11,7 +11,7 @@ looked at, in training and serving alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import median
@@ -75,7 +75,8 @@ class Past:
         """The part of the features that one word of a job adds."""
         if not _names(name):
             return {}
-        found = self._kin_numbers(name, self._nearest(family, name, word, before_s))
+        latest = self._nearest(family, name, word, before_s)
+        found = self._kin_numbers(name, latest) if latest else {}
         if name.startswith("tag."):
             shared = self.kin.get((name, word), ())
             own = [one for one in shared if one.family == family and one.at_s <= before_s]
@@ -86,13 +87,13 @@ class Past:
         self, family: str, name: str, word: str, before_s: float
     ) -> Mapping[str, Mapping[str, float]]:
         """What the latest kin of each other family needed, as near by name as there are any."""
-        for items in self._by_nearness(name, word):
+        for items in filter(None, self._by_nearness(name, word)):
             ended = (item for item in items if item.at_s <= before_s)
             if others := {item.family: item.logs for item in ended if item.family != family}:
                 return others
         return {}
 
-    def _by_nearness(self, name: str, word: str) -> Iterator[Iterable[Ended]]:
+    def _by_nearness(self, name: str, word: str) -> Iterator[Latest]:
         """Those of the very word; of words that begin with it; of words that it begins with."""
         yield self.kin.get((name, word), ())
         yield self.parts.get((name, word), ())

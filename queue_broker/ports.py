@@ -74,7 +74,7 @@ class CycleStore(Protocol):
 
     def submitted(self, limit: int, sweeps: int) -> list[Group]:
         """Groups that have no estimate yet, oldest first: of each tier the oldest `limit`, but of
-        the sweeps among these no more than `sweeps`.
+        the sweeps with parameters among these no more than `sweeps`.
         """
 
     def estimated(self, answers: Sequence[tuple[Group, Sequence[Split]]]) -> list[bool]:
@@ -187,6 +187,10 @@ class Reader(Protocol):
 
     def heads(self, per_tenant: int) -> list[Group]:
         """As `eligible`, for people: what a pass remembers of it stays."""
+
+    def waits(self, per_tenant: int) -> dict[str, float]:
+        """By tier, when the first was queued of those that wait for no other job and were never
+        tried, among the first `per_tenant` of each tenant."""
 
     def held(self, limit: int) -> list[Hold]:
         """What is RUNNABLE and why it waits, in queue order."""

@@ -62,12 +62,9 @@ class Gauges(Collector):
 
     def _waits(self) -> Iterator[Metric]:
         told = gauge("oldest_wait_seconds", "The longest wait for a first turn, by tier.", "tier")
-        now_s, waits = self.services.limits.clock(), dict[str, float]()
-        for group in self.services.store.heads(HEADS):
-            if group.attempt == 1 and not group.job.depends_on:
-                waits[group.tier] = max(now_s - group.queued_at_s, waits.get(group.tier, 0.0))
-        for tier, wait_s in sorted(waits.items()):
-            told.add_metric([tier], wait_s)
+        now_s = self.services.limits.clock()
+        for tier, queued_at_s in sorted(self.services.store.waits(HEADS).items()):
+            told.add_metric([tier], max(0.0, now_s - queued_at_s))
         yield told
 
     def _lanes(self) -> Iterator[Metric]:

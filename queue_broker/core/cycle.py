@@ -14,7 +14,7 @@ from headgate.lifecycle import FINISHED, State
 from headgate.tenancy import Tier
 from queue_broker.core.consumables import Count, needed, uncounted
 from queue_broker.core.in_flight import InFlight, age
-from queue_broker.core.leak import Decision
+from queue_broker.core.leak import Decision, is_news
 from queue_broker.core.limits import Limits as LiveLimits
 from queue_broker.core.observe import Observing
 from queue_broker.core.offer import Offer
@@ -39,7 +39,7 @@ class Limits:
 
     events: int = 20_000
     estimates: int = 500
-    sweeps: int = 50  #: of those, of each tier; of small ones fewer have their turn
+    sweeps: int = 50  #: of those with parameters, of each tier; of small ones fewer have their turn
     dependencies: int = 500
     groups_per_tenant: int = 50
 
@@ -134,7 +134,7 @@ class Cycle:
             world = replace(world, stocks=self.stocks(names))
         decision = self.policy.decide(groups, self.flight.changes(), lanes, world)
         told = {group.group_id: group.hold for group in groups}
-        news = {at: why for at, why in decision.holds.items() if why != told.get(at)}
+        news = {at: why for at, why in decision.holds.items() if is_news(why, told.get(at))}
         return replace(decision, holds=news)
 
     def with_dropped(self, group: Group) -> Group:

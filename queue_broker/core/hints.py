@@ -22,6 +22,7 @@ START_BY = PREFIX + "start-by"
 CHECKPOINTS = PREFIX + "checkpoints"
 MAX_RUNNING = PREFIX + "max-running"
 MAX_STARTS = PREFIX + "max-starts-per-minute"
+ALL = frozenset({GANG, START_BY, CHECKPOINTS, MAX_RUNNING, MAX_STARTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ NONE = Hints()
 
 def read_hints(job: Job) -> Hints:
     """A job's wishes; `InvalidInput` names the tag that makes no sense."""
-    if not job.tags or not any(tag.startswith(PREFIX) for tag in job.tags):
+    if job.tags.keys().isdisjoint(ALL):
         return NONE
     tags = job.tags
     return Hints(

@@ -109,6 +109,12 @@ def decide(snapshot: Snapshot) -> Decision:
     return Decision(intents, desk.holds(), tuple(desk.placing.blocked), tuple(desk.parts))
 
 
+def is_news(why: str, told: str | None) -> bool:
+    """Whether a group's reason to wait is written anew. On a fleet that is nearly full the turn of
+    thousands comes in one pass and not in the next: that there was no room stays true for them."""
+    return why != told and (why, told) != (TURN, NO_ROOM)
+
+
 class Desk:
     """One decision under way."""
 

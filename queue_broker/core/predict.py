@@ -22,8 +22,9 @@ from queue_broker.records import Group, Split, Submission, Table, Tasks
 #: From so many tasks with parameters on, a sweep is estimated beside the cycle: a model takes
 #: seconds for a million rows, and production must not wait for that.
 LARGE = 50_000
-#: Of sweeps a pass estimates so many tasks, each counting as `LEAST` at least: a tenth of a second
-#: or so. Thousands of small sweeps that come together would else be a pass of half a minute.
+#: Of sweeps with parameters a pass estimates so many tasks, each counting as `LEAST` at least: a
+#: tenth of a second or so. Thousands of small ones that come together would else be a pass of half
+#: a minute.
 MOST, LEAST = 10_000, 1_000
 #: A shape that differs by no more is the same to what waits.
 NEARLY = 0.1
@@ -54,10 +55,10 @@ class Estimating:
         `offer` is what one instance has.
         """
         groups = self.store.submitted(limit, sweeps)
-        singles = [group for group in groups if not group.array]
-        done = self.store.estimated(self._singles(singles, offer)) if singles else []
-        arrays = [group for group in groups if group.array]
-        done += self.store.estimated(list(self._sweeps(arrays, offer)))
+        alike = [group for group in groups if group.parameters is Table.NONE]
+        done = self.store.estimated(self._alike(alike, offer)) if alike else []
+        others = [group for group in groups if group.parameters is not Table.NONE]
+        done += self.store.estimated(list(self._sweeps(others, offer)))
         return sum(done)
 
     def _sweeps(self, groups: Sequence[Group], offer: Offer) -> Iterator[tuple[Group, list[Split]]]:
@@ -101,11 +102,12 @@ class Estimating:
         answers = [(group, given) for group, given in told if given]
         return sum(self.store.estimated(answers)) if answers else 0
 
-    def _singles(self, groups: Sequence[Group], offer: Offer) -> list[tuple[Group, list[Split]]]:
+    def _alike(self, groups: Sequence[Group], offer: Offer) -> list[tuple[Group, list[Split]]]:
+        """Single jobs, and sweeps of which one task is like another: all asked about at once."""
         modes = self._modes(groups)
         estimates = self.forecaster.estimate([group.job for group in groups], modes)
         told = zip(groups, estimates, modes, strict=True)
-        return [(g, [Split(g.waiting, offer.fit(e, g.job, mode != COST))]) for g, e, mode in told]
+        return [(g, [self._split(g, g.waiting, e, mode, offer)]) for g, e, mode in told]
 
     def _modes(self, of: Sequence[Group | Submission]) -> list[str]:
         known = self.modes()
@@ -118,10 +120,15 @@ class Estimating:
             return None
         [mode] = self._modes([group])
         return [
-            Split(tasks, offer.fit(spared(estimate, group), group.job, mode != COST))
+            self._split(group, tasks, estimate, mode, offer)
             for tasks, estimate in sorted(shapes, key=runs_long)
             if tasks
         ]
+
+    def _split(
+        self, group: Group, tasks: Tasks, estimate: Estimate, mode: str, offer: Offer
+    ) -> Split:
+        return Split(tasks, offer.fit(spared(estimate, group), group.job, mode != COST))
 
     def _shapes(self, group: Group) -> list[tuple[Tasks, Estimate]] | None:
         """Those of its waiting tasks that are alike, with their estimate."""

@@ -29,7 +29,7 @@ def front(wire: Wire) -> Iterator[Group]:
 
     What a tenant had lately (the leader's memory) plays no part, so neighbours may change places.
     """
-    groups = wire.store.eligible(PER_TENANT)
+    groups = wire.store.heads(PER_TENANT)
     standing = standing_of(wire, groups)
     tiers = by_tier(groups)
     for tier in sorted(wire.submitter.tiers(), key=lambda one: (one.rank, one.name)):

@@ -192,9 +192,10 @@ def snapshot(wire: Wire, call: Call) -> Answer:
     """The front of a queue in the broker's own order, each job with what holds it."""
     name = known_queue(wire, call.get("jobQueue"))
     told: dict[str, Any] = {}
-    for group in front(wire):
-        if group.job.queue == name and len(told) < FRONT:
-            arn = call.place.arn("job", group.job_id)
-            since = {"jobArn": arn, "earliestTimeAtPosition": ms(group.queued_at_s)}
-            told.setdefault(arn, since | {"reason": group.hold or "has not been looked at yet"})
+    for group in (one for one in front(wire) if one.job.queue == name):
+        arn = call.place.arn("job", group.job_id)
+        since = {"jobArn": arn, "earliestTimeAtPosition": ms(group.queued_at_s)}
+        told.setdefault(arn, since | {"reason": group.hold or "has not been looked at yet"})
+        if len(told) == FRONT:
+            break
     return {"frontOfQueue": {"jobs": list(told.values()), "lastUpdatedAt": ms(wire.clock())}}

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.lifecycle import State
+from headgate.job import Dependency
+from headgate.lifecycle import Cause, State
+from headgate.sweep import Grid
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import (
     JobId,
     Split,
     Tasks,
 )
+from queue_broker.verdicts import Retry
 from tests.contract.stores import (
     accept,
     check_books,
     counts_of,
     estimate_all,
+    leak_all,
     make_runnable,
 )
 from tests.factories import (
@@ -24,6 +28,7 @@ from tests.factories import (
     a_sweep,
     an_estimate,
     an_intent,
+    ends,
 )
 
 
@@ -35,13 +40,14 @@ def test_a_sweep_is_submitted_as_one_group_of_all_its_tasks(store: SqlStore) -> 
 
 
 def test_no_tier_waits_for_its_estimates_behind_the_sweeps_of_another(store: SqlStore) -> None:
-    sweeps = [a_sweep(f"sweep-{n}", tier="sweep") for n in range(5)]
-    late = [a_sweep("urgent", tier="production"), a_submission("job", tier="production")]
-    accept(store, *sweeps, a_submission("single", tier="sweep"), *late)
+    grid = Grid(axes={"x": (1, 2)})
+    sweeps = [a_sweep(f"sweep-{n}", tier="sweep", grid=grid) for n in range(4)]
+    late = [a_sweep("urgent", tier="production", grid=grid), a_submission("job", tier="production")]
+    accept(store, *sweeps, a_sweep("alike"), a_submission("single", tier="sweep"), *late)
 
     found = [group.job_id for group in store.submitted(5, 2)]
 
-    assert found == ["sweep-0", "sweep-1", "urgent", "job"]
+    assert found == ["sweep-0", "sweep-1", "alike", "urgent", "job"]
 
 
 def test_an_estimate_makes_a_group_runnable(store: SqlStore) -> None:
@@ -199,3 +205,18 @@ def test_who_looks_at_the_heads_of_the_queue_leaves_a_pass_what_it_knows(store: 
     assert [group.job_id for group in store.heads(2)] == ["job-0", "job-1"]
 
     assert {id(group) for group in store.eligible(10)} == known  # not one was read again
+
+
+def test_the_longest_wait_is_told_by_tier_of_those_that_wait_for_a_first_turn(
+    store: SqlStore,
+) -> None:
+    make_runnable(store, a_submission("again", at_s=START_S - 90))
+    [leak] = leak_all(store)
+    store.settle(ends(leak, None, Retry(an_estimate(2048), "oom"), cause=Cause.OUT_OF_MEMORY))
+    after = (Dependency(job_id="again"),)
+    accept(store, a_submission("late", at_s=START_S - 70, depends_on=after))
+    accept(store, a_submission("old", at_s=START_S - 50), a_submission("new", at_s=START_S - 5))
+    accept(store, a_submission("urgent", tier="production", at_s=START_S - 1))
+    estimate_all(store)
+
+    assert store.waits(20) == {"sweep": START_S - 50, "production": START_S - 1}

@@ -6,7 +6,7 @@ The statements are caught on their way to the database, so that none is missed o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from headgate.lifecycle import State
 from queue_broker.adapters.store.shelf import SqlShelf
 from queue_broker.adapters.store.standings import SqlDescriber
 from queue_broker.adapters.store.store import SqlStore
-from queue_broker.records import JobId, Listing, Submission, Tasks
+from queue_broker.records import JobId, Leak, Listing, Submission, Tasks
 from tests.contract.stores import accept, estimate_all, leak_all
 from tests.factories import START_S, a_submission, a_sweep, an_intent, ends, starts, taken
 from tests.postgres import Server
@@ -132,11 +132,18 @@ def leak_and_settle(store: SqlStore) -> None:
     store.settle([end for leak in leaks for end in ends(leak)])
 
 
+def by_name(leaks: Iterable[Leak]) -> dict[str, Leak]:
+    return {leak.name: leak for leak in leaks}
+
+
 OPERATIONS: dict[str, Callable[[SqlStore], object]] = {
     "submitted": lambda store: store.submitted(50, 50),
     "eligible": lambda store: store.eligible(50),
+    "heads": lambda store: store.heads(50),
+    "waits": lambda store: store.waits(50),
     "backlog": lambda store: store.backlog(),
     "open_leaks": lambda store: store.open_leaks(),
+    "changed_leaks": lambda store: store.changed_leaks(by_name(store.open_leaks()[1:])),
     "settle_dependencies": lambda store: store.settle_dependencies(50),
     "leak and settle": leak_and_settle,
     "hold": lambda store: store.hold({store.eligible(1)[0].group_id: "why"}),
@@ -165,6 +172,33 @@ def test_no_hot_operation_reads_a_whole_table(full: SqlStore, name: str) -> None
     assert statements
     for statement in statements:
         assert full.database.read(scans, statement) == [], statement[0]
+
+
+def test_of_leaks_that_did_not_change_no_more_is_read_than_tells_so(full: SqlStore) -> None:
+    known = by_name(full.open_leaks())
+    [asked] = statements_of(full, lambda store: store.changed_leaks(known))
+    assert "template" not in asked[0]
+
+
+def test_all_reasons_to_wait_are_written_in_one_statement(full: SqlStore) -> None:
+    if full.database.is_sqlite:
+        pytest.skip("its driver goes through the rows itself")
+    reasons = {group.group_id: "crowded" for group in full.eligible(100)}
+    rounds: list[int] = []
+
+    def catch(*args: Any) -> None:
+        _, _, statement, parameters, _, many = args
+        if statement.startswith("UPDATE"):
+            rounds.append(len(parameters) if many else 1)
+
+    event.listen(full.database.engine, "before_cursor_execute", catch)
+    try:
+        full.hold(reasons)
+    finally:
+        event.remove(full.database.engine, "before_cursor_execute", catch)
+    assert len(reasons) > 50
+    assert rounds == [1]
+    assert {group.hold for group in full.eligible(100)} == {"crowded"}
 
 
 def test_the_guard_sees_a_scan(full: SqlStore) -> None:

@@ -8,15 +8,16 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, true, update
 
 from headgate.lifecycle import State
-from queue_broker.adapters.store import alone, rows
+from queue_broker.adapters.store import alone, codec, rows
 from queue_broker.adapters.store.alone import Answer
+from queue_broker.adapters.store.bulk import update_rows
 from queue_broker.adapters.store.dialects import among, is_postgres, some, these
 from queue_broker.adapters.store.ledger import Ledger, lock
 from queue_broker.adapters.store.schema import backlogs, dependencies, groups, jobs
-from queue_broker.records import Backlog, Group, GroupId, Split
+from queue_broker.records import Backlog, Group, GroupId, Split, Table
 
 #: Conditions of the partial indexes, word for word: SQLite matches them by their text.
 AT_GATE = (groups.c.state == "RUNNABLE") & (groups.c.n_waiting > 0)
@@ -34,17 +35,19 @@ def submitted(connection: Connection, limit: int, sweeps: int) -> list[Group]:
 
 
 def first(marks: Iterable[Row[Any]], sweeps: int) -> Iterator[int]:
-    """Of a tier's groups the single jobs, and so many of its sweeps: what those read of their
-    parameters is read once more with every pass until their turn comes.
+    """Of a tier's groups those of tasks that are alike, and so many of its others: their parameters
+    are read once more with every pass until their turn comes.
     """
-    yield from (mark.number for mark in marks if not mark.is_array)
-    yield from islice((mark.number for mark in marks if mark.is_array), sweeps)
+    yield from (mark.number for mark in marks if mark.alike)
+    yield from islice((mark.number for mark in marks if not mark.alike), sweeps)
 
 
 @lru_cache(maxsize=8)
 def select_submitted(limit: int) -> Select[Any]:
-    """Number, and whether it is of an array, of a tier's oldest."""
-    query = select(groups.c.number, jobs.c.is_array).join(jobs, groups.c.job == jobs.c.number)
+    """Number, and whether its tasks are alike, of a tier's oldest."""
+    alike = jobs.c.parameters == codec.TABLES[Table.NONE]
+    query = select(groups.c.number, alike.label("alike"))
+    query = query.join(jobs, groups.c.job == jobs.c.number)
     query = query.where(groups.c.state == "SUBMITTED", groups.c.n_waiting > 0)
     query = query.where(groups.c.tier == bindparam("of"))
     return query.order_by(groups.c.number).limit(limit)
@@ -103,9 +106,12 @@ def eligible(connection: Connection, per_tenant: int, seen: Mapping[int, Group])
     """
     marks = connection.execute(select_eligible(per_tenant, is_postgres(connection))).all()
     moved = [n for n, version, _ in marks if n not in seen or seen[n].version != version]
-    now = {**seen, **read_groups(connection, moved)}
-    found = [now[n] if now[n].hold == hold else replace(now[n], hold=hold) for n, _, hold in marks]
-    return sorted(found, key=queue_order)
+    holds = {number: hold for number, _, hold in marks}
+    now = {**seen, **read_groups(connection, moved)}.items()
+    found = [
+        one if one.hold == holds[n] else replace(one, hold=holds[n]) for n, one in now if n in holds
+    ]
+    return sorted(found, key=queue_order)  # what was seen is in order, and quickly sorted
 
 
 def read_groups(connection: Connection, numbers: Collection[int]) -> dict[int, Group]:
@@ -127,8 +133,29 @@ def queue_order(group: Group) -> tuple[str, str, int, float, int]:
 
 @lru_cache(maxsize=8)
 def select_eligible(per_tenant: int, postgres: bool) -> Select[Any]:
-    """Number, version and hold of groups: a few steps into the gate's index for each tier and
-    tenant that has something waiting.
+    columns = (groups.c.number, groups.c.version, groups.c.hold)
+    return select(*columns).where(is_foremost(per_tenant, postgres))
+
+
+def waits(connection: Connection, per_tenant: int) -> dict[str, float]:
+    """None of the groups is read, so that it costs as much where no pass has read them."""
+    found = connection.execute(select_waits(per_tenant, is_postgres(connection)))
+    return {row.tier: row.queued_at_s for row in found}
+
+
+@lru_cache(maxsize=8)
+def select_waits(per_tenant: int, postgres: bool) -> Select[Any]:
+    # A count, not EXISTS: that became a join with all dependencies there are.
+    others = select(func.count()).where(dependencies.c.job == groups.c.job).scalar_subquery()
+    query = select(groups.c.tier, func.min(groups.c.queued_at_s).label("queued_at_s")).group_by(
+        groups.c.tier
+    )
+    return query.where(is_foremost(per_tenant, postgres), groups.c.attempt == 1, others == 0)
+
+
+def is_foremost(per_tenant: int, postgres: bool) -> ColumnElement[bool]:
+    """A group is among its tenant's first in its tier: a few steps into the gate's index for each
+    tier and tenant that has something waiting.
     """
     first = (
         select(groups.c.number)
@@ -137,19 +164,18 @@ def select_eligible(per_tenant: int, postgres: bool) -> Select[Any]:
         .limit(per_tenant)
         .correlate(backlogs)
     )
-    query = select(groups.c.number, groups.c.version, groups.c.hold)
     if postgres:
         lateral = first.lateral("first")
         picked = select(lateral.c.number).select_from(backlogs.join(lateral, true()))
         picked = picked.where(backlogs.c.n_runnable > 0)
-        return query.where(groups.c.number == func.any(func.array(picked.scalar_subquery())))
+        return groups.c.number == func.any(func.array(picked.scalar_subquery()))
     picked_groups = groups.alias("picked")
     inner = (
         select(picked_groups.c.number)
         .select_from(backlogs.join(picked_groups, picked_groups.c.number.in_(first)))
         .where(backlogs.c.n_runnable > 0)
     )
-    return query.where(groups.c.number.in_(inner))
+    return groups.c.number.in_(inner)
 
 
 def backlog(connection: Connection) -> list[Backlog]:
@@ -161,12 +187,8 @@ def hold(connection: Connection, reasons: Mapping[GroupId, str]) -> None:
     mine = among(connection, groups.c.number, [int(key) for key in reasons])
     found = connection.execute(select(groups.c.number, groups.c.hold).where(mine))
     changed = [
-        {"key": number, "why": reasons[GroupId(number)]}
+        {"number": number, "hold": reasons[GroupId(number)]}
         for number, held in found
         if held != reasons[GroupId(number)]
     ]
-    if changed:
-        connection.execute(HOLD, sorted(changed, key=lambda row: int(row["key"])))
-
-
-HOLD = update(groups).where(groups.c.number == bindparam("key")).values(hold=bindparam("why"))
+    update_rows(connection, groups, "number", changed)

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from operator import attrgetter
 from typing import Any
 
 from pyroaring import BitMap
@@ -23,9 +22,11 @@ from queue_broker.events import Started
 from queue_broker.records import Changes, HandOver, Intent, Leak, Tasks
 
 IN_FLIGHT = ("starting", "running")
-#: What may change of a leak: its own state, and where somebody moves its job to.
-CHANGING = attrgetter(
-    *("open", "running", "cancelling", "engine_id", "handed_over_at_s", "tenant", "tier")
+#: What tells whether a leak changed: its own state, and where somebody moves its job to. Of the
+#: tasks that are open or run their number is enough: no task comes back, or runs again.
+CHANGING = (
+    *(leaks.c[name] for name in ("n_open", "n_running", "cancelling", "engine_id")),
+    *(leaks.c.handed_over_at_s, groups.c.tenant, groups.c.tier),
 )
 
 
@@ -88,16 +89,31 @@ def open_leaks(connection: Connection) -> list[Leak]:
     return [rows.to_leak(row) for row in connection.execute(select_open())]
 
 
-def changes(known: Mapping[str, Leak], now: Sequence[Leak]) -> Changes:
-    changed = [leak for leak in now if not same(leak, known.get(leak.name))]
-    if len(known) + len(changed) == len(now):  # all that changed is new, and none has gone
-        return Changes(changed, [])
-    there = {leak.name for leak in now}
-    return Changes(changed, [name for name in known if name not in there])
+def changed(connection: Connection, known: Mapping[str, Leak]) -> Changes:
+    """Pass after pass most leaks are as they were: of those no more is read than tells so."""
+    marks = connection.execute(select_marks()).all()
+    moved = [number for number, name, *now in marks if now != mark_of(known.get(name))]
+    mine = among(connection, leaks.c.number, moved)
+    found = connection.execute(select_open().where(mine)).all() if moved else []
+    there = {mark.name for mark in marks}
+    gone = [name for name in known if name not in there]
+    return Changes([rows.to_leak(row) for row in found], gone)
 
 
-def same(now: Leak, before: Leak | None) -> bool:
-    return before is not None and CHANGING(now) == CHANGING(before)
+def mark_of(leak: Leak | None) -> list[Any] | None:
+    """A leak as `CHANGING` reads it."""
+    if leak is None:
+        return None
+    sizes = (len(leak.open), len(leak.running))
+    handed = (leak.engine_id, leak.handed_over_at_s)
+    return [*sizes, leak.cancelling, *handed, leak.tenant, leak.tier]
+
+
+@cache
+def select_marks() -> Select[Any]:
+    query = select(leaks.c.number, leaks.c.name, *CHANGING)
+    query = query.join(groups, leaks.c.group == groups.c.number)
+    return query.where(leaks.c.n_open > 0).order_by(leaks.c.number)
 
 
 @cache

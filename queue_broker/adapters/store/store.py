@@ -107,6 +107,9 @@ class SqlStore:
     def heads(self, per_tenant: int) -> list[Group]:
         return self.database.read(gate.eligible, per_tenant, self._seen)
 
+    def waits(self, per_tenant: int) -> dict[str, float]:
+        return self.database.read(gate.waits, per_tenant)
+
     def backlog(self) -> list[Backlog]:
         return self.database.read(gate.backlog)
 
@@ -114,7 +117,7 @@ class SqlStore:
         return self.database.read(leaks.open_leaks)
 
     def changed_leaks(self, known: Mapping[str, Leak]) -> Changes:
-        return leaks.changes(known, self.open_leaks())
+        return self.database.read(leaks.changed, known)
 
     def write_intents(self, intents: Sequence[Intent], now_s: float) -> list[Leak]:
         return self.database.write(leaks.write_intents, intents, now_s) if intents else []

@@ -12,6 +12,7 @@ from headgate.errors import Unavailable
 from headgate.lifecycle import Cause, State
 from headgate.resources import ResourceRequest
 from queue_broker.adapters.engines.instant import Outcome
+from queue_broker.core import leak as leaking
 from queue_broker.records import Tasks
 from tests.factories import a_submission, a_sweep
 from tests.unit.queue_broker.core.house import ASKED, LANE, House
@@ -218,4 +219,26 @@ def test_production_goes_before_a_sweep_that_came_first(tmp_path: Path) -> None:
 
     assert house.counts(urgent) == {State.RUNNING: 1}
     assert house.counts(sweep)[State.RUNNABLE] == 9
+    house.store.close()
+
+
+def test_whose_turn_does_not_come_is_not_told_so_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path, at_once=False)
+    for name, vcpu in (("large", 7), ("small", 1)):
+        house.submit(a_submission(name, resources=ResourceRequest(vcpu=vcpu, memory_mib=1024)))
+    house.run()
+    for name, vcpu in (("a", 8), ("b", 8), ("c", 1)):
+        house.submit(a_submission(name, resources=ResourceRequest(vcpu=vcpu, memory_mib=1024)))
+    house.run()
+    told = {one.job_id: one.reason for one in house.store.held(10)}
+    assert set(told.values()) == {"no room: every lane that could hold it is busy"}
+
+    monkeypatch.setattr(leaking, "MOST_FRUITLESS", 1)
+    [small] = [one for one in house.store.open_leaks() if one.job_id == "small"]
+    house.engine.finish(small.name)
+
+    assert house.cycle.run_once().held == 0
+    assert {one.job_id: one.reason for one in house.store.held(10)} == told
     house.store.close()

@@ -3,9 +3,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from queue_broker.adapters.store.leaks import changes
 from queue_broker.core.ledger import Ledger
-from queue_broker.records import Leak, Tasks
+from queue_broker.records import Changes, Leak, Tasks
 from tests.unit.queue_broker.core.scenes import a_group, a_lane, a_leak
 
 LANES = [a_lane("one"), a_lane("two")]
@@ -19,6 +18,12 @@ def changed(leak: Leak, draw: random.Random) -> Leak | None:
     running = Tasks(task for task in open_ if task in leak.running or draw.random() < 0.5)
     after = replace(leak, open=open_, running=running, tenant=tenant, tier=tier)
     return after if open_ else None
+
+
+def changes(known: dict[str, Leak], now: list[Leak]) -> Changes:
+    there = {leak.name for leak in now}
+    moved = [leak for leak in now if leak != known.get(leak.name)]
+    return Changes(moved, [name for name in known if name not in there])
 
 
 def test_a_ledger_kept_from_pass_to_pass_is_as_one_made_anew() -> None:

@@ -152,21 +152,26 @@ def test_of_many_small_sweeps_a_pass_estimates_some_and_the_first_tier_s_first()
     assert passes == [10, 10, 10, 1]
 
 
-def test_a_sweep_without_parameters_is_one_shape_and_is_not_spelt_out() -> None:
-    class OfOne:
-        """Is asked for one task alone."""
+def test_single_jobs_and_sweeps_without_parameters_are_asked_about_at_once() -> None:
+    class Together:
+        """Is asked for one task of each, and spells none of them out."""
 
-        def estimate_sweep(
-            self, job: Job, columns: None, size: int, mode: str
-        ) -> list[tuple[Any, Estimate]]:
-            assert size == 1
-            return [(np.arange(1, dtype=np.uint32), an_estimate(3000))]
+        def __init__(self) -> None:
+            self.asked: list[int] = []
 
-    gate = Gate([a_waiting(1, 100_000_000, Table.NONE)])
-    estimating = Estimating(cast(Store, gate), cast(Forecaster, OfOne()), in_one, dict[str, str])
+        def estimate(self, jobs: Sequence[Job], modes: Sequence[str]) -> list[Estimate]:
+            self.asked.append(len(jobs))
+            return [an_estimate(3000) for _ in jobs]
 
-    assert estimating.run(10, 10, OFFER) == 1
-    assert gate.given == {1: 3000}
+    sweeps = [a_waiting(number, 30, Table.NONE) for number in range(1, 60)]
+    gate = Gate([*sweeps, a_waiting(60, 1, Table.NONE), a_waiting(61, 100_000_000, Table.NONE)])
+    together = Together()
+    asked = cast(Forecaster, together)
+    estimating = Estimating(cast(Store, gate), asked, in_one, dict[str, str])
+
+    assert estimating.run(500, 50, OFFER) == 61
+    assert gate.given == dict.fromkeys(range(1, 62), 3000)
+    assert together.asked == [61]
 
 
 def test_the_bands_of_a_sweep_come_out_as_its_few_shapes() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,8 +9,11 @@ from botocore.exceptions import ClientError
 from headgate.lifecycle import Cause
 from queue_broker.adapters.engines.instant import Outcome
 from queue_broker.adapters.store.standings import SqlDescriber, Wanted
-from queue_broker.records import Leak, Standing, Tasks
+from queue_broker.records import Group, Leak, Standing, Tasks
+from queue_broker.wire import jobs
+from queue_broker.wire.front import front
 from queue_broker.wire.pages import to_token
+from queue_broker.wire.service import Wire
 from tests.factories import START_S
 from tests.unit.queue_broker.wire.batch import Batch
 
@@ -337,3 +341,25 @@ def test_a_snapshot_tells_the_front_of_a_queue_in_the_order_of_tiers_and_shares(
     assert [one["reason"] for one in front] == [one["statusReason"] for one in described]
     assert batch.client.get_job_queue_snapshot(jobQueue="default")["frontOfQueue"]["jobs"]
     assert batch.client.get_job_queue_snapshot(jobQueue="sweep")["frontOfQueue"]["jobs"] == []
+
+
+def test_a_snapshot_goes_no_further_down_the_queue_than_it_tells(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch.engine.at_once = False
+    for name in ("runs", "first", "second", "third"):
+        batch.submit(jobName=name, containerOverrides={"vcpus": 60, "memory": 512})
+    batch.turn()
+    looked_at: list[str] = []
+
+    def looking(wire: Wire) -> Iterator[Group]:
+        for group in front(wire):
+            looked_at.append(group.job.name)
+            yield group
+
+    monkeypatch.setattr(jobs, "front", looking)
+    monkeypatch.setattr(jobs, "FRONT", 2)
+    told = batch.client.get_job_queue_snapshot(jobQueue="default")["frontOfQueue"]["jobs"]
+
+    assert len(told) == 2
+    assert looked_at == ["first", "second"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,15 +22,6 @@ from queue_broker.wire.service import Source
 from queue_broker.wire.submit import Definer
 from queue_broker.wire.time_limits import CANCELLED, TimeLimits
 from tests.unit.queue_broker.wire.batch import Batch, refusal
-
-
-@pytest.fixture
-def aws(migrated: Path, tmp_path: Path) -> Iterator[Batch]:
-    (tmp_path / "aws").mkdir()
-    shutil.copy(migrated, tmp_path / "aws" / "headgate.db")
-    aws = Batch(f"sqlite:///{tmp_path / 'aws' / 'headgate.db'}", tmp_path / "aws")
-    yield aws
-    aws.close()
 
 
 @pytest.fixture

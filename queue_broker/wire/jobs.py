@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from pydantic_core import to_json
 
-from headgate.errors import NotFound
+from headgate.errors import NotFound, UpstreamRefused
 from headgate.lifecycle import State
 from queue_broker.ports import Upstream
 from queue_broker.records import JobId, JobRecord, Listing, Standing
@@ -17,7 +18,7 @@ from queue_broker.wire.attempts import ms
 from queue_broker.wire.detail import full_id, split_id, to_summary
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.front import front
-from queue_broker.wire.names import name_and_revision, name_of
+from queue_broker.wire.names import Place, name_and_revision, name_of
 from queue_broker.wire.queues import known_queue
 from queue_broker.wire.service import Answer, Call, Wire, Written
 from queue_broker.wire.whereabouts import of_one, whereabouts
@@ -55,7 +56,7 @@ def abouts(wire: Wire, call: Call) -> list[details.About]:
     found = standings(wire, [split_id(one) for one in given if multinode.MARK not in one])
     found += multinode.named(wire.describer, [one for one in given if multinode.MARK in one])
     names = frozenset(one.record.job.definition for one in found if one.record.job.definition)
-    known = wire.recent.ask(definitions.of_jobs, wire.source, names, call.place)
+    known = definitions_of(wire, names, call.place)
     ids = [full_id(one) for one in found]
     changed, places = tags.changed(wire, ids), whereabouts(wire, found)
 
@@ -65,6 +66,20 @@ def abouts(wire: Wire, call: Call) -> list[details.About]:
         return details.About(one, definition, changed.get(job), call.place, where)
 
     return [about(*one) for one in zip(found, ids, strict=True)]
+
+
+def definitions_of(wire: Wire, names: frozenset[str], place: Place) -> Mapping[str, Answer]:
+    """Of jobs, by `name:revision`. AWS is asked once for each; while it is away, what jobs tell of
+    those that it was not asked for yet is left out: that they run, or have ended, is not."""
+    if wire.upstream is None:
+        return wire.recent.ask(definitions.of_jobs, wire.source, names, place)
+    known = wire.definitions.known(names)
+    unknown = names - known.keys()
+    with suppress(UpstreamRefused):
+        found = definitions.of_jobs(wire.source, unknown, place)
+        known |= {name: found.get(name, {}) for name in unknown}
+        wire.definitions.keep({name: known[name] for name in unknown})
+    return known
 
 
 def standings(wire: Wire, ids: Sequence[tuple[JobId, int | None]]) -> list[Standing]:

@@ -112,6 +112,26 @@ def test_aws_out_of_reach_is_a_server_exception(
     assert "https://batch.example" in words
 
 
+def test_aws_is_asked_once_what_a_definition_says_and_jobs_are_told_while_it_is_away(
+    aws: Batch, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_ec2 = {"platformCapabilities": ["EC2"]}
+    first, second = batch.define("first", **on_ec2), batch.define("second", **on_ec2)
+    known, other = batch.submit(jobDefinition=first), batch.submit(jobDefinition=second)
+    before = batch.describe(known)
+
+    def unreachable(*args: Any) -> Any:
+        raise EndpointConnectionError(endpoint_url="https://batch.example")
+
+    with monkeypatch.context() as away:
+        away.setattr(aws.client, "_make_api_call", unreachable)
+        batch.clock.now_s += 60
+        assert batch.describe(known) == before
+        told = batch.describe(other)
+        assert (told["status"], told["platformCapabilities"]) == ("SUBMITTED", [])
+    assert batch.describe(other)["platformCapabilities"] == ["EC2"]
+
+
 def test_a_jobs_tags_are_the_brokers_and_others_awss(aws: Batch, batch: Batch) -> None:
     arn = batch.define("d")
     job = batch.describe(batch.submit(jobDefinition="d"))["jobArn"]

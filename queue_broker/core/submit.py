@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 #: What may stand for a job's own id, which nobody knows before it is submitted.
 ITSELF = "self"
+#: What a job may wait for; where AWS Batch may have it and the broker does not, what to do.
+BEFORE = "the id of a job submitted before"
+ON_AWS = (
+    f"{BEFORE} to this broker, which waits for none that AWS Batch alone has: submit that one here"
+    " too, or this one without it once that has SUCCEEDED"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ class Submitter:
         try:
             return await self.commit.add(submission)
         except NotFound as error:
-            wrong = await asyncio.to_thread(missing_dependency, self.store, submission.job)
+            wrong = await asyncio.to_thread(self._missing_dependency, submission.job)
             raise wrong or error from error
 
     def submit_table(self, job: Job, caller: Caller, file: BinaryIO, kind: Format) -> Accepted:
@@ -95,7 +101,7 @@ class Submitter:
         try:
             return keep_table(self.store, submission, file, kind)
         except NotFound as error:
-            wrong = missing_dependency(self.store, submission.job)
+            wrong = self._missing_dependency(submission.job)
             raise wrong or overtaken(submission.job) or error from error
 
     def prepare(self, work: Job | Sweep, caller: Caller, defined: bool = False) -> Submission:
@@ -126,6 +132,16 @@ class Submitter:
         tree = Tree({one.name: one for one in self.store.tenants()})
         if not tree.is_below(tenant, caller.tenant):
             raise Forbidden(f"the token is of tenant {caller.tenant!r}, not of {tenant!r}")
+
+    def _missing_dependency(self, job: Job) -> InvalidInput | None:
+        """Which dependency it was that the store could not find."""
+        for at, dependency in enumerate(job.depends_on):
+            try:
+                self.store.job(JobId(dependency.job_id))
+            except NotFound:
+                allowed = ON_AWS if self.settings.engine == "aws" else BEFORE
+                return InvalidInput.of(f"depends_on.{at}.job_id", dependency.job_id, allowed)
+        return None
 
     def _submission(self, job: Job, caller: Caller, extent: Extent) -> Submission:
         now_s = self.clock()
@@ -212,14 +228,3 @@ def overtaken(job: Job) -> Conflict | None:
     token = job.client_token
     words = f"client_token: a table was sent again with {token!r} meanwhile; that call is answered"
     return Conflict(words) if token else None
-
-
-def missing_dependency(store: Store, job: Job) -> InvalidInput | None:
-    """Which dependency it was that the store could not find."""
-    for at, dependency in enumerate(job.depends_on):
-        try:
-            store.job(JobId(dependency.job_id))
-        except NotFound:
-            field = f"depends_on.{at}.job_id"
-            return InvalidInput.of(field, dependency.job_id, "the id of a job submitted before")
-    return None

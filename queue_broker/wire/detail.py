@@ -13,7 +13,7 @@ from queue_broker.wire import multinode
 from queue_broker.wire.attempts import attempts, ms
 from queue_broker.wire.container_detail import container, container_of_node, ecs, eks
 from queue_broker.wire.endings import cancelled, exit_of, last_ended, status_reason
-from queue_broker.wire.names import Place, name_of
+from queue_broker.wire.names import Place, index_of, name_of
 from queue_broker.wire.service import Answer
 
 #: Tags that tell what the broker gave where it was not what was asked for.
@@ -23,9 +23,7 @@ GIVEN_TAG = "headgate:given-"
 def split_id(given: str) -> tuple[JobId, int | None]:
     """(job, child) from `id`, `id:index`, or the ARN of either."""
     job, _, index = name_of(given).partition(":")
-    if index.isascii() and index.isdecimal():
-        return JobId(job), int(index)
-    return JobId(job), None
+    return JobId(job), index_of(index)
 
 
 def full_id(standing: Standing) -> str:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from headgate.errors import NotFound
+from pydantic_core import to_json
+
+from headgate.errors import NotFound, UpstreamRefused
 from headgate.lifecycle import State
+from queue_broker.ports import Upstream
 from queue_broker.records import JobId, JobRecord, Listing, Standing
-from queue_broker.wire import definitions, details, multinode, pages, tags
+from queue_broker.wire import definitions, details, elsewhere, multinode, pages, tags
 from queue_broker.wire.attempts import ms
 from queue_broker.wire.detail import full_id, split_id, to_summary
 from queue_broker.wire.faults import Fault, refused
 from queue_broker.wire.front import front
-from queue_broker.wire.names import name_and_revision, name_of
+from queue_broker.wire.names import Place, name_and_revision, name_of
 from queue_broker.wire.queues import known_queue
 from queue_broker.wire.service import Answer, Call, Wire, Written
 from queue_broker.wire.whereabouts import of_one, whereabouts
@@ -27,18 +31,32 @@ SHARE = "SHARE_IDENTIFIER"
 
 
 def describe(wire: Wire, call: Call) -> Written:
-    """Unknown ids are left out, as AWS leaves them out."""
-    written = details.write(wire.details, abouts(wire, call))
+    """In the order asked. Ids that nobody knows are left out, as AWS leaves them out."""
+    found = abouts(wire, call)
+    written = details.write(wire.details, found)
+    if wire.upstream is not None and len(found) < len(call.get("jobs")):
+        written = with_others(wire.upstream, call, found, written)
     return Written(b'{"jobs":[%b]}' % b",".join(written))
 
 
+def with_others(
+    upstream: Upstream, call: Call, found: Sequence[details.About], written: Sequence[bytes]
+) -> list[bytes]:
+    """The same, and those that AWS alone has."""
+    told = dict(zip((full_id(one.standing) for one in found), written, strict=True))
+    asked = list(dict.fromkeys(map(elsewhere.plain, call.get("jobs"))))
+    others = elsewhere.described(upstream, [one for one in asked if one not in told])
+    told |= {job: to_json(one) for job, one in others.items()}
+    return [told[one] for one in asked if one in told]
+
+
 def abouts(wire: Wire, call: Call) -> list[details.About]:
-    """All that is to be told of those jobs that exist."""
+    """All that is to be told of those jobs that the broker has."""
     given = call.get("jobs")
     found = standings(wire, [split_id(one) for one in given if multinode.MARK not in one])
     found += multinode.named(wire.describer, [one for one in given if multinode.MARK in one])
     names = frozenset(one.record.job.definition for one in found if one.record.job.definition)
-    known = wire.recent.ask(definitions.of_jobs, wire.source, names, call.place)
+    known = definitions_of(wire, names, call.place)
     ids = [full_id(one) for one in found]
     changed, places = tags.changed(wire, ids), whereabouts(wire, found)
 
@@ -48,6 +66,20 @@ def abouts(wire: Wire, call: Call) -> list[details.About]:
         return details.About(one, definition, changed.get(job), call.place, where)
 
     return [about(*one) for one in zip(found, ids, strict=True)]
+
+
+def definitions_of(wire: Wire, names: frozenset[str], place: Place) -> Mapping[str, Answer]:
+    """Of jobs, by `name:revision`. AWS is asked once for each; while it is away, what jobs tell of
+    those that it was not asked for yet is left out: that they run, or have ended, is not."""
+    if wire.upstream is None:
+        return wire.recent.ask(definitions.of_jobs, wire.source, names, place)
+    known = wire.definitions.known(names)
+    unknown = names - known.keys()
+    with suppress(UpstreamRefused):
+        found = definitions.of_jobs(wire.source, unknown, place)
+        known |= {name: found.get(name, {}) for name in unknown}
+        wire.definitions.keep({name: known[name] for name in unknown})
+    return known
 
 
 def standings(wire: Wire, ids: Sequence[tuple[JobId, int | None]]) -> list[Standing]:
@@ -61,6 +93,9 @@ def list_jobs(wire: Wire, call: Call) -> Answer:
         raise Fault(f"got {got}; allowed: one of jobQueue, arrayJobId, multiNodeJobId")
     if of[0] == "jobQueue":
         return in_queue(wire, call)
+    parent, _ = split_id(call.get(of[0]))
+    if wire.upstream is not None and not standings(wire, [(parent, None)]):
+        return elsewhere.parts_of(wire.upstream, call, of[0])
     return children(wire, call) if of[0] == "arrayJobId" else nodes(wire, call)
 
 
@@ -97,8 +132,19 @@ def summaries(found: Sequence[Standing], call: Call, more: str | None) -> Answer
 
 
 def in_queue(wire: Wire, call: Call) -> Answer:
-    """A queue's jobs, newest first: in one state, or those that a filter lets through."""
+    """A queue's jobs, newest first: in one state, or those that a filter lets through. Behind them
+    those that AWS alone has in its queue of that name."""
     most = pages.size(call.get("maxResults"), MOST_FILTERED if call.get("filters") else MOST_LISTED)
+    place = elsewhere.place_in_queue(call) if wire.upstream is not None else None
+    if wire.upstream is not None and place is not None:
+        return elsewhere.in_queue(wire, wire.upstream, call, place, most)
+    own = own_in_queue(wire, call, most)
+    if wire.upstream is None or "nextToken" in own:
+        return own
+    return elsewhere.behind(wire, wire.upstream, call, own, most)
+
+
+def own_in_queue(wire: Wire, call: Call, most: int) -> Answer:
     listing = to_listing(wire, call, most)
     wanted = one_by_one(call)
     found: list[JobId] = []

@@ -24,7 +24,7 @@ from queue_broker.nodes import (
 from queue_broker.ports import Describer
 from queue_broker.records import Attempt, JobId, Standing
 from queue_broker.wire.faults import refused
-from queue_broker.wire.names import name_of
+from queue_broker.wire.names import index_of, name_of
 from queue_broker.wire.service import Answer
 
 MULTINODE = "multinode"
@@ -159,12 +159,8 @@ def named(describer: Describer, given: Iterable[str]) -> list[Standing]:
         return []
     ids = dict.fromkeys((JobId(job), None) for job, _ in asked)
     jobs = {str(one.record.job_id): one for one in describer.standings(list(ids))}
-    wanted = [
-        (jobs[job], int(index))
-        for job, index in asked
-        if job in jobs and index.isascii() and index.isdecimal()
-    ]
-    return [one for job, index in wanted if (one := node(job, index)) is not None]
+    found = (node(jobs[job], index_of(index)) for job, index in asked if job in jobs)
+    return [one for one in found if one is not None]
 
 
 def every(standing: Standing) -> list[Standing]:
@@ -173,10 +169,10 @@ def every(standing: Standing) -> list[Standing]:
     return [of_node(standing, nodes, index) for index in range(nodes.count)] if nodes else []
 
 
-def node(standing: Standing, index: int) -> Standing | None:
+def node(standing: Standing, index: int | None) -> Standing | None:
     """One node of a job, if it has one of that index."""
     nodes = nodes_of(standing.record)
-    if nodes is None or index >= nodes.count:
+    if nodes is None or index is None or index >= nodes.count:
         return None
     return of_node(standing, nodes, index)
 

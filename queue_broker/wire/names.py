@@ -67,3 +67,11 @@ def name_and_revision(given: str) -> tuple[str, int | None]:
     if not revision.isascii() or not revision.isdecimal() or not 0 < int(revision) < 2**31:
         raise Fault(f"Provided name {given} is not supported pattern[a-zA-Z_0-9-]{{1,128}}")
     return name, int(revision)
+
+
+def index_of(given: str) -> int | None:
+    """A child's or a node's index; None of what is none. No job has so many that they have more
+    digits than these, and Python reads no number of thousands of them."""
+    if not (given.isascii() and given.isdecimal()):
+        return None
+    return int(given.lstrip("0")[:10] or "0")

@@ -51,12 +51,15 @@ class Wire:
     details: Memory[str, tuple[Any, bytes]] = field(init=False)
     #: What AWS said of attempts that have begun, by its own ids.
     whereabouts: Memory[str, Answer] = field(init=False)
+    #: AWS's job definitions by `name:revision`: what jobs are told by never changes in one.
+    definitions: Memory[str, Answer] = field(init=False)
     logs: Logs = field(default_factory=Logs, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recent", Recent(self.clock))
         object.__setattr__(self, "details", Memory(5_000))
         object.__setattr__(self, "whereabouts", Memory(50_000))
+        object.__setattr__(self, "definitions", Memory(2_000))
 
     @property
     def source(self) -> Source:

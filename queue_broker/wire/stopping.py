@@ -7,7 +7,7 @@ from collections.abc import Callable
 from headgate.errors import HeadgateError, InvalidInput
 from headgate.lifecycle import FINISHED
 from queue_broker.records import JobId, Standing, Tasks
-from queue_broker.wire import multinode
+from queue_broker.wire import elsewhere, multinode
 from queue_broker.wire.detail import split_id
 from queue_broker.wire.faults import to_fault
 from queue_broker.wire.service import Answer, Call, Wire
@@ -59,6 +59,8 @@ def cancel_one(wire: Wire, call: Call, given: str) -> None:
 
 def stop_one(wire: Wire, call: Call, given: str, *, in_flight: bool) -> None:
     found = find(wire, call, given)
+    if found is None and wire.upstream is not None:
+        elsewhere.stop(wire, wire.upstream, call, given)
     if found is not None and found.state not in FINISHED:
         tasks = None if found.task is None else Tasks([found.task])
         stop(wire, found.record.job_id, tasks, call.get("reason"), in_flight=in_flight)

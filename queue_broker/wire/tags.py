@@ -8,7 +8,7 @@ from dataclasses import replace
 from headgate.job import MAX_TAGS
 from queue_broker.core.consumables import KIND as CONSUMABLE
 from queue_broker.records import Document
-from queue_broker.wire import stopping
+from queue_broker.wire import elsewhere, stopping
 from queue_broker.wire.definitions import KIND as DEFINITION
 from queue_broker.wire.detail import split_id
 from queue_broker.wire.faults import Fault
@@ -23,6 +23,8 @@ Change = Callable[[dict[str, str]], dict[str, str]]
 
 
 def list_tags(wire: Wire, call: Call) -> Answer:
+    if (job := of_aws(wire, call)) is not None:
+        return {"tags": job.get("tags", {})}
     return {"tags": tagged(wire, call.get("resourceArn")).body["tags"]}
 
 
@@ -38,6 +40,9 @@ def untag(wire: Wire, call: Call) -> Answer:
 
 
 def change(wire: Wire, call: Call, to: Change) -> Answer:
+    if wire.upstream is not None and (job := of_aws(wire, call)) is not None:
+        elsewhere.check_change(wire, call.caller, job)
+        return elsewhere.ask(wire.upstream, call.operation, call.given)
     found = tagged(wire, call.get("resourceArn"))
     if found.kind == KIND:
         stopping.find(wire, call, found.name)  # `Forbidden` where it is another tenant's
@@ -45,6 +50,17 @@ def change(wire: Wire, call: Call, to: Change) -> Answer:
     check(tags)
     wire.shelf.put(replace(found, body=found.body | {"tags": tags}))
     return {}
+
+
+def of_aws(wire: Wire, call: Call) -> Answer | None:
+    """The job that is meant, as AWS tells it, where AWS alone has it."""
+    kind, name = parts(call.get("resourceArn"))
+    job_id, task = split_id(name)
+    if wire.upstream is None or kind != JOB or task is not None:
+        return None
+    if wire.describer.standings([(job_id, None)]):
+        return None
+    return elsewhere.described(wire.upstream, [job_id]).get(job_id)
 
 
 def check(tags: dict[str, str]) -> None:

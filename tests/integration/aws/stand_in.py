@@ -89,6 +89,29 @@ class Between:
         await answer(scope, receive, send)
 
 
+class Server:
+    """An application on a port of its own, without its lifespan."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run)
+
+    def open(self) -> str:
+        """Start; the address."""
+        self._thread.start()
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._server.started:
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.005)
+        port: int = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(PATIENCE_S)
+
+
 class StandIn:
     """A served broker with its cycle turning."""
 
@@ -109,26 +132,18 @@ class StandIn:
         )
         self.broker: Broker = wire(settings, time.time, parts)
         self.between = Between(application(self.broker), faults or Faults())
-        config = uvicorn.Config(self.between, port=0, log_level="critical", lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
+        self._server = Server(self.between)
         self._loop = Loop("stand-in", self.broker.lead, 0.01)
 
     def open(self) -> str:
         """Start; the address."""
-        self._thread.start()
-        deadline = time.monotonic() + PATIENCE_S
-        while not self._server.started:
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.005)
+        address = self._server.open()
         self._loop.start()
-        port: int = self._server.servers[0].sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}"
+        return address
 
     def close(self) -> None:
         self._loop.stop()
-        self._server.should_exit = True
-        self._thread.join(PATIENCE_S)
+        self._server.close()
         self.broker.engine.close()
         self.broker.store.close()
 

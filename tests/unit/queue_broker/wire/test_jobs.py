@@ -151,6 +151,13 @@ def test_a_child_is_told_by_its_own_id(batch: Batch) -> None:
     assert batch.describe(job_id)["status"] == "FAILED"
 
 
+def test_no_array_has_a_child_of_thousands_of_digits(batch: Batch) -> None:
+    job_id = batch.submit(arrayProperties={"size": 3})
+    wanted = [f"{job_id}:{'9' * 5000}", f"{job_id}:{'0' * 5000}1"]
+    (told,) = batch.client.describe_jobs(jobs=[*wanted, f"{job_id}#{'9' * 5000}"])["jobs"]
+    assert told["jobId"] == f"{job_id}:1"
+
+
 def test_jobs_are_told_in_the_order_asked_and_unknown_ones_left_out(batch: Batch) -> None:
     first, second = batch.submit(), batch.submit(arrayProperties={"size": 2})
     asked = [second, "unknown", f"{second}:7", f"{first}:0", first, f"{second}:0", first]

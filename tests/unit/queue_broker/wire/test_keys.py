@@ -8,25 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from headgate.tenancy import Tenant
-from queue_broker.wire import sigv4
 from queue_broker.wire.keys import KIND, TWINS_S, AccessKey, Replays, new_key
 from tests.unit.queue_broker.wire.batch import Batch, as_text, refusal
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore signs with the broker's clock."""
-    import botocore.auth
-
-    from tests.factories import START_S
-
-    class Stopped:
-        @staticmethod
-        def strftime(form: str) -> str:
-            assert form == sigv4.STAMP
-            return sigv4.show(START_S)
-
-    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *a, **k: Stopped())
 
 
 @pytest.fixture

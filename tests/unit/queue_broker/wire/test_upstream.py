@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,15 +22,6 @@ from queue_broker.wire.service import Source
 from queue_broker.wire.submit import Definer
 from queue_broker.wire.time_limits import CANCELLED, TimeLimits
 from tests.unit.queue_broker.wire.batch import Batch, refusal
-
-
-@pytest.fixture
-def aws(migrated: Path, tmp_path: Path) -> Iterator[Batch]:
-    (tmp_path / "aws").mkdir()
-    shutil.copy(migrated, tmp_path / "aws" / "headgate.db")
-    aws = Batch(f"sqlite:///{tmp_path / 'aws' / 'headgate.db'}", tmp_path / "aws")
-    yield aws
-    aws.close()
 
 
 @pytest.fixture
@@ -120,6 +110,26 @@ def test_aws_out_of_reach_is_a_server_exception(
     code, status, words = refusal(caught.value)
     assert (code, status) == ("ServerException", 503)
     assert "https://batch.example" in words
+
+
+def test_aws_is_asked_once_what_a_definition_says_and_jobs_are_told_while_it_is_away(
+    aws: Batch, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_ec2 = {"platformCapabilities": ["EC2"]}
+    first, second = batch.define("first", **on_ec2), batch.define("second", **on_ec2)
+    known, other = batch.submit(jobDefinition=first), batch.submit(jobDefinition=second)
+    before = batch.describe(known)
+
+    def unreachable(*args: Any) -> Any:
+        raise EndpointConnectionError(endpoint_url="https://batch.example")
+
+    with monkeypatch.context() as away:
+        away.setattr(aws.client, "_make_api_call", unreachable)
+        batch.clock.now_s += 60
+        assert batch.describe(known) == before
+        told = batch.describe(other)
+        assert (told["status"], told["platformCapabilities"]) == ("SUBMITTED", [])
+    assert batch.describe(other)["platformCapabilities"] == ["EC2"]
 
 
 def test_a_jobs_tags_are_the_brokers_and_others_awss(aws: Batch, batch: Batch) -> None:

@@ -22,6 +22,7 @@ from queue_broker.core.policy import Policy, World
 from queue_broker.core.predict import Estimating
 from queue_broker.core.preempt import REASON, TAKEN_BACK
 from queue_broker.core.recall import recall
+from queue_broker.core.renew import Renewing
 from queue_broker.core.revise import Revising
 from queue_broker.core.whole import PART, dropped, is_part
 from queue_broker.ports import Clock, Engine, Store
@@ -76,11 +77,13 @@ class Cycle:
     limits_now: LiveLimits | None = None  #: None: `tiers` for good
     stocks: Count = uncounted
     revising: Revising = field(init=False)
+    renewing: Renewing = field(init=False)
     flight: InFlight = field(default_factory=InFlight)
     offer: Offer | None = None  #: what one instance has, as of the last pass
 
     def __post_init__(self) -> None:
         self.revising = Revising(self.store, self.estimating, self.clock)
+        self.renewing = Renewing(self.estimating, self.clock)
 
     def take_over(self) -> None:
         """What a new leader does first: take up the work that runs already, and how long its kin
@@ -105,11 +108,12 @@ class Cycle:
         estimated = self.estimating.run(self.limits.estimates, self.limits.sweeps, self.offer)
         in_flight = self.policy.ledger.jobs
         estimated += self.revising.run(seen.ended, leaks, self.offer, in_flight)
-        # 4. Decide: order, pack, windows.
+        self.renewing.listen(seen.ended, leaks, self.policy.ledger.entries)
+        # 4. Decide: order, pack, windows; what comes up at the gate is estimated as of now.
         if seen.events:
             self.flight.renew(self.store)
         lanes = self.engine.lanes()  # once more: what was settled since is room no more twice
-        decision = self.decide(lanes, world)
+        decision = self.decide(lanes, world, self.offer)
         # 5. Leak: the intents first, then the hand-over; also what a crash left between the two.
         written = self.store.write_intents(decision.intents, self.clock())
         self.hand_over([*self.flight.unclear.values(), *written])
@@ -125,9 +129,9 @@ class Cycle:
         leaks = {leak.name: leak for leak in self.store.open_leaks()}
         self.observing.run(leaks, Offer.of(self.engine.lanes()).largest, self.limits.events)
 
-    def decide(self, lanes: Sequence[Lane], world: World) -> Decision:
+    def decide(self, lanes: Sequence[Lane], world: World, offer: Offer) -> Decision:
         """What the policy says; of reasons to wait, those that are news."""
-        groups = self.store.eligible(self.limits.groups_per_tenant)
+        groups = self.at_gate(offer)
         if any(lane.index_by_shim for lane in lanes):
             groups = [self.with_dropped(group) for group in groups]
         if names := needed(groups):
@@ -136,6 +140,15 @@ class Cycle:
         told = {group.group_id: group.hold for group in groups}
         news = {at: why for at, why in decision.holds.items() if is_news(why, told.get(at))}
         return replace(decision, holds=news)
+
+    def at_gate(self, offer: Offer) -> list[Group]:
+        """The foremost of each tenant, with estimates as of now."""
+        groups = self.store.eligible(self.limits.groups_per_tenant)
+        if not self.renewing.run(groups, offer):
+            return groups
+        renewed = self.store.eligible(self.limits.groups_per_tenant)
+        self.renewing.saw(groups, renewed)
+        return renewed
 
     def with_dropped(self, group: Group) -> Group:
         """A part of an array that goes whole, with the children that go along to be stopped."""

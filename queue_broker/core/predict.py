@@ -102,6 +102,15 @@ class Estimating:
         answers = [(group, given) for group, given in told if given]
         return sum(self.store.estimated(answers)) if answers else 0
 
+    def renew(self, groups: Sequence[Group], offer: Offer) -> int:
+        """Estimate single jobs that wait at the gate again; returns how many have another shape."""
+        told = [
+            (group, revised(group, splits, lower=True))
+            for group, splits in self._alike(groups, offer)
+        ]
+        answers = [(group, given) for group, given in told if given]
+        return sum(self.store.estimated(answers)) if answers else 0
+
     def _alike(self, groups: Sequence[Group], offer: Offer) -> list[tuple[Group, list[Split]]]:
         """Single jobs, and sweeps of which one task is like another: all asked about at once."""
         modes = self._modes(groups)

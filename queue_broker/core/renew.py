@@ -1,0 +1,108 @@
+"""Single jobs that wait are estimated again as others of their kind end, as if they came now.
+
+A script that submits one job for each country has as many single jobs as a sweep has tasks, and all
+of them were estimated before the first had run. What nobody will look at for hours is left alone:
+only what comes up at the gate is estimated again, once for each time that its kind has news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headgate.job import Job
+from headgate.lifecycle import Cause
+from predictor.features import name_pattern
+from queue_broker.core.ledger import Entry
+from queue_broker.core.offer import Offer
+from queue_broker.core.predict import Estimating
+from queue_broker.core.revise import ENOUGH_ENDED, REVISE_S, Tally, is_fresh
+from queue_broker.events import Ended
+from queue_broker.ports import Clock
+from queue_broker.records import Group, GroupId, Leak
+
+#: Kinds that are counted; beyond, the one that was heard of first is counted anew.
+MOST_KINDS = 10_000
+#: Jobs of one pass: a batch of so many takes tens of milliseconds.
+MOST_RENEWED = 500
+#: Jobs of one definition and one pattern of names.
+Kind = tuple[str | None, str]
+
+
+@dataclass(slots=True)
+class Renewing:
+    """Keeps count by kind. A new leader counts anew, and so renews a little later."""
+
+    estimating: Estimating
+    clock: Clock
+    tallies: dict[Kind, Tally] = field(default_factory=dict)
+    news: dict[Kind, int] = field(default_factory=dict)  #: how often a kind has had any
+    told: dict[GroupId, int] = field(default_factory=dict)  #: by what waits, as of which
+
+    def listen(
+        self, ended: Iterable[Ended], leaks: Mapping[str, Leak], entries: Mapping[str, Entry]
+    ) -> None:
+        """Which kinds have news. What ended just now counts from the next pass on: it is learnt
+        from beside the cycle."""
+        self._tell(entries)
+        for event in ended:
+            leak = leaks.get(event.leak)
+            if leak is not None and not leak.array:
+                tally = self._of(kind_of(leak.job))
+                tally.ended += event.cause is Cause.EXITED and event.exit_code == 0
+                tally.killed |= event.cause is Cause.OUT_OF_MEMORY
+
+    def run(self, groups: Sequence[Group], offer: Offer) -> bool:
+        """Whether any of what waits at the gate has another shape now."""
+        if not self.news:
+            return False
+        singles = {one.group_id: kind_of(one.job) for one in groups if may_change(one)}
+        known = {at: self.news[kind] for at, kind in singles.items() if kind in self.news}
+        due = [one for one in groups if self.told.get(one.group_id, 0) < known.get(one.group_id, 0)]
+        self.told = {at: self.told[at] for at in known.keys() & self.told.keys()}
+        self.told |= {one.group_id: known[one.group_id] for one in due[:MOST_RENEWED]}
+        return bool(due) and self.estimating.renew(due[:MOST_RENEWED], offer) > 0
+
+    def saw(self, before: Sequence[Group], now: Sequence[Group]) -> None:
+        """What has another shape is another group, whose estimate is new."""
+        known = {one.group_id for one in before}
+        fresh = [one for one in now if one.group_id not in known and may_change(one)]
+        self.told |= {one.group_id: self.news.get(kind_of(one.job), 0) for one in fresh}
+
+    def _tell(self, entries: Mapping[str, Entry]) -> None:
+        """How many of a kind run is counted for few kinds, and not in every pass."""
+        now_s = self.clock()
+        due = {kind: one for kind, one in self.tallies.items() if may_tell(one, now_s)}
+        if not due:
+            return
+        running = dict.fromkeys(due, 0)
+        for entry in entries.values():
+            if not entry.leak.array and (kind := kind_of(entry.leak.job)) in running:
+                running[kind] += 1
+        for kind, tally in due.items():
+            told = tally.is_told(running[kind])
+            if told or tally.killed:
+                self.news[kind] = self.news.get(kind, 0) + 1
+            tally.note(now_s, told=told)
+
+    def _of(self, kind: Kind) -> Tally:
+        found = self.tallies.get(kind)
+        if found is None:
+            found = self.tallies[kind] = Tally()
+            if len(self.tallies) > MOST_KINDS:
+                self.news.pop(gone := next(iter(self.tallies)), None)
+                del self.tallies[gone]
+        return found
+
+
+def kind_of(job: Job) -> Kind:
+    return job.definition, name_pattern(job.name)
+
+
+def may_change(group: Group) -> bool:
+    return not group.array and group.estimate is not None and is_fresh(group)
+
+
+def may_tell(tally: Tally, now_s: float) -> bool:
+    enough = tally.ended >= max(ENOUGH_ENDED, 2 * tally.revised)
+    return (tally.killed or enough) and now_s - tally.revised_s >= REVISE_S

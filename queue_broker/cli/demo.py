@@ -36,9 +36,9 @@ def demo(
 ) -> None:
     """Run the main job on this machine: two sweeps of real trainings, production jobs in between.
 
-    The first sweep gets what a person would ask for. Headgate then trains on what it measured,
-    and the second, different sweep gets what it is predicted to need. All that is printed was
-    measured in this run. Three to six minutes on two cores.
+    The first sweep begins with what a person would ask for. Headgate then trains on what it
+    measured, and the second, different sweep gets what it is predicted to need. All that is printed
+    was measured in this run. Three to six minutes on two cores.
 
         headgate demo
         headgate demo --data-dir /tmp/headgate-demo --no-stay

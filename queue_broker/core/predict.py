@@ -90,7 +90,8 @@ class Estimating:
 
     def revise(self, groups: Sequence[Group], offer: Offer, *, lower: bool) -> int | None:
         """Estimate again what waits at the gate of one sweep. What comes out bigger is changed, so
-        that a few kills teach the rest; what comes out smaller where `lower`.
+        that a few kills teach the rest; what comes out smaller where `lower`, but in no tier where
+        a lost attempt is dear: those that have ended may be the small ones.
 
         Returns how many groups changed; None while that is being found out.
         """
@@ -98,6 +99,7 @@ class Estimating:
         splits = self._splits(whole, offer)
         if splits is None:
             return None
+        lower = lower and self._modes([whole]) == [COST]
         told = [(group, revised(group, splits, lower=lower)) for group in groups]
         answers = [(group, given) for group, given in told if given]
         return sum(self.store.estimated(answers)) if answers else 0

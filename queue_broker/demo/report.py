@@ -19,12 +19,12 @@ NOTE = (
 
 
 def table(idle_wait_s: Sequence[float], first: Measured, second: Measured) -> Table:
-    """Round 1 as people ask, round 2 as Headgate predicts."""
+    """Round 1 begins with what people ask for, round 2 with what Headgate predicts."""
     drawn = Table(title="What was measured", title_justify="left", show_edge=False, pad_edge=False)
     drawn.caption, drawn.caption_justify = NOTE, "left"
     drawn.add_column("")
-    drawn.add_column("round 1: as asked", justify="right")
-    drawn.add_column("round 2: as predicted", justify="right")
+    drawn.add_column("round 1: untrained", justify="right")
+    drawn.add_column("round 2: trained", justify="right")
     for words, left, right in rows(idle_wait_s, first, second):
         drawn.add_row(words, left, right)
     return drawn

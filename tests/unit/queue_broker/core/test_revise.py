@@ -48,6 +48,16 @@ def test_a_sweep_that_asks_for_too_much_is_given_less_once_tasks_of_it_have_ende
     house.store.close()
 
 
+def test_where_a_lost_attempt_is_dear_an_array_keeps_what_it_was_given(tmp_path: Path) -> None:
+    house = House(tmp_path, script=use_little)
+    job = house.submit(a_sweep(size=100, tier="production", resources=ASKED))
+
+    house.run(passes=400)
+
+    assert given(house, job, 100) == [ASKED.memory_mib] * 100
+    house.store.close()
+
+
 def test_a_sweep_with_parameters_keeps_few_groups_however_often_it_is_revised(
     tmp_path: Path,
 ) -> None:

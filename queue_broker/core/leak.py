@@ -25,7 +25,8 @@ from queue_broker.core.yard import Ranking, Yard
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak
 
 #: After so many turns in a row without a place, the tier is done with for this pass: backfill is
-#: looked for so deep and no deeper (Slurm's bf_max_job_test), so that a pass stays short.
+#: looked for so deep and no deeper (Slurm's bf_max_job_test), so that a pass stays short. Whom a
+#: limit holds back is not counted: those behind him may have room, and would never have their turn.
 MOST_FRUITLESS = 500
 NO_TIER = "its tier is no more: move the job to another, or set the tier again"
 TURN = "waits its turn: higher tiers, or tenants with a smaller share, go first"
@@ -140,6 +141,7 @@ class Desk:
         )
         self.parts: list[Group] = []
         self.whys: dict[GroupId, str] = {}
+        self.limited = False  #: whether it was a limit that bounded the last turn
 
     def serve_debt(self, tier: Tier) -> None:
         """As many tasks of the tier's head as its debt pays for."""
@@ -178,7 +180,7 @@ class Desk:
         fruitless = 0
         while fruitless < MOST_FRUITLESS and (turn := order.next()) is not None:
             went = self.offer(turn, top=top)
-            fruitless = 0 if went else fruitless + 1
+            fruitless = 0 if went else fruitless + (not self.limited)
             order.took(turn, went)
             if went < turn.tasks and not self.placing.hope(top=top):
                 break
@@ -213,6 +215,7 @@ class Desk:
 
     def offer(self, turn: Turn, *, top: bool) -> int:
         """Give a turn what the limits and the lanes allow; returns how many tasks go."""
+        self.limited = False
         if turn.whole and is_part(turn.group) and not turn.group.dropped:
             self.whys[turn.group.group_id] = PART
             self.parts.append(turn.group)
@@ -224,8 +227,8 @@ class Desk:
         if went:
             self.quotas.take(turn.group, turn.each, went)
         if went < turn.tasks:
-            limited = went == most and bool(why)
-            self.whys[turn.group.group_id] = why if limited else self.placing.why
+            self.limited = went == most and bool(why)
+            self.whys[turn.group.group_id] = why if self.limited else self.placing.why
         return went
 
     def shut_out(self) -> dict[GroupId, str]:

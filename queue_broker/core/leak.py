@@ -144,26 +144,32 @@ class Desk:
         self.limited = False  #: whether it was a limit that bounded the last turn
 
     def serve_debt(self, tier: Tier) -> None:
-        """As many tasks of the tier's head as its debt pays for."""
-        debts = self.snapshot.debts
-        if not self.by_tier.get(tier.name) or debts.owed_s.get(tier.name, 0.0) <= 0:
+        """As many tasks as the tier's debt pays for, of the first that no limit holds back."""
+        if not self.by_tier.get(tier.name) or self.snapshot.debts.owed_s.get(tier.name, 0.0) <= 0:
             return
         order = Order.of(self.standing, tier.name, self.by_tier[tier.name])
-        turn = order.next()
-        if turn is None:
-            return
+        while (turn := order.next()) is not None:
+            self.limited = False
+            if self._pay_for(tier, turn) or not self.limited:
+                return
+            order.took(turn, 0)
+
+    def _pay_for(self, tier: Tier, turn: Turn) -> int:
+        debts = self.snapshot.debts
         runtime_s = self.placing.ledger.runtime_s(turn.group.group_id, turn.group.estimate)
         price = price_s(turn.group, self.standing.total, runtime_s)
         if turn.gang or turn.whole:
             tasks = turn.tasks * min(1, debts.affords(tier, price * turn.tasks))
         else:
             tasks = min(turn.tasks, debts.affords(tier, price))
-        if tasks:
-            went = self.offer(turn._replace(tasks=tasks, debt=True), top=True)
-            left = self.left[turn.group.group_id] = self.standing.left_of(turn.group) - went
-            debts.pay(tier.name, price * went)
-            if not left:
-                self.by_tier[tier.name][turn.group.tenant].remove(turn.group)
+        if not tasks:
+            return 0
+        went = self.offer(turn._replace(tasks=tasks, debt=True), top=True)
+        left = self.left[turn.group.group_id] = self.standing.left_of(turn.group) - went
+        debts.pay(tier.name, price * went)
+        if not left:
+            self.by_tier[tier.name][turn.group.tenant].remove(turn.group)
+        return went
 
     def serve(self, tier: Tier, *, top: bool) -> None:
         """The tier's turns, until nobody has work left or no lane has room left."""

@@ -26,7 +26,8 @@ from queue_broker.core.yard import Ranking, Yard
 from queue_broker.records import Group, GroupId, Intent, Lane, Leak
 
 #: After so many turns in a row without a place, the tier is done with for this pass: backfill is
-#: looked for so deep and no deeper (Slurm's bf_max_job_test), so that a pass stays short.
+#: looked for so deep and no deeper (Slurm's bf_max_job_test), so that a pass stays short. Whom a
+#: limit holds back is not counted: those behind him may have room, and would never have their turn.
 MOST_FRUITLESS = 500
 NO_TIER = "its tier is no more: move the job to another, or set the tier again"
 TURN = "waits its turn: higher tiers, or tenants with a smaller share, go first"
@@ -142,28 +143,35 @@ class Desk:
         )
         self.parts: list[Group] = []
         self.whys: dict[GroupId, str] = {}
+        self.limited = False  #: whether it was a limit that bounded the last turn
 
     def serve_debt(self, tier: Tier) -> None:
-        """As many tasks of the tier's head as its debt pays for."""
-        debts = self.snapshot.debts
-        if not self.by_tier.get(tier.name) or debts.owed_s.get(tier.name, 0.0) <= 0:
+        """As many tasks as the tier's debt pays for, of the first that no limit holds back."""
+        if not self.by_tier.get(tier.name) or self.snapshot.debts.owed_s.get(tier.name, 0.0) <= 0:
             return
         order = Order.of(self.standing, tier.name, self.by_tier[tier.name])
-        turn = order.next()
-        if turn is None:
-            return
+        while (turn := order.next()) is not None:
+            self.limited = False
+            if self._pay_for(tier, turn) or not self.limited:
+                return
+            order.took(turn, 0)
+
+    def _pay_for(self, tier: Tier, turn: Turn) -> int:
+        debts = self.snapshot.debts
         runtime_s = self.placing.ledger.runtime_s(turn.group.group_id, turn.group.estimate)
         price = price_s(turn.group, self.standing.total, runtime_s)
         if turn.gang or turn.whole:
             tasks = turn.tasks * min(1, debts.affords(tier, price * turn.tasks))
         else:
             tasks = min(turn.tasks, debts.affords(tier, price))
-        if tasks:
-            went = self.offer(turn._replace(tasks=tasks, debt=True), top=True)
-            left = self.left[turn.group.group_id] = self.standing.left_of(turn.group) - went
-            debts.pay(tier.name, price * went)
-            if not left:
-                self.by_tier[tier.name][turn.group.tenant].remove(turn.group)
+        if not tasks:
+            return 0
+        went = self.offer(turn._replace(tasks=tasks, debt=True), top=True)
+        left = self.left[turn.group.group_id] = self.standing.left_of(turn.group) - went
+        debts.pay(tier.name, price * went)
+        if not left:
+            self.by_tier[tier.name][turn.group.tenant].remove(turn.group)
+        return went
 
     def serve(self, tier: Tier, *, top: bool) -> None:
         """The tier's turns, until nobody has work left or no lane has room left."""
@@ -180,7 +188,7 @@ class Desk:
         fruitless = 0
         while fruitless < MOST_FRUITLESS and (turn := order.next()) is not None:
             went = self.offer(turn, top=top)
-            fruitless = 0 if went else fruitless + 1
+            fruitless = 0 if went else fruitless + (not self.limited)
             order.took(turn, went)
             if went < turn.tasks and not self.placing.hope(top=top):
                 break
@@ -215,6 +223,7 @@ class Desk:
 
     def offer(self, turn: Turn, *, top: bool) -> int:
         """Give a turn what the limits and the lanes allow; returns how many tasks go."""
+        self.limited = False
         if turn.whole and is_part(turn.group) and not turn.group.dropped:
             self.whys[turn.group.group_id] = PART
             self.parts.append(turn.group)
@@ -226,8 +235,8 @@ class Desk:
         if went:
             self.quotas.take(turn.group, turn.each, went)
         if went < turn.tasks:
-            limited = went == most and bool(why)
-            self.whys[turn.group.group_id] = why if limited else self.placing.why
+            self.limited = went == most and bool(why)
+            self.whys[turn.group.group_id] = why if self.limited else self.placing.why
         return went
 
     def shut_out(self) -> dict[GroupId, str]:

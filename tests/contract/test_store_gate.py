@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
+from sqlalchemy import Row
+from sqlalchemy.pool import QueuePool
 
 from headgate.job import Dependency
 from headgate.lifecycle import Cause, State
 from headgate.sweep import Grid
+from queue_broker.adapters.store import rows
+from queue_broker.adapters.store.rows import to_group
 from queue_broker.adapters.store.store import SqlStore
 from queue_broker.records import (
+    Group,
     JobId,
     Split,
     Tasks,
@@ -220,3 +227,22 @@ def test_the_longest_wait_is_told_by_tier_of_those_that_wait_for_a_first_turn(
     estimate_all(store)
 
     assert store.waits(20) == {"sweep": START_S - 50, "production": START_S - 1}
+
+
+def test_what_stands_at_the_gate_is_made_into_groups_without_a_transaction(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of a long queue takes a new leader longer than PostgreSQL lets one be idle."""
+    make_runnable(store, *(a_submission(f"job-{number}") for number in range(3)))
+    out: list[int] = []
+    pool = cast(QueuePool, store.database.engine.pool)
+
+    def watched(row: Row[Any]) -> Group:
+        out.append(pool.checkedout())
+        return to_group(row)
+
+    monkeypatch.setattr(rows, "to_group", watched)
+    with SqlStore(store.database.url.render_as_string(False)) as fresh:
+        pool = cast(QueuePool, fresh.database.engine.pool)
+        assert len(fresh.eligible(10)) == 3
+    assert out == [0, 0, 0]

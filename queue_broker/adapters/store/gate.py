@@ -22,6 +22,11 @@ from queue_broker.records import Backlog, Group, GroupId, Split, Table
 #: Conditions of the partial indexes, word for word: SQLite matches them by their text.
 AT_GATE = (groups.c.state == "RUNNABLE") & (groups.c.n_waiting > 0)
 
+#: Rows of groups, as they are read.
+Rows = Sequence[Row[Any]]
+#: Of each group that stands at the gate why it waits, and the rows of those that moved.
+Seen = tuple[Mapping[int, str | None], Rows]
+
 
 def submitted(connection: Connection, limit: int, sweeps: int) -> list[Group]:
     """Each tier by itself: thousands of sweeps stand before nobody of another tier."""
@@ -31,7 +36,8 @@ def submitted(connection: Connection, limit: int, sweeps: int) -> list[Group]:
         for tier in connection.execute(tiers).scalars()
     ]
     wanted = [number for found in marks for number in first(found, sweeps)]
-    return sorted(read_groups(connection, wanted).values(), key=lambda group: group.group_id)
+    found = to_groups(group_rows(connection, wanted))
+    return sorted(found.values(), key=lambda group: group.group_id)
 
 
 def first(marks: Iterable[Row[Any]], sweeps: int) -> Iterator[int]:
@@ -100,25 +106,36 @@ def shape(ledger: Ledger, seen: Group, splits: Sequence[Split], waiting: set[int
     return True
 
 
-def eligible(connection: Connection, per_tenant: int, seen: Mapping[int, Group]) -> list[Group]:
+def look(connection: Connection, per_tenant: int, seen: Mapping[int, Group]) -> Seen:
     """Pass after pass most of them are the same: of those in `seen` that did not move since, only
     the reason to wait is read again, which changes without a new version.
     """
     marks = connection.execute(select_eligible(per_tenant, is_postgres(connection))).all()
     moved = [n for n, version, _ in marks if n not in seen or seen[n].version != version]
-    holds = {number: hold for number, _, hold in marks}
-    now = {**seen, **read_groups(connection, moved)}.items()
+    return {number: hold for number, _, hold in marks}, group_rows(connection, moved)
+
+
+def eligible(
+    holds: Mapping[int, str | None], moved: Rows, seen: Mapping[int, Group]
+) -> list[Group]:
+    """What `look` found, as groups. To be called without a transaction: for a new leader tens of
+    thousands of them take seconds, and PostgreSQL ends what is idle for ten.
+    """
+    now = {**seen, **to_groups(moved)}.items()
     found = [
         one if one.hold == holds[n] else replace(one, hold=holds[n]) for n, one in now if n in holds
     ]
     return sorted(found, key=queue_order)  # what was seen is in order, and quickly sorted
 
 
-def read_groups(connection: Connection, numbers: Collection[int]) -> dict[int, Group]:
+def group_rows(connection: Connection, numbers: Collection[int]) -> Rows:
     if not numbers:
-        return {}
+        return []
     query = select_numbered(is_postgres(connection))
-    found = connection.execute(query, these(connection, groups.c.number, numbers))
+    return connection.execute(query, these(connection, groups.c.number, numbers)).all()
+
+
+def to_groups(found: Rows) -> dict[int, Group]:
     return {row.number: rows.to_group(row) for row in found}
 
 

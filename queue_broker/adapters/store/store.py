@@ -100,12 +100,14 @@ class SqlStore:
         return self.database.write(dependants.settle, limit, self.clock())
 
     def eligible(self, per_tenant: int) -> list[Group]:
-        found = self.database.read(gate.eligible, per_tenant, self._seen)
+        found = self.heads(per_tenant)
         self._seen = {group.group_id: group for group in found}
         return found
 
     def heads(self, per_tenant: int) -> list[Group]:
-        return self.database.read(gate.eligible, per_tenant, self._seen)
+        seen = self._seen
+        holds, moved = self.database.read(gate.look, per_tenant, seen)
+        return gate.eligible(holds, moved, seen)
 
     def waits(self, per_tenant: int) -> dict[str, float]:
         return self.database.read(gate.waits, per_tenant)

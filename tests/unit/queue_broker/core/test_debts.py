@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from headgate.tenancy import DEFAULT_TIERS, Tier
+from dataclasses import replace
+
+from headgate.tenancy import DEFAULT_TIERS, Tenant, Tier
 from queue_broker.core.debts import Debts, price_s
 from queue_broker.core.yard import Yard
 from tests.unit.queue_broker.core.scenes import a_group, a_lane, decided, leaked
@@ -23,6 +25,16 @@ def test_a_minimum_share_sends_one_task_before_a_higher_tier_once_its_debt_pays_
 def test_a_debt_that_is_too_small_bends_nothing() -> None:
     groups = [a_group(1, tasks=9), a_group(2, tasks=9, tier="interactive")]
     assert leaked(decided(groups, debts=owing(60))) == {2: 4}
+
+
+def test_a_debt_is_not_kept_by_who_may_have_no_more() -> None:
+    bound = Tenant(name="aaa", max_running=0)
+    head = replace(a_group(2, tasks=9, vcpu=1), tenant="aaa")
+    groups = [a_group(1, tasks=9, tier="production"), head, a_group(3, tasks=9)]
+
+    went = leaked(decided(groups, debts=owing(SWEEP.promise_s), tenants=[bound]))
+
+    assert went.keys() == {1, 3}
 
 
 def test_the_first_tier_waits_for_nobody_s_share_that_is_not_due() -> None:

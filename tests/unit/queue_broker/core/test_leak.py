@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from headgate.resources import Resources
+from headgate.tenancy import Quota, Tenant
 from queue_broker.core.intents import MAX_LEAK
+from queue_broker.core.leak import MOST_FRUITLESS
 from queue_broker.core.window import Window
 from queue_broker.records import Group, GroupId, Lane, Tasks
 from tests.unit.queue_broker.core.scenes import (
@@ -36,6 +38,18 @@ def test_where_every_lane_is_closed_what_waits_says_so_and_why() -> None:
     }
     busy = decided([wide, a_group(2, vcpu=4)], [drained, a_lane("other", instances=1)])
     assert list(busy.holds.values()) == ["no room: every lane that could hold it is busy"]
+
+
+def test_hundreds_that_a_quota_holds_back_keep_nobody_behind_them_waiting() -> None:
+    small = Tenant(name="small", quota=Quota(vcpu=4), borrow=False)
+    bound = [replace(a_group(n), tenant=f"small/{n % 20}") for n in range(2 * MOST_FRUITLESS)]
+    others = range(len(bound), len(bound) + 50)
+    free = [replace(a_group(n), tenant="large/ada") for n in others]
+
+    went = leaked(decided([*bound, *free], [a_lane(vcpu=4, instances=100)], tenants=[small]))
+
+    assert sum(went.values()) == 4 + 50
+    assert went.keys() >= set(others)
 
 
 def test_the_lowest_indexes_go_first() -> None:

@@ -63,9 +63,9 @@ def sweep_of(which: int) -> tuple[Job, Grid]:
         tier="sweep",
     )
     axes: dict[str, tuple[Scalar, ...]] = {
-        "algorithm": ALGORITHMS,
-        "size": SIZES[which],
         "seed": SEEDS,
+        "size": SIZES[which],
+        "algorithm": ALGORITHMS,
     }
     return job, Grid(axes=axes)
 

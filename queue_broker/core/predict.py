@@ -105,10 +105,15 @@ class Estimating:
         return sum(self.store.estimated(answers)) if answers else 0
 
     def renew(self, groups: Sequence[Group], offer: Offer) -> int:
-        """Estimate single jobs that wait at the gate again; returns how many have another shape."""
+        """Estimate single jobs that wait at the gate again, as `revise` does sweeps.
+
+        Returns how many have another shape.
+        """
         told = [
-            (group, revised(group, splits, lower=True))
-            for group, splits in self._alike(groups, offer)
+            (group, revised(group, splits, lower=mode == COST))
+            for (group, splits), mode in zip(
+                self._alike(groups, offer), self._modes(groups), strict=True
+            )
         ]
         answers = [(group, given) for group, given in told if given]
         return sum(self.store.estimated(answers)) if answers else 0

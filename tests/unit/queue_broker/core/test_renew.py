@@ -56,6 +56,23 @@ def test_jobs_that_ask_for_too_much_are_given_less_once_others_of_their_kind_hav
     house.store.close()
 
 
+def test_where_a_lost_attempt_is_dear_nothing_is_given_less(tmp_path: Path) -> None:
+    house = House(tmp_path, script=use_little)
+    one = a_submission("job-1", resources=ASKED, tier="production")
+    jobs = [
+        house.submit(
+            replace(one, job_id=JobId(f"job-{number}"), job=a_job(f"fit-{number}", resources=ASKED))
+        )
+        for number in range(100)
+    ]
+
+    house.run(passes=200)
+
+    assert {given(house, job) for job in jobs} == {ASKED.memory_mib}
+    assert house.cycle.renewing.news
+    house.store.close()
+
+
 def test_what_was_estimated_as_of_now_is_not_estimated_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,7 +63,8 @@ def to_number(value: object) -> float | None:
 @lru_cache(maxsize=4096)
 def _spelled(text: str) -> float | None:
     """Jobs repeat each other's words."""
-    return None if NUMBER.fullmatch(text.strip()) is None else _bounded(text)
+    bare = text.strip()  # which takes off separators that float() does not
+    return None if NUMBER.fullmatch(bare) is None else _bounded(bare)
 
 
 def _bounded(value: float | str) -> float | None:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headgate.estimate import Estimate, Quantiles
@@ -24,6 +24,7 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 
 @settings(max_examples=25, deadline=None)
 @given(needs, st.dictionaries(st.sampled_from("abc"), scalars, max_size=3))
+@example([1.0], {"a": "0\x1f"})  # a space to strip(), and none to float()
 def test_any_history_and_any_parameters_give_a_finite_estimate(
     history: list[float], own: dict[str, object]
 ) -> None:

@@ -36,8 +36,9 @@ class Renewing:
     estimating: Estimating
     clock: Clock
     tallies: dict[Kind, Tally] = field(default_factory=dict)
-    news: dict[Kind, int] = field(default_factory=dict)  #: how often a kind has had any
-    told: dict[GroupId, int] = field(default_factory=dict)  #: by what waits, as of which
+    news: dict[Kind, float] = field(default_factory=dict)  #: when a kind last had any
+    told: dict[GroupId, float] = field(default_factory=dict)  #: by what waits, as of which
+    kinds: dict[GroupId, Kind] = field(default_factory=dict)  #: of what is at the gate
 
     def listen(
         self, ended: Iterable[Ended], leaks: Mapping[str, Leak], entries: Mapping[str, Entry]
@@ -56,18 +57,27 @@ class Renewing:
         """Whether any of what waits at the gate has another shape now."""
         if not self.news:
             return False
-        singles = {one.group_id: kind_of(one.job) for one in groups if may_change(one)}
-        known = {at: self.news[kind] for at, kind in singles.items() if kind in self.news}
-        due = [one for one in groups if self.told.get(one.group_id, 0) < known.get(one.group_id, 0)]
-        self.told = {at: self.told[at] for at in known.keys() & self.told.keys()}
-        self.told |= {one.group_id: known[one.group_id] for one in due[:MOST_RENEWED]}
+        singles = {one.group_id: one for one in groups if may_change(one)}
+        known = self.kinds
+        self.kinds = {at: known.get(at) or kind_of(one.job) for at, one in singles.items()}
+        older = {at: one for at, one in singles.items() if self._news_of(one)}
+        self.told = {at: self.told[at] for at in older.keys() & self.told.keys()}
+        due = [one for at, one in older.items() if self.told.get(at, 0.0) < self._news_of(one)]
+        self.told |= {one.group_id: self._news_of(one) for one in due[:MOST_RENEWED]}
         return bool(due) and self.estimating.renew(due[:MOST_RENEWED], offer) > 0
 
     def saw(self, before: Sequence[Group], now: Sequence[Group]) -> None:
         """What has another shape is another group, whose estimate is new."""
         known = {one.group_id for one in before}
         fresh = [one for one in now if one.group_id not in known and may_change(one)]
-        self.told |= {one.group_id: self.news.get(kind_of(one.job), 0) for one in fresh}
+        self.told |= {one.group_id: self._news_of(one) for one in fresh}
+
+    def _news_of(self, group: Group) -> float:
+        """When there was news of its kind since it was queued, with the estimate of that time; 0:
+        never."""
+        kind = self.kinds.get(group.group_id) or kind_of(group.job)
+        news_s = self.news.get(kind, 0.0)
+        return news_s if news_s > group.queued_at_s else 0.0
 
     def _tell(self, entries: Mapping[str, Entry]) -> None:
         """How many of a kind run is counted for few kinds, and not in every pass."""
@@ -82,7 +92,7 @@ class Renewing:
         for kind, tally in due.items():
             told = tally.is_told(running[kind])
             if told or tally.killed:
-                self.news[kind] = self.news.get(kind, 0) + 1
+                self.news[kind] = now_s
             tally.note(now_s, told=told)
 
     def _of(self, kind: Kind) -> Tally:

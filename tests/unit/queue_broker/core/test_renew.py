@@ -17,6 +17,7 @@ from queue_broker.core.revise import Tally
 from queue_broker.records import Group, JobId, Leak
 from tests.factories import a_job, a_submission, a_usage
 from tests.unit.queue_broker.core.house import ASKED, House
+from tests.unit.queue_broker.core.scenes import a_group
 
 USED_MIB = 200.0
 
@@ -89,9 +90,20 @@ def test_what_was_estimated_as_of_now_is_not_estimated_again(
 
     house.run(passes=400)
 
-    news = house.cycle.renewing.news[kind_of(a_job("fit-1"))]
-    assert 1 <= news <= 6, "with every doubling"
-    assert sum(asked) <= len(jobs) + 50 * news
+    doublings, at_gate = 6, 50
+    assert len(jobs) / 2 < sum(asked) <= len(jobs) + doublings * at_gate
+    house.store.close()
+
+
+def test_what_comes_after_the_news_has_them_already(tmp_path: Path) -> None:
+    house = House(tmp_path, script=use_little)
+    submit(house, 100)
+    house.run(passes=200)
+    renewing = house.cycle.renewing
+    late = a_group(1, queued_at_s=house.now_s)
+    renewing.news[kind_of(late.job)] = house.now_s - 1
+    assert not renewing.run([late], house.cycle.offer or Offer())
+    assert renewing.told == {}
     house.store.close()
 
 
@@ -120,11 +132,11 @@ def test_a_kill_for_memory_is_news_at_most_every_few_seconds() -> None:
     kind = kind_of(a_job())
     renewing.tallies[kind] = Tally(killed=True)
     renewing.listen((), {}, {})
-    assert renewing.news == {kind: 1}
+    assert renewing.news == {kind: 100.0}
     renewing.tallies[kind].killed = True
     now_s = 105.0
     renewing.listen((), {}, {})
-    assert renewing.news == {kind: 1}
+    assert renewing.news == {kind: 100.0}
     now_s = 110.0
     renewing.listen((), {}, {})
-    assert renewing.news == {kind: 2}
+    assert renewing.news == {kind: 110.0}

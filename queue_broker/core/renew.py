@@ -11,17 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headgate.job import Job
-from headgate.lifecycle import Cause
 from predictor.features import name_pattern
 from queue_broker.core.ledger import Entry
 from queue_broker.core.offer import Offer
 from queue_broker.core.predict import Estimating
-from queue_broker.core.revise import ENOUGH_ENDED, REVISE_S, Tally, is_fresh
+from queue_broker.core.revise import REVISE_S, Tally, is_fresh, tally_of
 from queue_broker.events import Ended
 from queue_broker.ports import Clock
 from queue_broker.records import Group, GroupId, Leak
 
-#: Kinds that are counted; beyond, the one that was heard of first is counted anew.
+#: Kinds that are counted.
 MOST_KINDS = 10_000
 #: Jobs of one pass: a batch of so many takes tens of milliseconds.
 MOST_RENEWED = 500
@@ -36,7 +35,6 @@ class Renewing:
     estimating: Estimating
     clock: Clock
     tallies: dict[Kind, Tally] = field(default_factory=dict)
-    news: dict[Kind, float] = field(default_factory=dict)  #: when a kind last had any
     told: dict[GroupId, float] = field(default_factory=dict)  #: by what waits, as of which
     kinds: dict[GroupId, Kind] = field(default_factory=dict)  #: of what is at the gate
 
@@ -49,13 +47,11 @@ class Renewing:
         for event in ended:
             leak = leaks.get(event.leak)
             if leak is not None and not leak.array:
-                tally = self._of(kind_of(leak.job))
-                tally.ended += event.cause is Cause.EXITED and event.exit_code == 0
-                tally.killed |= event.cause is Cause.OUT_OF_MEMORY
+                tally_of(kind_of(leak.job), self.tallies, MOST_KINDS).hear(event)
 
     def run(self, groups: Sequence[Group], offer: Offer) -> bool:
         """Whether any of what waits at the gate has another shape now."""
-        if not self.news:
+        if not any(tally.news_s for tally in self.tallies.values()):
             return False
         singles = {one.group_id: one for one in groups if may_change(one)}
         known = self.kinds
@@ -76,8 +72,8 @@ class Renewing:
         """When there was news of its kind since it was queued, with the estimate of that time; 0:
         never."""
         kind = self.kinds.get(group.group_id) or kind_of(group.job)
-        news_s = self.news.get(kind, 0.0)
-        return news_s if news_s > group.queued_at_s else 0.0
+        tally = self.tallies.get(kind)
+        return tally.news_s if tally and tally.news_s > group.queued_at_s else 0.0
 
     def _tell(self, entries: Mapping[str, Entry]) -> None:
         """How many of a kind run is counted for few kinds, and not in every pass."""
@@ -92,17 +88,8 @@ class Renewing:
         for kind, tally in due.items():
             told = tally.is_told(running[kind])
             if told or tally.killed:
-                self.news[kind] = now_s
+                tally.news_s = now_s
             tally.note(now_s, told=told)
-
-    def _of(self, kind: Kind) -> Tally:
-        found = self.tallies.get(kind)
-        if found is None:
-            found = self.tallies[kind] = Tally()
-            if len(self.tallies) > MOST_KINDS:
-                self.news.pop(gone := next(iter(self.tallies)), None)
-                del self.tallies[gone]
-        return found
 
 
 def kind_of(job: Job) -> Kind:
@@ -114,5 +101,5 @@ def may_change(group: Group) -> bool:
 
 
 def may_tell(tally: Tally, now_s: float) -> bool:
-    enough = tally.ended >= max(ENOUGH_ENDED, 2 * tally.revised)
-    return (tally.killed or enough) and now_s - tally.revised_s >= REVISE_S
+    """Whether it is worth counting how many of the kind run."""
+    return (tally.killed or tally.is_told(0)) and now_s - tally.revised_s >= REVISE_S

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from headgate.lifecycle import Cause, State
 from queue_broker.core.offer import Offer
@@ -14,20 +15,26 @@ from queue_broker.records import Group, JobId, Leak
 
 #: Estimating a sweep of 10^6 tasks again takes a second or so; this keeps it a small part.
 REVISE_S = 10.0
-#: Of a sweep so many tasks have to end well, at least, before the rest is given less.
+#: So many tasks have to end well, at least, before the rest is given less.
 ENOUGH_ENDED = 8
-#: Sweeps that are counted; beyond, the one that began first is counted anew.
+#: Sweeps that are counted.
 MOST_TALLIES = 1_000
+Key = TypeVar("Key")
 
 
 @dataclass(slots=True)
 class Tally:
-    """What has become of a sweep's tasks since this broker leads."""
+    """What has become of the tasks of a sweep, or of a kind, since this broker leads."""
 
     ended: int = 0  #: well
     revised: int = 0  #: how many had, when the rest could last be given less
     killed: bool = False  #: whether one was for memory, since the rest was estimated last
     revised_s: float = 0.0
+    news_s: float = 0.0  #: when there last was anything that others should hear of
+
+    def hear(self, event: Ended) -> None:
+        self.ended += event.cause is Cause.EXITED and event.exit_code == 0
+        self.killed |= event.cause is Cause.OUT_OF_MEMORY
 
     def is_told(self, in_flight: int) -> bool:
         """Whether enough have ended. Of many that began together the first to end are the short
@@ -86,17 +93,17 @@ class Revising:
         for event in ended:
             leak = leaks.get(event.leak)
             if leak is not None and leak.array:
-                tally = self._of(leak.job_id)
-                tally.ended += event.cause is Cause.EXITED and event.exit_code == 0
-                tally.killed |= event.cause is Cause.OUT_OF_MEMORY
+                tally_of(leak.job_id, self.tallies, MOST_TALLIES).hear(event)
 
-    def _of(self, job: JobId) -> Tally:
-        found = self.tallies.get(job)
-        if found is None:
-            found = self.tallies[job] = Tally()
-            if len(self.tallies) > MOST_TALLIES:
-                del self.tallies[next(iter(self.tallies))]
-        return found
+
+def tally_of(key: Key, tallies: dict[Key, Tally], most: int) -> Tally:
+    """Beyond so many, the one that began first is counted anew."""
+    found = tallies.get(key)
+    if found is None:
+        found = tallies[key] = Tally()
+        if len(tallies) > most:
+            del tallies[next(iter(tallies))]
+    return found
 
 
 def is_fresh(group: Group) -> bool:

@@ -13,7 +13,7 @@ from queue_broker.adapters.engines.instant import Outcome
 from queue_broker.core.offer import Offer
 from queue_broker.core.predict import Estimating
 from queue_broker.core.renew import Renewing, kind_of
-from queue_broker.core.revise import Tally
+from queue_broker.core.revise import Tally, tally_of
 from queue_broker.records import Group, JobId, Leak
 from tests.factories import a_job, a_submission, a_usage
 from tests.unit.queue_broker.core.house import ASKED, House
@@ -70,7 +70,7 @@ def test_where_a_lost_attempt_is_dear_nothing_is_given_less(tmp_path: Path) -> N
     house.run(passes=200)
 
     assert {given(house, job) for job in jobs} == {ASKED.memory_mib}
-    assert house.cycle.renewing.news
+    assert any(one.news_s for one in house.cycle.renewing.tallies.values())
     house.store.close()
 
 
@@ -101,7 +101,7 @@ def test_what_comes_after_the_news_has_them_already(tmp_path: Path) -> None:
     house.run(passes=200)
     renewing = house.cycle.renewing
     late = a_group(1, queued_at_s=house.now_s)
-    renewing.news[kind_of(late.job)] = house.now_s - 1
+    renewing.tallies[kind_of(late.job)] = Tally(news_s=house.now_s - 1)
     assert not renewing.run([late], house.cycle.offer or Offer())
     assert renewing.told == {}
     house.store.close()
@@ -116,14 +116,11 @@ def test_other_kinds_are_left_as_they_are(tmp_path: Path) -> None:
     house.store.close()
 
 
-def test_no_more_kinds_are_counted_than_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queue_broker.core.renew.MOST_KINDS", 2)
-    renewing = Renewing(estimating=None, clock=lambda: 0.0)  # type: ignore[arg-type]
+def test_no_more_kinds_are_counted_than_so_many() -> None:
+    tallies: dict[str, Tally] = {}
     for name in ("a", "b", "c"):
-        renewing._of((None, name)).ended = 9
-        renewing.news[None, name] = 1
-    assert set(renewing.tallies) == {(None, "b"), (None, "c")}
-    assert set(renewing.news) == {(None, "b"), (None, "c")}
+        tally_of(name, tallies, most=2)
+    assert set(tallies) == {"b", "c"}
 
 
 def test_a_kill_for_memory_is_news_at_most_every_few_seconds() -> None:
@@ -132,11 +129,11 @@ def test_a_kill_for_memory_is_news_at_most_every_few_seconds() -> None:
     kind = kind_of(a_job())
     renewing.tallies[kind] = Tally(killed=True)
     renewing.listen((), {}, {})
-    assert renewing.news == {kind: 100.0}
+    assert renewing.tallies[kind].news_s == 100.0
     renewing.tallies[kind].killed = True
     now_s = 105.0
     renewing.listen((), {}, {})
-    assert renewing.news == {kind: 100.0}
+    assert renewing.tallies[kind].news_s == 100.0
     now_s = 110.0
     renewing.listen((), {}, {})
-    assert renewing.news == {kind: 110.0}
+    assert renewing.tallies[kind].news_s == 110.0

@@ -7,7 +7,6 @@ a wrapper around the application throttles, fails, and loses answers after the d
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import uvicorn
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -33,6 +31,7 @@ from queue_broker.core.parameters import Parameters
 from queue_broker.main import Parts, application, wire
 from queue_broker.ports import Engine
 from queue_broker.settings import AwsSettings, Settings
+from tests.served import Server
 
 REGION = "eu-central-1"
 LANE = "local"
@@ -87,29 +86,6 @@ class Between:
         self.faults.counts[code] += 1
         answer = JSONResponse({"message": code}, status, {"x-amzn-ErrorType": code})
         await answer(scope, receive, send)
-
-
-class Server:
-    """An application on a port of its own, without its lifespan."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
-
-    def open(self) -> str:
-        """Start; the address."""
-        self._thread.start()
-        deadline = time.monotonic() + PATIENCE_S
-        while not self._server.started:
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.005)
-        port: int = self._server.servers[0].sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}"
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(PATIENCE_S)
 
 
 class StandIn:

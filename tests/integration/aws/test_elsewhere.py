@@ -21,7 +21,8 @@ from queue_broker.main import application
 from tests.integration.aws.account import DEADLINE_S, Account
 from tests.integration.aws.broker import broker
 from tests.integration.aws.moto_server import Moto
-from tests.integration.aws.stand_in import LANE, Server, quick, speak
+from tests.integration.aws.stand_in import LANE, quick, speak
+from tests.served import Server
 
 ASKED = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]
 

@@ -5,14 +5,11 @@ Tests move tasks themselves, through the store's own port.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import httpx
-import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from headgate.errors import NotFound
@@ -36,6 +33,7 @@ from queue_broker.records import JobId, Lane, Leak, LogPage, Split, Tasks
 from queue_broker.settings import Settings
 from queue_broker.verdicts import Judged
 from tests.factories import START_S, an_estimate, an_intent, starts, taken
+from tests.served import Server
 
 PATIENCE_S = 10.0
 
@@ -153,10 +151,7 @@ class Stage:
 
     def __init__(self) -> None:
         self._app: Express | None = None
-        self._server = uvicorn.Server(
-            uvicorn.Config(self, http=ExpressProtocol, port=0, log_level="critical", lifespan="off")
-        )
-        self._thread = threading.Thread(target=self._server.run)
+        self._server = Server(self, http=ExpressProtocol)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._app is not None, "nobody is on stage"
@@ -169,21 +164,14 @@ class Stage:
     @property
     def tasks(self) -> int:
         """How many requests are under way."""
-        return len(self._server.server_state.tasks)
+        return self._server.tasks
 
     def open(self) -> str:
         """Start; the address."""
-        self._thread.start()
-        deadline = time.monotonic() + PATIENCE_S
-        while not self._server.started:
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.005)
-        port: int = self._server.servers[0].sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}"
+        return self._server.open()
 
     def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(PATIENCE_S)
+        self._server.close()
 
     @contextmanager
     def playing(self, app: Express) -> Iterator[None]:
